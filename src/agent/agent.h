@@ -1,0 +1,119 @@
+/*
+ * agent: who the sessions talk to, and one turn of it. Loads the agent folder (persona, menu,
+ * phrases, knowledge), limits the rate, and drives one turn through its phases (phase table
+ * in turn.c): admit -> think (mind, tools) -> commit -> done. Introduces session, mind and bar
+ * to each other; knows no HTTP. Never logs what a person or Maya said.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+#include "base/strs.h"
+#include "metric/metric.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct agent;
+struct bar_menu;
+struct bar_tab;
+struct buf;
+struct json_t;
+struct mind;
+struct session;
+struct session_state_ops;
+struct session_table;
+struct turn;
+
+/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, knowledge/ *.md */
+
+struct agent_cfg {
+    const char *folder;
+    uint32_t session_rate, app_rate, burst; /* a minute, a minute, in 10 s; 0: off */
+    uint64_t seed;
+    int64_t (*now_ms)(void *clock_ctx); /* the loop's clock */
+    int64_t (*now_s)(void *clock_ctx);  /* unix time */
+    uint64_t (*now_ns)(void);           /* for latencies only */
+    void *clock_ctx;
+};
+
+/* Every complaint has file and line. */
+int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e) MUST_USE;
+void agent_free(struct agent **a);
+void agent_set_sessions(struct agent *a, struct session_table *t);
+const struct session_state_ops *agent_state_ops(void);
+const struct bar_menu *agent_menu(const struct agent *a);
+const char *agent_name(const struct agent *a);     /* "Maya" */
+const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
+size_t agent_documents(const struct agent *a);
+
+struct agent_state; /* what the agent keeps of a session: tab, memo */
+struct bar_tab *agent_tab(struct session *s);
+
+/* turn.c */
+
+enum turn_outcome {
+    TURN_COMPLETED,
+    TURN_REPLAYED,
+    TURN_STOPPED,
+    TURN_REJECTED,
+    TURN_LIMITED,
+    TURN_OVER_BUDGET,
+    TURN_FAILED,
+    TURN_OUTCOME__COUNT
+};
+const char *turn_outcome_text(enum turn_outcome o);
+
+struct turn_request {
+    const char *session_id;
+    struct str text; /* borrowed until the turn ends; valid UTF-8 */
+    size_t charge;   /* bytes of the request that the session's budget carries meanwhile */
+    struct str idempotency_key; /* empty: none */
+    uint64_t started_ns;
+};
+
+/*
+ * What the turn tells its owner; all on the loop, maybe inside turn_start(). Order: opened,
+ * text*, then exactly one of done and fail; nothing after turn_stop().
+ * In done and replayed the session is still held: read history, order and tab there and then.
+ * A replayed turn (same Idempotency-Key) gives opened, one text, done with replayed set.
+ */
+struct turn_done {
+    struct session *session;
+    struct str reply;
+    bool replayed;
+    size_t history_count; /* messages, from the oldest in memory, as they were after that turn */
+    uint32_t turn;        /* number of this turn */
+    struct str tail;      /* order and summary as JSON text, exactly as first answered */
+};
+struct turn_sink {
+    void *ctx;
+    void (*opened)(void *ctx, struct session *s, uint32_t turn);
+    void (*text)(void *ctx, const char *data, size_t len);
+    void (*done)(void *ctx, const struct turn_done *d);
+    void (*fail)(void *ctx, const struct err *e);
+};
+
+/* *ret is NULL when it ended inside. */
+void turn_start(struct agent *a, const struct turn_request *req, const struct turn_sink *sink,
+                struct turn **ret);
+/* The person left or wants silence: what the turn changed and was not yet committed is undone. */
+void turn_stop(struct turn *t);
+
+/*
+ * "current_order": [...], "payment_summary": {...} of a tab as a JSON object, for answers and
+ * for the replay of a turn. New reference; NULL when memory was refused.
+ */
+struct json_t *agent_tab_json(const struct bar_tab *t);
+
+struct agent_stats {
+    uint64_t turns[TURN_OUTCOME__COUNT];
+    uint32_t turns_now;
+    struct histogram turn_seconds, first_word_seconds, session_bytes;
+    uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
+};
+const struct agent_stats *agent_stats(const struct agent *a);
+
+/* A tool outside a turn (REST tip): open, change, commit, leave. */
+typedef void agent_change_fn(void *ctx, struct session *s, const struct err *e);

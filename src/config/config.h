@@ -1,0 +1,61 @@
+/*
+ * config: every option of `maya serve`, one table (config.def): name of the variable, flag,
+ * type, default, bounds, one sentence. Values come from, in rising order: the default, the
+ * .env file, the environment, the command line. Parser, --help, docs/config.md and the
+ * start-up dump are made from the table. Holds values only: a part gets its own small struct
+ * of limits from cli/serve.c and never reads this.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum config_type {
+    CONFIG_TEXT,
+    CONFIG_INT,
+    CONFIG_NUMBER, /* fractions allowed */
+    CONFIG_BOOL,   /* 1 0 true false yes no on off */
+    CONFIG_CHOICE, /* one of a|b|c */
+    CONFIG_SECRET  /* text that is never shown */
+};
+
+enum config_from { CONFIG_DEFAULT, CONFIG_ENV_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
+
+enum config_id {
+#define OPTION(id, env, flag, type, preset, min, max, choices, help) C_##id,
+#include "config/config.def"
+#undef OPTION
+    CONFIG__COUNT
+};
+
+struct config;
+
+/* Everything at its default. */
+struct config *config_new(void) MUST_USE;
+void config_free(struct config **c);
+
+/*
+ * Read `argv` (flags: --name value, --name=value, --switch), `environ` and the .env file
+ * (--env-file, or ".env" in the working directory when it is there). The first value that is
+ * not valid stops with one sentence: variable, where it stood (file and line for .env), what
+ * it was (never for a secret), what it may be. Unknown MAYA_ names are noted as warnings,
+ * with the nearest known one, read with config_warning().
+ */
+int config_read(struct config *c, int argc, char **argv, char **environment, struct err *e) MUST_USE;
+const char *config_warning(const struct config *c, unsigned i); /* NULL after the last */
+bool config_wants_help(const struct config *c);
+
+const char *config_text(const struct config *c, enum config_id id); /* NULL or "" when unset */
+int64_t config_int(const struct config *c, enum config_id id);
+double config_number(const struct config *c, enum config_id id);
+bool config_bool(const struct config *c, enum config_id id);
+enum config_from config_from(const struct config *c, enum config_id id);
+const char *config_env_name(enum config_id id);
+/* "MAYA_X=1 (from .env line 3)"; a secret shows as "set" or "not set". */
+void config_describe(const struct config *c, enum config_id id, struct buf *out);
+
+void config_help(struct buf *out);     /* for --help */
+void config_markdown(struct buf *out); /* for docs/config.md */

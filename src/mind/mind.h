@@ -1,0 +1,95 @@
+/*
+ * mind: who thinks. A mind gets one turn (the words, what was said before, the tools it may
+ * call) and gives back a stream of text and tool calls. Each provider is one file behind
+ * `struct mind_ops`; the house mind (house*.c) is built in and needs no key and no network.
+ * Knows no session, no HTTP, no store. Everything of a turn lives in the turn's scratch region.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+#include "base/strs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bar_menu;
+struct bar_tab;
+struct json_t;
+struct region;
+struct phrases;
+
+#define MIND_MEMO_MAX 192
+
+/* A mind's few notes between the turns of one session; stored with the session, opaque. */
+struct mind_memo {
+    uint8_t len;
+    uint8_t data[MIND_MEMO_MAX];
+};
+
+enum mind_role { MIND_USER, MIND_ASSISTANT };
+
+struct mind_said { /* one message of the past, borrowed for the turn */
+    enum mind_role role;
+    struct str text;
+};
+
+struct mind_turn {
+    struct str text; /* what the person says now; valid UTF-8, not blank */
+    const struct mind_said *past;
+    size_t past_count;
+    const struct bar_tab *tab; /* the guest's state as it is; changes only through call_tool */
+    struct mind_memo *memo;    /* read and written by the mind; all zero in a new session */
+    struct region *scratch;    /* for everything the mind needs; freed after the turn */
+    uint64_t seed;             /* for variety; the same seed gives the same answer */
+    int64_t turn_number;       /* from 1 */
+};
+
+/*
+ * Where the answer goes. All calls come on the loop, in order: any number of text and
+ * call_tool, then exactly one of done and fail; nothing after that, and nothing after stop.
+ * They may come inside start(). `text` is valid UTF-8, cut anywhere between characters.
+ */
+struct mind_sink {
+    void *ctx;
+    void (*text)(void *ctx, const char *data, size_t len);
+    /* Run a tool now; the result is in *ret (never NULL when 0). -1: memory was refused, stop. */
+    int (*call_tool)(void *ctx, const char *name, struct json_t *args, struct json_t **ret);
+    void (*done)(void *ctx);
+    void (*fail)(void *ctx, const struct err *e);
+};
+
+struct mind;
+struct mind_call;
+
+struct mind_ops {
+    const char *name; /* "house" */
+    /* Begin. *ret is NULL when it ended inside. The turn must live until done, fail or stop. */
+    void (*start)(struct mind *m, struct mind_turn *turn, const struct mind_sink *sink,
+                  struct mind_call **ret);
+    void (*stop)(struct mind_call *call); /* no callback comes after this */
+    void (*free)(struct mind *m);
+};
+
+struct mind {
+    const struct mind_ops *ops;
+};
+
+/* house.c. Menu and phrases must outlive the mind. */
+struct mind *mind_house_new(const struct bar_menu *menu, const struct phrases *phrases) MUST_USE;
+void mind_free(struct mind **m);
+
+/* phrases.c: what the house mind says, by occasion: <folder>/phrases.yaml */
+
+int phrases_load(const char *folder, struct phrases **ret, struct err *e) MUST_USE;
+void phrases_free(struct phrases **p);
+
+/* sentence.c: split a growing text into sentences, for speech and for `sentence` events */
+
+/*
+ * The length of the first whole sentence of text (with its trailing space), or 0 while none is
+ * complete. `last` says that nothing will follow, so that the rest counts as whole. "$13.00",
+ * "Mr. Smith", "e.g. this" and "..." do not split.
+ */
+size_t sentence_next(const char *text, size_t len, bool last);

@@ -1,0 +1,145 @@
+/*
+ * net: the event loop, and an HTTP/1.1 server on it (REST, event streams, files in memory).
+ *
+ * Owns the only thread that runs the product, every socket and every timer (libuv lives here
+ * only). Knows no route, no session and no JSON. The parser is strict: what is ambiguous is
+ * refused with 400 and the connection is closed (RFC 9112 sections 2.2, 3.2, 5, 6, 11).
+ * Times are milliseconds of the loop's clock, sizes bytes.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+#include "base/strs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+/* loop.c */
+
+struct loop;
+struct loop_timer;
+struct loop_wake;
+
+int loop_new(struct loop **ret, struct err *e) MUST_USE;
+void loop_free(struct loop **l); /* everything on it must be closed or closing */
+void loop_run(struct loop *l);   /* until nothing is left, or loop_stop() */
+void loop_stop(struct loop *l);
+int64_t loop_now(const struct loop *l); /* monotonic ms, cached per turn of the loop */
+uint64_t loop_hrtime_ns(void);          /* monotonic, not cached: for measuring */
+int64_t loop_unix_s(void);
+
+/* A repeating timer; period 0 fires once. It does not keep the loop alive. */
+struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx);
+struct loop_timer *loop_after(struct loop *l, int64_t delay_ms, void (*fn)(void *), void *ctx);
+void loop_timer_free(struct loop_timer **t);
+
+/* fn runs on the loop soon after loop_wake_up(), which any thread may call. */
+struct loop_wake *loop_wake_new(struct loop *l, void (*fn)(void *), void *ctx);
+void loop_wake_up(struct loop_wake *w);
+void loop_wake_free(struct loop_wake **w);
+
+/* Call fn on this signal from now on. */
+int loop_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx,
+                struct err *e) MUST_USE;
+
+/* http.c: the server */
+
+struct http_server;
+struct http_req;
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_PATCH,
+    HTTP_OPTIONS,
+    HTTP_METHOD__COUNT
+};
+const char *http_method_text(enum http_method m);
+
+struct http_cfg {
+    const char *host;    /* "0.0.0.0", "::", "127.0.0.1" or "unix:/path" */
+    int port;            /* 0: any free one */
+    int inherited_fd;    /* a listening socket given to us, or -1 */
+    int backlog;
+    size_t max_head;     /* request line and headers; 431 above */
+    size_t max_body;     /* 413 above, told from Content-Length before reading */
+    uint32_t max_conns;  /* above: 503 and close, counted */
+    size_t max_queued;   /* bytes waiting for a slow reader before it is cut off */
+    int64_t head_ms;     /* whole head must have come; idle keep-alive too */
+    int64_t idle_ms;
+    int64_t body_ms;     /* whole body must have come */
+    int64_t write_ms;    /* a reader that takes nothing for so long is cut off */
+    /* A whole request has come (head and body). Answer now or later, exactly once. */
+    void (*on_request)(void *ctx, struct http_req *req);
+    /* An answer's status is known (also those the server made itself: req may be NULL). */
+    void (*on_answer)(void *ctx, struct http_req *req, int status);
+    void *ctx;
+};
+
+/* Why the server closed a connection: HTTP_CLOSE(NAME, "label", "text") in close.def. */
+enum http_close {
+#define HTTP_CLOSE(name, label, text) HTTP_CLOSE_##name,
+#include "net/close.def"
+#undef HTTP_CLOSE
+    HTTP_CLOSE__COUNT
+};
+const char *http_close_label(enum http_close c);
+
+struct http_stats {
+    uint64_t accepted, requests;
+    uint64_t closed[HTTP_CLOSE__COUNT];
+    uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+};
+
+int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_server **ret,
+                    struct err *e) MUST_USE;
+int http_server_port(const struct http_server *s);
+void http_server_stats(const struct http_server *s, struct http_stats *ret);
+/*
+ * Stop accepting, close idle connections, let requests finish; `drained` is called when the
+ * count of connections is zero. Streams are asked to end through their `on_drain`; what is
+ * still open after `grace_ms` is cut.
+ */
+void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *), void *ctx);
+bool http_server_draining(const struct http_server *s);
+void http_server_free(struct http_server **s); /* after drained, or to cut everything */
+
+/* The request. All texts are borrowed and valid until the answer is whole. */
+enum http_method http_req_method(const struct http_req *r);
+struct str http_req_path(const struct http_req *r);  /* percent-decoded, "/" first, no "?…" */
+struct str http_req_query(const struct http_req *r); /* raw, without "?" */
+struct str http_req_header(const struct http_req *r, const char *lower_name); /* {NULL,0}: none */
+struct str http_req_body(const struct http_req *r);
+struct str http_req_peer(const struct http_req *r); /* "127.0.0.1" */
+bool http_req_loopback(const struct http_req *r);
+uint64_t http_req_started_ns(const struct http_req *r); /* when its last byte came */
+/* One parameter of the query, form-decoded into `out`. False: not there, or badly encoded. */
+bool http_req_param(const struct http_req *r, const char *name, struct buf *out);
+/* The owner's own word on a request; NULL at first. */
+void http_req_set_ctx(struct http_req *r, void *ctx);
+void *http_req_ctx(const struct http_req *r);
+/* The client is gone before the answer was whole: called once, then `r` is dead. */
+void http_req_on_gone(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
+
+/* The answer. Headers first (any number), then one of: http_answer, http_stream_begin. */
+void http_header(struct http_req *r, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Content-Length and, for HEAD, no body. Afterwards `r` is dead. `body` is copied. */
+void http_answer(struct http_req *r, int status, const char *content_type, const void *body,
+                 size_t len);
+/* As http_answer, but `body` is static: it is not copied. Does Range and 304 (etag quoted). */
+void http_answer_file(struct http_req *r, const char *content_type, const char *etag,
+                      const void *body, size_t len);
+/* A body of unknown length (chunked). The request stays alive until end, or gone. */
+void http_stream_begin(struct http_req *r, int status, const char *content_type);
+/* Returns the bytes waiting to be sent; above cfg.max_queued the reader is cut off. */
+size_t http_stream_write(struct http_req *r, const void *data, size_t len);
+void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
+/* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */
+void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));

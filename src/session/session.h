@@ -1,0 +1,202 @@
+/*
+ * session: who is talking to this container, and how much memory each may hold.
+ *
+ * Owns every `struct session`, its budget and its region; decides who becomes resident
+ * (admit.c), keeps sessions durable through the store (codec.c, seal), and ends them for
+ * idleness (expire.c). Knows no HTTP, no agent and no mind: what an agent keeps of a session
+ * is `state`, made, encoded and decoded by the functions in `struct session_state_ops`.
+ * Time comes in as an argument: now_ms for the loop's clock, now_s for unix time.
+ *
+ * Life of a session:    (none) -> LOADING -> IDLE <-> BUSY -> CLOSED
+ * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
+ * holder (a turn), CLOSED is freed at once. Only session__move() changes the state.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/must.h"
+#include "base/strs.h"
+#include "memory/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct seal;
+struct store;
+struct session_table;
+
+#define SESSION_ID_MAX 128
+#define SESSION_SECRET_MAX 512
+#define SESSION_REPLAYS 8
+
+enum session_policy { SESSION_RESERVED, SESSION_MEASURED };
+
+/* Why a session leaves memory. SESSION_END(NAME, "text") in end.def. */
+enum session_end {
+#define SESSION_END(name, text) SESSION_END_##name,
+#include "session/end.def"
+#undef SESSION_END
+    SESSION_END__COUNT
+};
+
+/* Reasons of a rejection, as in maya_sessions_rejected_total{reason=...}. */
+enum session_reject {
+    SESSION_REJECT_LIMIT,        /* session_limit */
+    SESSION_REJECT_PRESSURE,     /* memory_pressure */
+    SESSION_REJECT_INSUFFICIENT, /* insufficient_memory */
+    SESSION_REJECT__COUNT
+};
+const char *session_reject_text(enum session_reject r);
+
+struct session_message {
+    struct session_message *next;
+    uint8_t from_person; /* 1: user, 0: assistant */
+    uint32_t len;
+    char text[]; /* NUL-terminated, valid UTF-8 */
+};
+
+/* A turn that was asked for with an Idempotency-Key, so that a repeat gets the same answer. */
+struct session_replay {
+    uint8_t key[16];  /* digest of the key */
+    uint8_t body[16]; /* digest of the message */
+    uint32_t turn;    /* its number; 0: empty slot */
+    uint32_t messages; /* length of the history after it, folded ones counted */
+    uint32_t tail_len;
+    char *tail; /* opaque to session/: the rest of the answer, in the session's region */
+};
+
+struct session {
+    uint32_t magic;
+    uint8_t state; /* enum session_state, private */
+    struct list link; /* in the table's list of its state; IDLE is in order of last use */
+    struct session_table *table;
+    char id[SESSION_ID_MAX + 1];
+    uint64_t version;   /* of the row it was read from or last written as; 0: never stored */
+    int64_t created_s, used_s;
+    int64_t idle_since_ms;
+    struct budget budget; /* region, scratch of the turn, request body */
+    struct region region;
+    struct session_message *first, *last;
+    uint32_t message_count; /* in memory */
+    uint32_t folded_count;  /* older messages that were let go to stay within the budget */
+    uint32_t turns;
+    char *gemini_key, *cartesia_key; /* secrets, in the region; NULL: none */
+    void *agent;            /* the agent's state, in the region */
+    struct session_replay replays[SESSION_REPLAYS];
+    uint8_t replay_next;
+    struct list waiters; /* struct session_wait, in order of arrival */
+    uint32_t waiter_count;
+};
+
+/* The agent's part of a session. All memory from the session's region. */
+struct session_state_ops {
+    void *(*make)(struct region *r); /* a fresh state, NULL when refused */
+    void (*encode)(const void *state, struct buf *out);
+    void *(*decode)(struct region *r, const void *data, size_t len, struct err *e);
+};
+
+struct session_cfg {
+    size_t budget;            /* bytes */
+    uint32_t max_resident;    /* MAYA_SESSIONS_PER_CONTAINER */
+    uint64_t max_stored;      /* MAYA_MAX_SESSIONS, 0: no limit */
+    int64_t expiry_s;         /* MAYA_SESSION_EXPIRY_SECONDS */
+    uint32_t max_waiters;     /* messages waiting for one session */
+    enum session_policy policy;
+    double threshold;
+    const struct session_state_ops *state_ops;
+    struct store *store;
+    const struct seal *seal;
+    uint64_t seed; /* of the id table */
+};
+
+struct session_stats {
+    uint32_t resident, busy, loading, max_resident;
+    uint64_t created, expired, woken, over_budget, conflicts, unreadable;
+    uint64_t rejected[SESSION_REJECT__COUNT];
+    uint64_t ended[SESSION_END__COUNT];
+    size_t budget;         /* of one session */
+    uint64_t reserved;     /* sum of budgets */
+    uint64_t used;         /* bytes charged now, all sessions */
+};
+
+/* table.c */
+
+int session_table_new(const struct session_cfg *cfg, struct session_table **ret,
+                      struct err *e) MUST_USE;
+/* Frees the sessions in memory (they are durable). Nobody may hold one. */
+void session_table_free(struct session_table **t);
+void session_stats(const struct session_table *t, struct session_stats *ret);
+
+/* 1..128 characters of [A-Za-z0-9_-.:], so that what we did not issue at least looks like an id. */
+bool session_id_valid(const char *id, size_t len);
+/* "sess_" + 16 random characters of [A-Za-z0-9_-]. */
+void session_id_make(char ret[SESSION_ID_MAX + 1]);
+
+/* The newest sample, by which admission decides. `footprint`: the process without sessions. */
+void session_table_memory(struct session_table *t, const struct memory_sample *sample,
+                          uint64_t footprint, bool pressure);
+
+/* open.c: one holder at a time */
+
+enum session_mode {
+    SESSION_CREATE, /* make it when there is none */
+    SESSION_LOOK,   /* NULL session when there is none; nothing is created */
+};
+
+/*
+ * A place in the queue for a session. `ready` is called once, perhaps inside session_open():
+ * with the session, now held by the caller (BUSY) until session_leave(); or with NULL and an
+ * error; or with NULL and no error in SESSION_LOOK when there is no such session.
+ */
+struct session_wait {
+    struct list link;
+    void (*ready)(struct session_wait *w, struct session *s, const struct err *e);
+    enum session_mode mode;
+    struct session *session; /* private: what it waits for */
+};
+
+void session_open(struct session_table *t, const char *id, enum session_mode mode, int64_t now_ms,
+                  int64_t now_s, struct session_wait *w);
+/* Leave the queue (the client is gone). Only before `ready` was called. */
+void session_wait_cancel(struct session_wait *w);
+/* Give the session to the next in the queue, or to idleness. */
+void session_leave(struct session *s, int64_t now_ms);
+
+/* commit.c: durable before acknowledged. The holder keeps the session BUSY until `done`. */
+
+typedef void session_commit_fn(void *ctx, const struct err *e);
+/*
+ * Encode into `scratch`, seal, store. used_s becomes now_s. After ERR_CONFLICT the session in
+ * memory is stale: session_drop() it; the next open reads the newer one. Never calls back
+ * inside.
+ */
+void session_commit(struct session *s, struct region *scratch, int64_t now_s,
+                    session_commit_fn *done, void *ctx);
+/* Leave, and forget what is in memory: the store's row holds. */
+void session_drop(struct session *s, enum session_end why, int64_t now_ms);
+
+/* history.c */
+
+/* Both messages of a turn, or neither: false when the budget refuses. */
+bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
+/* Undo the newest session_say (a turn whose commit failed). The bytes come back with folding. */
+void session_unsay(struct session *s);
+/*
+ * Let go of the oldest messages when the region has grown past a third of the budget, so that
+ * a turn always has room. Rebuilds the region through the codec: every pointer into it is new.
+ */
+int session_fold(struct session *s, struct err *e) MUST_USE;
+/* Everything back to default, the keys too; the id stays. */
+int session_reset(struct session *s, struct err *e) MUST_USE;
+/* NULL or "" clears. The old secret's bytes are wiped. */
+int session_set_keys(struct session *s, const char *gemini, const char *cartesia,
+                     struct err *e) MUST_USE;
+
+/* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
+void session_cleanup(struct session_table *t, int64_t now_ms, int64_t now_s);
+
+/* codec.c: the durable form (plain, before sealing); versioned, see docs/notes/session-format.md */
+void session_encode(const struct session *s, struct buf *out);
+int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

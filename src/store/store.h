@@ -1,0 +1,75 @@
+/*
+ * store: where sessions are durable. A row is an id, a version, the time of its last use, and
+ * bytes the store does not understand (they are sealed). Every put names the version it
+ * replaces, so two writers cannot overwrite each other.
+ *
+ * Writes go to one thread that commits what has come together in one transaction (group
+ * commit); answers come back on the caller's thread inside store_reap(), which the owner calls
+ * after `wake` was called (from the store's thread) - so the store knows no event loop. A call
+ * back never happens inside the call that asked for it, except for store_get(), which may.
+ * The answers to the writes of one id come in the order they were asked.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+struct store_row {
+    uint64_t version;  /* >= 1 */
+    int64_t used_at_s; /* unix seconds of the last use */
+    const void *data;
+    size_t len;
+};
+
+struct store_stats {
+    uint64_t puts, gets, deletes, commits, conflicts, failures, expired;
+    uint64_t queued;         /* writes waiting now */
+    uint64_t bytes_written;
+    uint64_t rows;           /* sessions in the store, kept by counting */
+    bool healthy;            /* the last commit worked */
+};
+
+/* `row` is NULL when there is none. `e` is set, and row NULL, on failure. */
+typedef void store_get_fn(void *ctx, const struct store_row *row, const struct err *e);
+/* `version` is the one the row has now. e->code is ERR_CONFLICT when `replaces` was stale. */
+typedef void store_done_fn(void *ctx, uint64_t version, const struct err *e);
+/* `count` rows were removed. */
+typedef void store_expired_fn(void *ctx, uint64_t count, const struct err *e);
+
+struct store_cfg {
+    const char *path;             /* SQLite: file; its folder must exist */
+    void (*wake)(void *wake_ctx); /* from the store's thread: store_reap() has work */
+    void *wake_ctx;
+    /* In store_reap(), may be NULL: a transaction with `writes` writes took `us` to be durable. */
+    void (*on_commit)(void *ctx, uint64_t us, unsigned writes);
+    void *commit_ctx;
+};
+
+/* Opens (and where needed makes) the database: WAL, synchronous=FULL, one row a session. */
+int store_open_sqlite(const struct store_cfg *cfg, struct store **ret, struct err *e) MUST_USE;
+
+/* Commits what is queued, answers it, closes. */
+void store_close(struct store **s);
+
+void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx);
+
+/* `data` is copied. replaces 0: there must be no row. The new version is replaces + 1. */
+void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_at_s,
+               const void *data, size_t len, store_done_fn *fn, void *ctx);
+
+/* Removing what is not there is no error. */
+void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx);
+
+/* Remove up to `max` rows last used before `before_s`. */
+void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                  void *ctx);
+
+/* Run the answers that have come. Call it on the loop, after wake. */
+void store_reap(struct store *s);
+
+void store_stats(const struct store *s, struct store_stats *ret);

@@ -9,7 +9,7 @@
  *
  * Life of a session:    (none) -> LOADING -> IDLE <-> BUSY -> CLOSED
  * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
- * holder (a turn), CLOSED is freed at once. Only session__move() changes the state.
+ * holder (a turn or a look), CLOSED is freed at once. Only session__move() changes the state.
  */
 #pragma once
 
@@ -50,6 +50,12 @@ enum session_reject {
 };
 const char *session_reject_text(enum session_reject r);
 
+/* A provider's key as seal_lock() left it: what lies in memory opens nothing. */
+struct session_secret {
+    uint32_t len;
+    uint8_t data[];
+};
+
 struct session_message {
     struct session_message *next;
     uint8_t from_person; /* 1: user, 0: assistant */
@@ -59,9 +65,9 @@ struct session_message {
 
 /* A turn that was asked for with an Idempotency-Key, so that a repeat gets the same answer. */
 struct session_replay {
-    uint8_t key[16];  /* digest of the key */
-    uint8_t body[16]; /* digest of the message */
-    uint32_t turn;    /* its number; 0: empty slot */
+    uint8_t key[16];   /* digest of the key */
+    uint8_t body[16];  /* digest of the message */
+    uint32_t turn;     /* its number; 0: empty slot */
     uint32_t messages; /* length of the history after it, folded ones counted */
     uint32_t tail_len;
     char *tail; /* opaque to session/: the rest of the answer, in the session's region */
@@ -69,25 +75,27 @@ struct session_replay {
 
 struct session {
     uint32_t magic;
-    uint8_t state; /* enum session_state, private */
-    struct list link; /* in the table's list of its state; IDLE is in order of last use */
+    uint8_t state;    /* enum session_state, private */
+    struct list link; /* in the table's list of its state */
     struct session_table *table;
-    char id[SESSION_ID_MAX + 1];
-    uint64_t version;   /* of the row it was read from or last written as; 0: never stored */
+    uint64_t version; /* of the row it was read from or last written as; 0: never stored */
     int64_t created_s, used_s;
-    int64_t idle_since_ms;
     struct budget budget; /* region, scratch of the turn, request body */
     struct region region;
     struct session_message *first, *last;
     uint32_t message_count; /* in memory */
     uint32_t folded_count;  /* older messages that were let go to stay within the budget */
     uint32_t turns;
-    char *gemini_key, *cartesia_key; /* secrets, in the region; NULL: none */
-    void *agent;            /* the agent's state, in the region */
-    struct session_replay replays[SESSION_REPLAYS];
-    uint8_t replay_next;
-    struct list waiters; /* struct session_wait, in order of arrival */
+    struct session_secret *gemini, *cartesia; /* in the region, sealed; NULL: none */
+    void *agent;                              /* the agent's state, in the region */
+    struct session_replay *replays;           /* SESSION_REPLAYS of them, or NULL */
+    struct list waiters;                      /* struct session_wait, in order of arrival */
     uint32_t waiter_count;
+    /* A commit in progress. */
+    void (*committed)(void *ctx, const struct err *e);
+    void *commit_ctx;
+    int64_t used_before_s; /* while LOADING: when it was opened */
+    char id[]; /* NUL-terminated */
 };
 
 /* The agent's part of a session. All memory from the session's region. */
@@ -98,11 +106,11 @@ struct session_state_ops {
 };
 
 struct session_cfg {
-    size_t budget;            /* bytes */
-    uint32_t max_resident;    /* MAYA_SESSIONS_PER_CONTAINER */
-    uint64_t max_stored;      /* MAYA_MAX_SESSIONS, 0: no limit */
-    int64_t expiry_s;         /* MAYA_SESSION_EXPIRY_SECONDS */
-    uint32_t max_waiters;     /* messages waiting for one session */
+    size_t budget;         /* bytes */
+    uint32_t max_resident; /* MAYA_SESSIONS_PER_CONTAINER */
+    uint64_t max_stored;   /* MAYA_MAX_SESSIONS, 0: no limit */
+    int64_t expiry_s;      /* MAYA_SESSION_EXPIRY_SECONDS; a look is no use */
+    uint32_t max_waiters;  /* messages waiting for one session */
     enum session_policy policy;
     double threshold;
     const struct session_state_ops *state_ops;
@@ -116,9 +124,9 @@ struct session_stats {
     uint64_t created, expired, woken, over_budget, conflicts, unreadable;
     uint64_t rejected[SESSION_REJECT__COUNT];
     uint64_t ended[SESSION_END__COUNT];
-    size_t budget;         /* of one session */
-    uint64_t reserved;     /* sum of budgets */
-    uint64_t used;         /* bytes charged now, all sessions */
+    size_t budget;     /* of one session */
+    uint64_t reserved; /* sum of budgets */
+    uint64_t used;     /* bytes charged now, all sessions */
 };
 
 /* table.c */
@@ -129,7 +137,8 @@ int session_table_new(const struct session_cfg *cfg, struct session_table **ret,
 void session_table_free(struct session_table **t);
 void session_stats(const struct session_table *t, struct session_stats *ret);
 
-/* 1..128 characters of [A-Za-z0-9_-.:], so that what we did not issue at least looks like an id. */
+/* 1..128 characters of [A-Za-z0-9_-.:], so that what we did not issue at least looks like an
+ * id. */
 bool session_id_valid(const char *id, size_t len);
 /* "sess_" + 16 random characters of [A-Za-z0-9_-]. */
 void session_id_make(char ret[SESSION_ID_MAX + 1]);
@@ -157,8 +166,8 @@ struct session_wait {
     struct session *session; /* private: what it waits for */
 };
 
-void session_open(struct session_table *t, const char *id, enum session_mode mode, int64_t now_ms,
-                  int64_t now_s, struct session_wait *w);
+void session_open(struct session_table *t, const char *id, enum session_mode mode,
+                  int64_t now_ms, int64_t now_s, struct session_wait *w);
 /* Leave the queue (the client is gone). Only before `ready` was called. */
 void session_wait_cancel(struct session_wait *w);
 /* Give the session to the next in the queue, or to idleness. */
@@ -168,12 +177,13 @@ void session_leave(struct session *s, int64_t now_ms);
 
 typedef void session_commit_fn(void *ctx, const struct err *e);
 /*
- * Encode into `scratch`, seal, store. used_s becomes now_s. After ERR_CONFLICT the session in
- * memory is stale: session_drop() it; the next open reads the newer one. Never calls back
- * inside.
+ * Encode into `scratch`, seal, hand to the store; used_s becomes now_s. -1 when that much did
+ * not fit the budget; then `done` is not called. Otherwise it is, later, never inside. After
+ * ERR_CONFLICT the session in memory is stale: session_drop() it; the next open reads the
+ * newer one.
  */
-void session_commit(struct session *s, struct region *scratch, int64_t now_s,
-                    session_commit_fn *done, void *ctx);
+int session_commit(struct session *s, struct region *scratch, int64_t now_s,
+                   session_commit_fn *done, void *ctx, struct err *e) MUST_USE;
 /* Leave, and forget what is in memory: the store's row holds. */
 void session_drop(struct session *s, enum session_end why, int64_t now_ms);
 
@@ -181,7 +191,8 @@ void session_drop(struct session *s, enum session_end why, int64_t now_ms);
 
 /* Both messages of a turn, or neither: false when the budget refuses. */
 bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
-/* Undo the newest session_say (a turn whose commit failed). The bytes come back with folding. */
+/* Undo the newest session_say (a turn whose commit failed). The bytes come back with folding.
+ */
 void session_unsay(struct session *s);
 /*
  * Let go of the oldest messages when the region has grown past a third of the budget, so that
@@ -190,13 +201,24 @@ void session_unsay(struct session *s);
 int session_fold(struct session *s, struct err *e) MUST_USE;
 /* Everything back to default, the keys too; the id stays. */
 int session_reset(struct session *s, struct err *e) MUST_USE;
-/* NULL or "" clears. The old secret's bytes are wiped. */
-int session_set_keys(struct session *s, const char *gemini, const char *cartesia,
+/* An empty text clears. Both are replaced. */
+int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;
+bool session_has_keys(const struct session *s); /* a Gemini key was given */
+
+/* replay.c: answers to turns that were asked for with an Idempotency-Key */
+
+/* The answer already given for `key`, or NULL. */
+const struct session_replay *session_replay_find(const struct session *s,
+                                                 const uint8_t key[16]);
+/* Keep an answer, in place of the oldest. False when the budget refuses. */
+bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
+                         struct str tail) MUST_USE;
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
 void session_cleanup(struct session_table *t, int64_t now_ms, int64_t now_s);
 
-/* codec.c: the durable form (plain, before sealing); versioned, see docs/notes/session-format.md */
+/* codec.c: the durable form (plain, before sealing); versioned, see
+ * docs/notes/session-format.md */
 void session_encode(const struct session *s, struct buf *out);
 int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

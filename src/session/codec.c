@@ -1,0 +1,149 @@
+/*
+ * The durable form of a session, before sealing: "MS", a version byte, then fields (wire.h).
+ * A reader knows its own version and every older one; a newer one is refused politely. A tag
+ * that a version does not know means corruption, because a new tag means a new version.
+ */
+#include "session/session.h"
+
+#include "base/wire.h"
+#include "session/session_int.h"
+
+#include <string.h>
+
+#define FORMAT_VERSION 1
+
+enum tag {
+    TAG_CREATED = 1,
+    TAG_TURNS = 2,
+    TAG_FOLDED = 3,
+    TAG_GEMINI = 4,
+    TAG_CARTESIA = 5,
+    TAG_AGENT = 6,
+    TAG_PERSON = 7,
+    TAG_ASSISTANT = 8,
+    TAG_REPLAY = 9,
+};
+
+static void encode_replay(const struct session_replay *r, struct buf *out)
+{
+    size_t place = wire_open_field(out, TAG_REPLAY);
+
+    buf_add(out, r->key, 16);
+    buf_add(out, r->body, 16);
+    wire_put_uint(out, r->turn);
+    wire_put_uint(out, r->messages);
+    buf_add(out, r->tail, r->tail_len);
+    wire_close_field(out, place);
+}
+
+void session_encode(const struct session *s, struct buf *out)
+{
+    size_t place;
+
+    buf_str(out, "MS");
+    buf_char(out, FORMAT_VERSION);
+    wire_put_int_field(out, TAG_CREATED, s->created_s);
+    wire_put_uint_field(out, TAG_TURNS, s->turns);
+    if (s->folded_count)
+        wire_put_uint_field(out, TAG_FOLDED, s->folded_count);
+    if (s->gemini)
+        wire_put_field(out, TAG_GEMINI, s->gemini->data, s->gemini->len);
+    if (s->cartesia)
+        wire_put_field(out, TAG_CARTESIA, s->cartesia->data, s->cartesia->len);
+    place = wire_open_field(out, TAG_AGENT);
+    s->table->cfg.state_ops->encode(s->agent, out);
+    wire_close_field(out, place);
+    for (const struct session_message *m = s->first; m; m = m->next)
+        wire_put_field(out, m->from_person ? TAG_PERSON : TAG_ASSISTANT, m->text, m->len);
+    for (int i = 0; s->replays && i < SESSION_REPLAYS; i++)
+        if (s->replays[i].turn)
+            encode_replay(&s->replays[i], out);
+}
+
+static int no_room(const struct session *s, struct err *e)
+{
+    return err_set(e, ERR_SESSION_MEMORY, 0,
+                   "what is stored of this session does not fit its budget of %zu bytes",
+                   s->budget.limit);
+}
+
+static int decode_replay(struct session *s, struct str field, struct err *e)
+{
+    struct wire w = wire_read(field.data, field.len);
+    struct str key = wire_bytes(&w, 16), body = wire_bytes(&w, 16);
+    uint64_t turn = wire_uint(&w), messages = wire_uint(&w);
+    uint32_t turns = s->turns;
+
+    if (w.bad || turn == 0 || turn > UINT32_MAX || messages > UINT32_MAX)
+        return err_set(e, ERR_CORRUPT, 0, "a stored answer cannot be read");
+    s->turns = (uint32_t)turn;
+    struct str tail = {(const char *)w.at, (size_t)(w.end - w.at)};
+    if (!session_replay_keep(s, (const uint8_t *)key.data, (const uint8_t *)body.data, tail))
+        return no_room(s, e);
+    s->turns = turns;
+    for (int i = 0; i < SESSION_REPLAYS; i++)
+        if (s->replays[i].turn == turn)
+            s->replays[i].messages = (uint32_t)messages;
+    return 0;
+}
+
+static int decode_field(struct session *s, uint8_t tag, struct str f, struct err *e)
+{
+    bool bad = false;
+
+    switch (tag) {
+    case TAG_CREATED:
+        s->created_s = wire_whole_int(f, &bad);
+        break;
+    case TAG_TURNS:
+        s->turns = (uint32_t)wire_whole_uint(f, &bad);
+        break;
+    case TAG_FOLDED:
+        s->folded_count = (uint32_t)wire_whole_uint(f, &bad);
+        break;
+    case TAG_GEMINI:
+        s->gemini = session__secret(s, f.data, f.len);
+        return s->gemini ? 0 : no_room(s, e);
+    case TAG_CARTESIA:
+        s->cartesia = session__secret(s, f.data, f.len);
+        return s->cartesia ? 0 : no_room(s, e);
+    case TAG_AGENT:
+        s->agent = s->table->cfg.state_ops->decode(&s->region, f.data, f.len, e);
+        return s->agent ? 0 : -1;
+    case TAG_PERSON:
+    case TAG_ASSISTANT:
+        if (utf8_valid_prefix(f.data, f.len) != f.len)
+            return err_set(e, ERR_CORRUPT, 0, "a stored message is not UTF-8");
+        return session__append(s, tag == TAG_PERSON, f) ? 0 : no_room(s, e);
+    case TAG_REPLAY:
+        return decode_replay(s, f, e);
+    default:
+        return err_set(e, ERR_CORRUPT, 0, "unknown field %u in a stored session", tag);
+    }
+    return bad ? err_set(e, ERR_CORRUPT, 0, "field %u of a stored session is not a number", tag)
+               : 0;
+}
+
+int session_decode(struct session *s, const void *data, size_t len, struct err *e)
+{
+    const uint8_t *bytes = data;
+    struct str field;
+    uint8_t tag;
+
+    if (len < 3 || memcmp(bytes, "MS", 2) != 0)
+        return err_set(e, ERR_CORRUPT, 0, "what is stored is not a session");
+    if (bytes[2] > FORMAT_VERSION)
+        return err_set(
+            e, ERR_NEWER, 0,
+            "this session has format %u, this build reads up to %d; use a newer build",
+            bytes[2], FORMAT_VERSION);
+    struct wire w = wire_read(bytes + 3, len - 3);
+    while (wire_field(&w, &tag, &field))
+        if (decode_field(s, tag, field, e) < 0)
+            return -1;
+    if (w.bad)
+        return err_set(e, ERR_CORRUPT, 0, "a stored session is cut short");
+    if (!s->agent)
+        return err_set(e, ERR_CORRUPT, 0, "a stored session has no agent's state");
+    return 0;
+}

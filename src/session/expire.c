@@ -1,0 +1,54 @@
+/* The janitor: everything that ends a session for idleness. */
+#include "session/session.h"
+
+#include "base/log.h"
+#include "session/session_int.h"
+
+#define EXPIRE_ROWS 1000 /* of the store, in one transaction */
+
+bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s)
+{
+    return now_s - used_s > t->cfg.expiry_s;
+}
+
+void session__sweep(struct session_table *t, int64_t now_s)
+{
+    unsigned ended = 0;
+
+    t->swept_s = now_s;
+    LIST_EACH(at, after, &t->by_state[SESSION_IDLE])
+    {
+        struct session *s = LIST_ITEM(at, struct session, link);
+        if (!session__expired(t, s->used_s, now_s))
+            continue;
+        store_delete(t->cfg.store, s->id, NULL, NULL);
+        session__close(s, SESSION_END_EXPIRED);
+        t->stats.expired++;
+        ended++;
+    }
+    if (ended)
+        log_info("session", "expire", "sessions=%u resident=%u", ended,
+                 t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);
+}
+
+static void rows_removed(void *ctx, uint64_t count, const struct err *e)
+{
+    struct session_table *t = ctx;
+
+    t->expiring = false;
+    if (e)
+        log_warn("session", "expire_store", "error=\"%s\"", e->msg);
+    else
+        t->stats.expired += count;
+}
+
+void session_cleanup(struct session_table *t, int64_t now_ms, int64_t now_s)
+{
+    (void)now_ms;
+    session__sweep(t, now_s);
+    if (t->expiring)
+        return;
+    t->expiring = true;
+    store_expire(t->cfg.store, now_s - t->cfg.expiry_s - SESSION_EXPIRY_GRACE_S, EXPIRE_ROWS,
+                 rows_removed, t);
+}

@@ -1,0 +1,216 @@
+#include "session/session.h"
+
+#include "seal/seal.h"
+#include "session/session_int.h"
+
+#include <string.h>
+
+static void queue(struct session *s, struct session_wait *w)
+{
+    w->session = s;
+    list_append(&s->waiters, &w->link);
+    s->waiter_count++;
+}
+
+static struct session_wait *dequeue(struct session *s)
+{
+    struct list *first = list_first(&s->waiters);
+
+    if (!first)
+        return NULL;
+    struct session_wait *w = LIST_ITEM(first, struct session_wait, link);
+    list_remove(&w->link);
+    s->waiter_count--;
+    w->session = NULL;
+    return w;
+}
+
+void session_wait_cancel(struct session_wait *w)
+{
+    if (!w->session)
+        return;
+    list_remove(&w->link);
+    w->session->waiter_count--;
+    w->session = NULL;
+}
+
+/* Nobody gets this session: take it away first, then tell everyone who waited. */
+static void refuse_all(struct session *s, enum session_end why, const struct err *e)
+{
+    struct list told;
+    struct session_wait *w;
+
+    list_init(&told);
+    while ((w = dequeue(s)))
+        list_append(&told, &w->link);
+    session__close(s, why);
+    while (!list_empty(&told)) {
+        w = LIST_ITEM(told.next, struct session_wait, link);
+        list_remove(&w->link);
+        w->ready(w, NULL, e);
+    }
+}
+
+static int make_fresh(struct session *s, int64_t now_s, struct err *e)
+{
+    s->created_s = s->used_s = now_s;
+    s->turns = 0;
+    s->agent = s->table->cfg.state_ops->make(&s->region);
+    if (!s->agent)
+        return err_set(e, ERR_SESSION_MEMORY, 0, "a new session does not fit in %zu bytes",
+                       s->budget.limit);
+    return 0;
+}
+
+static int read_row(struct session *s, const struct store_row *row, struct err *e)
+{
+    struct session_table *t = s->table;
+
+    buf_clear(&t->plain);
+    if (seal_unlock(t->cfg.seal, s->id, row->data, row->len, &t->plain, e) < 0 ||
+        session_decode(s, t->plain.data, t->plain.len, e) < 0)
+        return -1;
+    s->version = row->version;
+    s->used_s = row->used_at_s;
+    return 0;
+}
+
+/* Everyone who only wants to look is told that there is nothing to see. */
+static void dismiss_lookers(struct session *s)
+{
+    LIST_EACH(at, after, &s->waiters)
+    {
+        struct session_wait *w = LIST_ITEM(at, struct session_wait, link);
+        if (w->mode != SESSION_LOOK)
+            continue;
+        session_wait_cancel(w);
+        w->ready(w, NULL, NULL);
+    }
+}
+
+/* The session's row, or that there is none, has come: admit whoever wants it. */
+static void loaded(void *ctx, const struct store_row *row, const struct err *failed)
+{
+    struct session *s = ctx;
+    struct session_table *t = s->table;
+    int64_t now_s = s->used_before_s;
+    struct err e;
+
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_LOADING);
+    if (failed) {
+        refuse_all(s, SESSION_END_FAILED, failed);
+        return;
+    }
+    bool fresh = !row || session__expired(t, row->used_at_s, now_s);
+    if (fresh)
+        dismiss_lookers(s);
+    if (s->waiter_count == 0) {
+        session__close(s, SESSION_END_NOBODY);
+        return;
+    }
+    if (session__admit(t, !row, now_s, &e) < 0) {
+        refuse_all(s, SESSION_END_NOBODY, &e);
+        return;
+    }
+    if ((fresh ? make_fresh(s, now_s, &e) : read_row(s, row, &e)) < 0) {
+        t->stats.unreadable += e.code == ERR_CORRUPT || e.code == ERR_NEWER;
+        refuse_all(s, SESSION_END_FAILED, &e);
+        return;
+    }
+    if (row && fresh) {
+        s->version = row->version; /* its first commit replaces the expired row */
+        t->stats.expired++;
+    }
+    t->stats.woken += !fresh;
+    t->unstored += s->version == 0;
+    session__move(s, SESSION_BUSY);
+    struct session_wait *w = dequeue(s);
+    w->ready(w, s, NULL);
+}
+
+static void expire_now(struct session *s)
+{
+    store_delete(s->table->cfg.store, s->id, NULL, NULL);
+    s->table->stats.expired++;
+    session__close(s, SESSION_END_EXPIRED);
+}
+
+void session_open(struct session_table *t, const char *id, enum session_mode mode,
+                  int64_t now_ms, int64_t now_s, struct session_wait *w)
+{
+    struct session *s = map_get(&t->by_id, id, strlen(id));
+    struct err e;
+
+    (void)now_ms;
+    MUST(session_id_valid(id, strlen(id)));
+    w->mode = mode;
+    w->session = NULL;
+    list_init(&w->link);
+    if (s && s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s)) {
+        expire_now(s);
+        s = NULL;
+    }
+    if (s && s->state == SESSION_IDLE) {
+        session__move(s, SESSION_BUSY);
+        w->ready(w, s, NULL);
+        return;
+    }
+    if (s && s->waiter_count >= t->cfg.max_waiters) {
+        err_set(&e, ERR_BUSY_TURN, 0, "%u messages are waiting in this session already",
+                s->waiter_count);
+        w->ready(w, NULL, &e);
+        return;
+    }
+    if (s) {
+        queue(s, w);
+        return;
+    }
+    s = session__new(t, id);
+    if (!s) {
+        err_set(&e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+        w->ready(w, NULL, &e);
+        return;
+    }
+    s->used_before_s = now_s;
+    queue(s, w);
+    store_get(t->cfg.store, s->id, loaded, s);
+}
+
+void session_leave(struct session *s, int64_t now_ms)
+{
+    struct session_wait *w;
+
+    (void)now_ms;
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    w = dequeue(s);
+    if (w) {
+        w->ready(w, s, NULL);
+        return;
+    }
+    if (s->version == 0) {
+        session__close(s, SESSION_END_NOBODY); /* never stored: nothing is lost */
+        return;
+    }
+    session__move(s, SESSION_IDLE);
+}
+
+void session_drop(struct session *s, enum session_end why, int64_t now_ms)
+{
+    struct session_table *t = s->table;
+    char id[SESSION_ID_MAX + 1];
+    struct list again;
+    struct session_wait *w;
+    int64_t now_s = s->used_s;
+
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    memcpy(id, s->id, strlen(s->id) + 1);
+    list_init(&again);
+    while ((w = dequeue(s)))
+        list_append(&again, &w->link);
+    session__close(s, why);
+    while (!list_empty(&again)) {
+        w = LIST_ITEM(again.next, struct session_wait, link);
+        list_remove(&w->link);
+        session_open(t, id, w->mode, now_ms, now_s, w);
+    }
+}

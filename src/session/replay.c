@@ -1,0 +1,39 @@
+#include "session/session.h"
+
+#include "session/session_int.h"
+
+#include <string.h>
+
+const struct session_replay *session_replay_find(const struct session *s, const uint8_t key[16])
+{
+    for (int i = 0; s->replays && i < SESSION_REPLAYS; i++)
+        if (s->replays[i].turn && memcmp(s->replays[i].key, key, 16) == 0)
+            return &s->replays[i];
+    return NULL;
+}
+
+bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
+                         struct str tail)
+{
+    struct session_replay *oldest;
+    char *kept;
+
+    if (!s->replays)
+        s->replays = region_alloc(&s->region, SESSION_REPLAYS * sizeof(*s->replays));
+    kept = s->replays ? region_strndup(&s->region, tail.data, tail.len) : NULL;
+    if (!kept)
+        return false;
+    oldest = &s->replays[0];
+    for (int i = 1; i < SESSION_REPLAYS; i++)
+        if (s->replays[i].turn < oldest->turn)
+            oldest = &s->replays[i];
+    *oldest = (struct session_replay){
+        .turn = s->turns,
+        .messages = s->message_count + s->folded_count,
+        .tail = kept,
+        .tail_len = (uint32_t)tail.len,
+    };
+    memcpy(oldest->key, key, 16);
+    memcpy(oldest->body, body, 16);
+    return true;
+}

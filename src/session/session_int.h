@@ -1,0 +1,55 @@
+/* Private to session/: the table, and what its files share. */
+#pragma once
+
+#include "base/map.h"
+#include "session/session.h"
+#include "store/store.h"
+
+#define SESSION_MAGIC 0x5e551044u
+
+/* Grace before the store forgets a row on its own, longer than any turn may take. */
+#define SESSION_EXPIRY_GRACE_S 600
+
+enum session_state {
+    SESSION_NEW,
+    SESSION_LOADING,
+    SESSION_IDLE,
+    SESSION_BUSY,
+    SESSION__STATES
+};
+
+struct session_table {
+    struct session_cfg cfg;
+    struct map by_id;
+    struct list by_state[SESSION__STATES];
+    uint32_t count[SESSION__STATES];
+    uint32_t unstored; /* resident, not yet in the store */
+    struct budget total;
+    struct buf plain; /* of a row being read; reused */
+    struct memory_sample sample;
+    uint64_t footprint;
+    bool pressure;
+    int64_t swept_s; /* last look for expired ones at admission */
+    bool expiring;   /* the store is removing rows */
+    struct session_stats stats;
+};
+
+/* table.c */
+void session__move(struct session *s, enum session_state to);
+struct session *session__new(struct session_table *t, const char *id);
+/* Out of the table and of memory. Nobody may wait for it. */
+void session__close(struct session *s, enum session_end why);
+/* Empty the region: no history, no keys, no agent's state. */
+void session__wipe(struct session *s);
+
+/* admit.c: 0, or -1 with the reason in *e and counted */
+int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e) MUST_USE;
+
+/* expire.c */
+bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s);
+void session__sweep(struct session_table *t, int64_t now_s);
+
+/* history.c: link a message at the end; NULL when the budget refuses */
+struct session_message *session__append(struct session *s, bool from_person, struct str text);
+/* keys: a secret of this length, uninitialised */
+struct session_secret *session__secret(struct session *s, const void *data, size_t len);

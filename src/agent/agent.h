@@ -83,7 +83,7 @@ struct turn_done {
     struct session *session;
     struct str reply;
     bool replayed;
-    size_t history_count; /* messages, from the oldest in memory, as they were after that turn */
+    size_t history_count; /* messages from the oldest in memory, as after that turn */
     uint32_t turn;        /* number of this turn */
     struct str tail;      /* order and summary as JSON text, exactly as first answered */
 };
@@ -98,7 +98,7 @@ struct turn_sink {
 /* *ret is NULL when it ended inside. */
 void turn_start(struct agent *a, const struct turn_request *req, const struct turn_sink *sink,
                 struct turn **ret);
-/* The person left or wants silence: what the turn changed and was not yet committed is undone. */
+/* The person left or wants silence: what the turn changed and did not commit is undone. */
 void turn_stop(struct turn *t);
 
 /*

@@ -36,15 +36,15 @@ struct json_t;
 /* menu.c: the menu file, immutable after loading, shared by all sessions */
 
 struct bar_item {
-    const char *name;         /* as printed: "Old Fashioned" */
-    const char *category;     /* "Cocktails" */
+    const char *name;     /* as printed: "Old Fashioned" */
+    const char *category; /* "Cocktails" */
     int64_t price_cents;
     const char *const *aliases; /* lower case, NULL-ended: "old fashion", "martinis" */
     const char *const *tags;    /* NULL-ended: "strong", "classy", ingredients: "gin", "lime" */
     const char *description;    /* one line, may be "" */
 };
 
-struct bar_mood { /* one recommendation list */
+struct bar_mood {               /* one recommendation list */
     const char *name;           /* "classy" */
     const char *const *aliases; /* NULL-ended, lower case: "elegant", "fancy" */
     const char *const *items;   /* NULL-ended: printed names, perhaps with "(neat)" behind */
@@ -66,7 +66,7 @@ const struct bar_item *bar_menu_items(const struct bar_menu *m, size_t *ret_coun
 const struct bar_mood *bar_menu_moods(const struct bar_menu *m, size_t *ret_count);
 const struct bar_modifier *bar_menu_modifiers(const struct bar_menu *m, size_t *ret_count);
 const char *bar_menu_house(const struct bar_menu *m); /* the bar's name: "MOK 5-ha" */
-/* By name or alias, case and surrounding space ignored, singular and plural. NULL: not on it. */
+/* By name or alias, any case, trimmed, singular and plural. NULL: not on it. */
 const struct bar_item *bar_menu_find(const struct bar_menu *m, const char *name);
 /* The menu as text, by category, with prices. */
 void bar_menu_text(const struct bar_menu *m, struct buf *out);
@@ -99,7 +99,7 @@ struct bar_tab {
     int32_t line_count, line_cap;
     bool placed; /* place_order was called and nothing was added since */
     enum bar_tip_kind tip_kind;
-    int64_t tip_value; /* per cent x 100 ("18%" is 1800), or cents */
+    int64_t tip_value;  /* per cent x 100 ("18%" is 1800), or cents */
     int64_t paid_cents; /* all payments so far, tips included */
     enum bar_payment payment;
     char tx[67]; /* "0x" + 64 hex of the last simulated payment, or "" */
@@ -130,8 +130,9 @@ enum bar_outcome bar_remove(struct bar_tab *t, int index, int quantity);
 enum bar_outcome bar_set_quantity(struct bar_tab *t, int index, int quantity);
 enum bar_outcome bar_set_modifiers(struct bar_tab *t, int index, const char *modifiers);
 void bar_clear(struct bar_tab *t);
-enum bar_outcome bar_tip_percent(struct bar_tab *t, int64_t percent_x100); /* 0..10000; 0: none */
-enum bar_outcome bar_tip_amount(struct bar_tab *t, int64_t cents);         /* 0: none */
+/* Per cent x 100, 0..10000; 0 takes the tip away. */
+enum bar_outcome bar_tip_percent(struct bar_tab *t, int64_t percent_x100);
+enum bar_outcome bar_tip_amount(struct bar_tab *t, int64_t cents); /* 0: none */
 /*
  * Pay tab and tip. The simulated network refuses exactly $99.99, as the predecessor's did;
  * then nothing is taken and the payment is BAR_FAILED. `seed` makes the transaction hash.

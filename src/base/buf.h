@@ -26,9 +26,9 @@ struct buf {
     bool full;
 };
 
-#define BUF_INIT                                                                                 \
-    {                                                                                            \
-        0                                                                                        \
+#define BUF_INIT                                                                               \
+    {                                                                                          \
+        0                                                                                      \
     }
 
 void buf_init(struct buf *b, struct buf_mem *mem);

@@ -12,12 +12,11 @@ struct list {
     struct list *prev, *next;
 };
 
-#define LIST_ITEM(link, type, member)                                                            \
-    ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define LIST_ITEM(at, type, member) ((type *)(void *)((char *)(at) - (offsetof(type, member))))
 
 /* `at` may be removed inside the loop; `after` keeps the place. */
-#define LIST_EACH(at, after, head)                                                               \
-    for (struct list *at = (head)->next, *after = at->next; at != (head);                        \
+#define LIST_EACH(at, after, head)                                                             \
+    for (struct list *at = (head)->next, *after = at->next; at != (head);                      \
          at = after, after = at->next)
 
 static inline void list_init(struct list *l)

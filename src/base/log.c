@@ -39,7 +39,7 @@ bool log_level_parse(const char *text, enum log_level *ret)
     static const struct {
         const char *name;
         enum log_level level;
-    } names[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO},   {"warn", LOG_WARN},
+    } names[] = {{"debug", LOG_DEBUG},  {"info", LOG_INFO},   {"warn", LOG_WARN},
                  {"warning", LOG_WARN}, {"error", LOG_ERROR}, {"critical", LOG_ERROR}};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

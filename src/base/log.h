@@ -27,10 +27,10 @@ void log_sink(void (*sink)(const char *line));
 void log_event(enum log_level level, const char *part, const char *event, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
-#define log_debug(part, ...)                                                                     \
-    do {                                                                                         \
-        if (log_level_now() <= LOG_DEBUG)                                                        \
-            log_event(LOG_DEBUG, part, __VA_ARGS__);                                             \
+#define log_debug(part, ...)                                                                   \
+    do {                                                                                       \
+        if (log_level_now() <= LOG_DEBUG)                                                      \
+            log_event(LOG_DEBUG, part, __VA_ARGS__);                                           \
     } while (0)
 #define log_info(part, ...) log_event(LOG_INFO, part, __VA_ARGS__)
 #define log_warn(part, ...) log_event(LOG_WARN, part, __VA_ARGS__)

@@ -9,10 +9,10 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-#define MUST(cond)                                                                               \
-    do {                                                                                         \
-        if (__builtin_expect(!(cond), 0))                                                        \
-            must_fail(__FILE__, __LINE__, __func__, #cond);                                      \
+#define MUST(cond)                                                                             \
+    do {                                                                                       \
+        if (__builtin_expect(!(cond), 0))                                                      \
+            must_fail(__FILE__, __LINE__, __func__, #cond);                                    \
     } while (0)
 
 _Noreturn void must_fail(const char *file, int line, const char *func, const char *cond);

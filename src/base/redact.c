@@ -15,8 +15,8 @@ static const struct {
     const char *prefix;
     size_t at_least; /* characters after the prefix */
 } secrets[] = {
-    {"AIza", 30},      {"sk_live_", 16}, {"sk_test_", 16}, {"sk_car_", 8},
-    {"sk-", 16},       {"Bearer ", 8},   {"sk_", 20},
+    {"AIza", 30}, {"sk_live_", 16}, {"sk_test_", 16}, {"sk_car_", 8},
+    {"sk-", 16},  {"Bearer ", 8},   {"sk_", 20},
 };
 
 /* Stars over the run of key characters after a known prefix; returns how far it went. */

@@ -23,7 +23,7 @@ struct str str_trim(struct str s);
 /* Copy with truncation; always NUL-terminated. Returns false when cut. */
 bool str_copy(char *dst, size_t size, const char *src);
 
-/* Length of the valid UTF-8 prefix; == len when all of it is valid (no surrogates, no overlong). */
+/* Length of the valid UTF-8 prefix (no surrogates, no overlong); == len when all is valid. */
 size_t utf8_valid_prefix(const char *s, size_t len);
 
 /* Edit distance (insert, delete, replace, swap of neighbours each 1), capped at `cap`. */

@@ -44,7 +44,8 @@ void config_free(struct config **c);
  * it was (never for a secret), what it may be. Unknown MAYA_ names are noted as warnings,
  * with the nearest known one, read with config_warning().
  */
-int config_read(struct config *c, int argc, char **argv, char **environment, struct err *e) MUST_USE;
+int config_read(struct config *c, int argc, char **argv, char **environment,
+                struct err *e) MUST_USE;
 const char *config_warning(const struct config *c, unsigned i); /* NULL after the last */
 bool config_wants_help(const struct config *c);
 

@@ -91,8 +91,8 @@ enum memory_source {
 const char *memory_source_text(enum memory_source s);
 
 struct memory_sample {
-    uint64_t limit;               /* what this container may use; never 0 */
-    uint64_t used;                /* working set: anon + kernel + shmem, no page cache */
+    uint64_t limit; /* what this container may use; never 0 */
+    uint64_t used;  /* working set: anon + kernel + shmem, no page cache */
     enum memory_source limit_from;
     enum memory_source used_from; /* a cgroup, or MEMORY_PHYSICAL for our own process's pages */
     uint64_t oom_kills;           /* of our cgroup, 0 when not told */

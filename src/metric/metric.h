@@ -23,7 +23,7 @@ const char *metric_name(enum metric_id id);
 const char *metric_help(enum metric_id id);
 enum metric_type metric_type(enum metric_id id);
 
-/* Cumulative counts over fixed bounds (ascending, +Inf is implied). Plain value, no allocation. */
+/* Cumulative counts over fixed bounds (ascending, +Inf is implied). A plain value. */
 #define HISTOGRAM_MAX 24
 struct histogram {
     const double *bounds;

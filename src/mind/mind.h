@@ -54,7 +54,7 @@ struct mind_turn {
 struct mind_sink {
     void *ctx;
     void (*text)(void *ctx, const char *data, size_t len);
-    /* Run a tool now; the result is in *ret (never NULL when 0). -1: memory was refused, stop. */
+    /* Run a tool now; 0: the result is in *ret (never NULL). -1: no memory, stop. */
     int (*call_tool)(void *ctx, const char *name, struct json_t *args, struct json_t **ret);
     void (*done)(void *ctx);
     void (*fail)(void *ctx, const struct err *e);
@@ -77,7 +77,8 @@ struct mind {
 };
 
 /* house.c. Menu and phrases must outlive the mind. */
-struct mind *mind_house_new(const struct bar_menu *menu, const struct phrases *phrases) MUST_USE;
+struct mind *mind_house_new(const struct bar_menu *menu,
+                            const struct phrases *phrases) MUST_USE;
 void mind_free(struct mind **m);
 
 /* phrases.c: what the house mind says, by occasion: <folder>/phrases.yaml */

@@ -64,18 +64,18 @@ enum http_method {
 const char *http_method_text(enum http_method m);
 
 struct http_cfg {
-    const char *host;    /* "0.0.0.0", "::", "127.0.0.1" or "unix:/path" */
-    int port;            /* 0: any free one */
-    int inherited_fd;    /* a listening socket given to us, or -1 */
+    const char *host; /* "0.0.0.0", "::", "127.0.0.1" or "unix:/path" */
+    int port;         /* 0: any free one */
+    int inherited_fd; /* a listening socket given to us, or -1 */
     int backlog;
-    size_t max_head;     /* request line and headers; 431 above */
-    size_t max_body;     /* 413 above, told from Content-Length before reading */
-    uint32_t max_conns;  /* above: 503 and close, counted */
-    size_t max_queued;   /* bytes waiting for a slow reader before it is cut off */
-    int64_t head_ms;     /* whole head must have come; idle keep-alive too */
+    size_t max_head;    /* request line and headers; 431 above */
+    size_t max_body;    /* 413 above, told from Content-Length before reading */
+    uint32_t max_conns; /* above: 503 and close, counted */
+    size_t max_queued;  /* bytes waiting for a slow reader before it is cut off */
+    int64_t head_ms;    /* whole head must have come; idle keep-alive too */
     int64_t idle_ms;
-    int64_t body_ms;     /* whole body must have come */
-    int64_t write_ms;    /* a reader that takes nothing for so long is cut off */
+    int64_t body_ms;  /* whole body must have come */
+    int64_t write_ms; /* a reader that takes nothing for so long is cut off */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
@@ -107,7 +107,8 @@ void http_server_stats(const struct http_server *s, struct http_stats *ret);
  * count of connections is zero. Streams are asked to end through their `on_drain`; what is
  * still open after `grace_ms` is cut.
  */
-void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *), void *ctx);
+void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *),
+                       void *ctx);
 bool http_server_draining(const struct http_server *s);
 void http_server_free(struct http_server **s); /* after drained, or to cut everything */
 
@@ -115,7 +116,8 @@ void http_server_free(struct http_server **s); /* after drained, or to cut every
 enum http_method http_req_method(const struct http_req *r);
 struct str http_req_path(const struct http_req *r);  /* percent-decoded, "/" first, no "?…" */
 struct str http_req_query(const struct http_req *r); /* raw, without "?" */
-struct str http_req_header(const struct http_req *r, const char *lower_name); /* {NULL,0}: none */
+/* {NULL, 0} when there is none. */
+struct str http_req_header(const struct http_req *r, const char *lower_name);
 struct str http_req_body(const struct http_req *r);
 struct str http_req_peer(const struct http_req *r); /* "127.0.0.1" */
 bool http_req_loopback(const struct http_req *r);

@@ -95,7 +95,7 @@ struct session {
     void (*committed)(void *ctx, const struct err *e);
     void *commit_ctx;
     int64_t used_before_s; /* while LOADING: when it was opened */
-    char id[]; /* NUL-terminated */
+    char id[];             /* NUL-terminated */
 };
 
 /* The agent's part of a session. All memory from the session's region. */

@@ -28,10 +28,10 @@ struct store_row {
 
 struct store_stats {
     uint64_t puts, gets, deletes, commits, conflicts, failures, expired;
-    uint64_t queued;         /* writes waiting now */
+    uint64_t queued; /* writes waiting now */
     uint64_t bytes_written;
-    uint64_t rows;           /* sessions in the store, kept by counting */
-    bool healthy;            /* the last commit worked */
+    uint64_t rows; /* sessions in the store, kept by counting */
+    bool healthy;  /* the last commit worked */
 };
 
 /* `row` is NULL when there is none. `e` is set, and row NULL, on failure. */
@@ -45,7 +45,7 @@ struct store_cfg {
     const char *path;             /* SQLite: file; its folder must exist */
     void (*wake)(void *wake_ctx); /* from the store's thread: store_reap() has work */
     void *wake_ctx;
-    /* In store_reap(), may be NULL: a transaction with `writes` writes took `us` to be durable. */
+    /* In store_reap(), may be NULL: a transaction of `writes` writes took `us`. */
     void (*on_commit)(void *ctx, uint64_t us, unsigned writes);
     void *commit_ctx;
 };

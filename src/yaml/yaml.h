@@ -23,19 +23,21 @@ void yaml_free(struct yaml **y);
 
 const struct yaml_node *yaml_root(const struct yaml *y); /* NULL for an empty file */
 enum yaml_kind yaml_kind(const struct yaml_node *n);
-int yaml_line(const struct yaml_node *n);           /* from 1 */
-size_t yaml_count(const struct yaml_node *n);       /* members of a list or map */
-const struct yaml_node *yaml_at(const struct yaml_node *n, size_t i);   /* list item or map value */
-const char *yaml_key(const struct yaml_node *map, size_t i);            /* key of map member i */
+int yaml_line(const struct yaml_node *n);     /* from 1 */
+size_t yaml_count(const struct yaml_node *n); /* members of a list or map */
+/* List item or map value. */
+const struct yaml_node *yaml_at(const struct yaml_node *n, size_t i);
+const char *yaml_key(const struct yaml_node *map, size_t i); /* key of map member i */
 int yaml_key_line(const struct yaml_node *map, size_t i);
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* or NULL */
-const char *yaml_text(const struct yaml_node *n);   /* scalar as written, NULL for list or map */
+const char *yaml_text(const struct yaml_node *n); /* scalar as written, NULL for list or map */
 
 /* err_set() with "<file>:<line>: " in front. Code is ERR_AGENT unless told otherwise. */
 int yaml_err(const struct yaml_node *n, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* A duplicate key, or one that is not in the NULL-ended list, with the nearest that is. */
-int yaml_only_keys(const struct yaml_node *map, const char *const *known, struct err *e) MUST_USE;
+int yaml_only_keys(const struct yaml_node *map, const char *const *known,
+                   struct err *e) MUST_USE;
 /* Scalars with a type; complain with file and line. `what` names the member in the error. */
 int yaml_need_text(const struct yaml_node *map, const char *key, const char **ret,
                    struct err *e) MUST_USE;

@@ -15,31 +15,32 @@ struct tap_case {
 
 static int tap_failures;
 
-#define CHECK(cond)                                                                              \
-    do {                                                                                         \
-        if (!(cond)) {                                                                           \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #cond);                                  \
-            tap_failures++;                                                                      \
-        }                                                                                        \
+#define CHECK(cond)                                                                            \
+    do {                                                                                       \
+        if (!(cond)) {                                                                         \
+            printf("# %s:%d: %s\n", __FILE__, __LINE__, #cond);                                \
+            tap_failures++;                                                                    \
+        }                                                                                      \
     } while (0)
 
-#define CHECK_INT(got, want)                                                                     \
-    do {                                                                                         \
-        long long tap_g = (long long)(got), tap_w = (long long)(want);                           \
-        if (tap_g != tap_w) {                                                                    \
-            printf("# %s:%d: %s is %lld, wanted %lld\n", __FILE__, __LINE__, #got, tap_g, tap_w); \
-            tap_failures++;                                                                      \
-        }                                                                                        \
+#define CHECK_INT(got, want)                                                                   \
+    do {                                                                                       \
+        long long tap_g = (long long)(got), tap_w = (long long)(want);                         \
+        if (tap_g != tap_w) {                                                                  \
+            printf("# %s:%d: %s is %lld, wanted %lld\n", __FILE__, __LINE__, #got, tap_g,      \
+                   tap_w);                                                                     \
+            tap_failures++;                                                                    \
+        }                                                                                      \
     } while (0)
 
-#define CHECK_STR(got, want)                                                                     \
-    do {                                                                                         \
-        const char *tap_g = (got), *tap_w = (want);                                              \
-        if (!tap_g || strcmp(tap_g, tap_w) != 0) {                                               \
-            printf("# %s:%d: %s is \"%s\", wanted \"%s\"\n", __FILE__, __LINE__, #got,           \
-                   tap_g ? tap_g : "(null)", tap_w);                                             \
-            tap_failures++;                                                                      \
-        }                                                                                        \
+#define CHECK_STR(got, want)                                                                   \
+    do {                                                                                       \
+        const char *tap_g = (got), *tap_w = (want);                                            \
+        if (!tap_g || strcmp(tap_g, tap_w) != 0) {                                             \
+            printf("# %s:%d: %s is \"%s\", wanted \"%s\"\n", __FILE__, __LINE__, #got,         \
+                   tap_g ? tap_g : "(null)", tap_w);                                           \
+            tap_failures++;                                                                    \
+        }                                                                                      \
     } while (0)
 
 static inline int tap_run(const struct tap_case *cases, int n)
@@ -57,8 +58,8 @@ static inline int tap_run(const struct tap_case *cases, int n)
     return failed != 0;
 }
 
-#define TAP_MAIN(cases)                                                                          \
-    int main(void)                                                                               \
-    {                                                                                            \
-        return tap_run(cases, (int)(sizeof(cases) / sizeof((cases)[0])));                        \
+#define TAP_MAIN(cases)                                                                        \
+    int main(void)                                                                             \
+    {                                                                                          \
+        return tap_run(cases, (int)(sizeof(cases) / sizeof((cases)[0])));                      \
     }

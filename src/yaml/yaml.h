@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/must.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,14 +20,15 @@ enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 int yaml_load(const char *path, struct yaml **ret, struct err *e) MUST_USE;
 int yaml_parse(const char *name, const char *text, size_t len, struct yaml **ret,
                struct err *e) MUST_USE; /* `name` stands for the path in errors */
-void yaml_free(struct yaml **y);
+void yaml_close(
+    struct yaml **y); /* not "free": libyaml exports that name, and ours would replace it */
 
 const struct yaml_node *yaml_root(const struct yaml *y); /* NULL for an empty file */
 enum yaml_kind yaml_kind(const struct yaml_node *n);
 int yaml_line(const struct yaml_node *n);     /* from 1 */
 size_t yaml_count(const struct yaml_node *n); /* members of a list or map */
-/* List item or map value. */
-const struct yaml_node *yaml_at(const struct yaml_node *n, size_t i);
+const struct yaml_node *yaml_at(const struct yaml_node *n,
+                                size_t i);                   /* list item or map value */
 const char *yaml_key(const struct yaml_node *map, size_t i); /* key of map member i */
 int yaml_key_line(const struct yaml_node *map, size_t i);
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* or NULL */

@@ -57,7 +57,7 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 $(B)/obj/%.S.o: src/%.S $(wildcard web/*) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
-	$(Q)$(CC) $(CPPFLAGS_ALL) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # A change of compiler, flags or version rebuilds everything.
 FLAGS_NOW = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)

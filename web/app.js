@@ -1,0 +1,269 @@
+/*
+ * The page: puts the conversation, the menu and the bill together with the server. One message
+ * is under way at a time; what is said meanwhile waits its turn.
+ */
+import { Bill } from "./bill.js";
+import { Chat } from "./chat.js";
+import { Client, Lost, Refused } from "./client.js";
+import { Menu } from "./menu.js";
+
+const byId = (id) => document.getElementById(id);
+const client = new Client();
+const chat = new Chat(byId("log"), byId("announce"));
+const bill = new Bill({ onTip: tip, onPay: () => say("I'd like to pay, please") });
+const menu = new Menu(say);
+const field = byId("message");
+
+let greeting = "";
+let waiting = []; /* { text, asked }: said while Maya was still answering */
+let current = null; /* the AbortController of the turn under way */
+
+function showState(text, kind) {
+  byId("state-text").textContent = text;
+  byId("state").className = kind;
+  byId("session-id").textContent = client.sessionId ? client.sessionId.slice(0, 8) : "new";
+}
+
+function showBusy(busy) {
+  byId("stop").hidden = !busy;
+  byId("log").setAttribute("aria-busy", String(busy));
+}
+
+/* Why a request was refused, in words for a guest. */
+function reason(error) {
+  if (error instanceof Lost)
+    return "I lost you there, and could not get you back. Please say it again.";
+  if (!(error instanceof Refused)) return "Something went wrong on this page. Please reload it.";
+  if (error.status === 413)
+    return error.code === "session_memory_exceeded"
+      ? "We have talked so much that I cannot remember any more. Please start over."
+      : "That is more than I can take in at once. Could you say it shorter?";
+  if (error.status === 429)
+    return error.retryAfterS > 0
+      ? `One at a time, please! Ask me again in ${error.retryAfterS} s.`
+      : "One at a time, please! Ask me again in a moment.";
+  return error.message || "That did not work. Please try again.";
+}
+
+/* Why the message waits, as Maya would say it. */
+function fullWords(refused) {
+  const crowd = ["session_limit", "memory_pressure", "insufficient_memory", ""];
+  return crowd.includes(refused.code)
+    ? "The bar is full right now. Hold on, you are next in line."
+    : "Give me a moment, I am changing the barrel.";
+}
+
+function showBill(event) {
+  if (Array.isArray(event.current_order)) bill.showOrder(event.current_order);
+  if (event.payment_summary) bill.showTab(event.payment_summary);
+}
+
+/* The server's word on the order, where no event brought it. */
+async function refreshBill() {
+  try {
+    showBill(await client.history());
+  } catch {
+    try {
+      bill.showTab(await client.tab());
+    } catch {
+      /* the next answer will bring it */
+    }
+  }
+}
+
+function say(text) {
+  const words = text.trim();
+  if (!words) return;
+  byId("hints").hidden = true;
+  const asked = chat.addUser(words);
+  waiting.push({ text: words, asked });
+  if (current) asked.element.classList.add("queued");
+  else serve();
+}
+
+async function serve() {
+  while (waiting.length > 0) {
+    const { text, asked } = waiting.shift();
+    asked.element.classList.remove("queued");
+    current = new AbortController();
+    showBusy(true);
+    await takeTurn(text, chat.beginReply(asked), current.signal);
+    current = null;
+  }
+  showBusy(false);
+}
+
+async function takeTurn(text, reply, signal) {
+  let known = false;
+  let held = false;
+  const hooks = {
+    connected() {
+      if (held) reply.release();
+      held = false;
+      reply.note("");
+      showState("Maya is answering", "busy");
+    },
+    lost(tries, most) {
+      reply.note(`Connection lost, trying again (${tries} of ${most})…`);
+      showState("connection lost", "bad");
+    },
+    full(refused, seconds) {
+      held = true;
+      reply.hold(fullWords(refused), `I will ask again in ${seconds} s.`);
+      showState("waiting for a place", "busy");
+    },
+    event(event) {
+      if (event.type === "text_chunk") reply.append(event.content ?? "");
+      else if (event.type === "sentence") reply.sentence(event.content ?? "");
+      else if (event.type === "error")
+        reply.fail(event.content || "I cannot help with that. What drink can I get you?");
+      else if (event.type === "complete") {
+        reply.finish(event.full_response ?? event.content ?? "");
+        known = Boolean(event.current_order && event.payment_summary);
+        showBill(event);
+      }
+    },
+  };
+  showState("connecting", "busy");
+  try {
+    await client.turn(text, hooks, signal);
+    showState("connected", "good");
+  } catch (error) {
+    if (signal.aborted) {
+      reply.fail("Stopped.");
+      showState("connected", "good");
+    } else {
+      reply.fail(reason(error));
+      showState(error instanceof Refused ? "connected" : "not connected", "bad");
+    }
+  }
+  if (!known) await refreshBill();
+}
+
+function stop() {
+  if (!current) return;
+  for (const { asked } of waiting) {
+    asked.element.classList.remove("queued");
+    asked.note.textContent = "Not sent.";
+    asked.note.hidden = false;
+  }
+  waiting = [];
+  current.abort(new DOMException("stopped", "AbortError"));
+  field.focus();
+}
+
+async function tip(percentage) {
+  try {
+    bill.showTab(await client.tip(percentage));
+    chat.announce(`Tip of ${percentage} per cent.`);
+    showState("connected", "good");
+  } catch (error) {
+    showState(error instanceof Refused ? reason(error) : "not connected", "bad");
+  }
+}
+
+async function startOver() {
+  stop();
+  try {
+    await client.reset();
+    chat.clear();
+    await load();
+  } catch (error) {
+    showState(error instanceof Refused ? reason(error) : "not connected", "bad");
+  }
+  field.focus();
+}
+
+/* What the house is called and how Maya greets: without it the page's own words stand. */
+async function loadAgent() {
+  const agent = await client.agent();
+  if (agent.name) {
+    byId("agent").textContent = agent.name;
+    chat.agentName = agent.name;
+  }
+  if (agent.house) byId("house").textContent = agent.house;
+  if (agent.name && agent.house) document.title = `${agent.name} at ${agent.house}`;
+  greeting = agent.greeting ?? "";
+}
+
+async function loadHistory() {
+  let past;
+  try {
+    past = await client.history();
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== "invalid_session_id") throw error;
+    client.sessionId = ""; /* what the browser kept is no id: begin anew */
+    past = await client.history();
+  }
+  return past;
+}
+
+/* Everything that the page shows at first. */
+async function load() {
+  showState("connecting", "busy");
+  byId("reload").hidden = true;
+  const results = await Promise.allSettled([
+    loadAgent(),
+    client.menu().then((all) => menu.show(all)),
+    loadHistory(),
+  ]);
+  const failed = results.find((result) => result.status === "rejected");
+  if (chat.empty) {
+    const past = results[2].value?.history ?? [];
+    if (greeting) chat.addReply(greeting);
+    for (const { role, content } of past)
+      if (role === "user") chat.addUser(content);
+      else chat.addReply(content);
+    byId("hints").hidden = past.length > 0;
+  }
+  if (results[2].value) showBill(results[2].value);
+  byId("reload").hidden = !failed;
+  if (!failed) showState("connected", "good");
+  else showState(failed.reason instanceof Refused ? reason(failed.reason) : "not connected", "bad");
+}
+
+/* The field grows with its text, up to what style.css allows. */
+function fitField() {
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+}
+
+function send(event) {
+  event.preventDefault();
+  if (!field.value.trim()) return;
+  const text = field.value;
+  field.value = "";
+  fitField();
+  say(text);
+}
+
+function listen() {
+  byId("composer").addEventListener("submit", send);
+  field.addEventListener("input", fitField);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+  });
+  byId("stop").addEventListener("click", stop);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && current && !byId("sure").open) stop();
+  });
+  for (const hint of document.querySelectorAll("#hints button"))
+    hint.addEventListener("click", () => {
+      say(hint.textContent);
+      field.focus();
+    });
+  byId("start-over").addEventListener("click", () => byId("sure").showModal());
+  byId("sure").addEventListener("close", () => {
+    if (byId("sure").returnValue === "yes") startOver();
+    byId("sure").returnValue = "";
+  });
+  byId("reload").addEventListener("click", load);
+  addEventListener("offline", () => showState("no network", "bad"));
+  addEventListener("online", () => {
+    if (!current) load();
+  });
+}
+
+listen();
+load();
+if (matchMedia("(hover: hover)").matches) field.focus(); /* not where it brings up a keyboard */

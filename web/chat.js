@@ -1,0 +1,155 @@
+/*
+ * The conversation on the page. What comes from outside enters as text, never as markup. Words
+ * are shown as they come, and read aloud (to those who listen to the page) by the sentence.
+ */
+const NEAR_END_PX = 80;
+
+export class Chat {
+  #log;
+  #announcer;
+  #name = "Maya";
+
+  constructor(log, announcer) {
+    this.#log = log;
+    this.#announcer = announcer;
+  }
+
+  set agentName(name) {
+    this.#name = name;
+  }
+
+  clear() {
+    this.#log.replaceChildren();
+  }
+
+  get empty() {
+    return this.#log.childElementCount === 0;
+  }
+
+  /* What a person said. */
+  addUser(text) {
+    const bubble = this.#bubble("user", "You");
+    bubble.words.textContent = text;
+    this.#log.append(bubble.element);
+    this.#toEnd(true);
+    return bubble;
+  }
+
+  /* What Maya said before. */
+  addReply(text) {
+    const bubble = this.#bubble("maya", this.#name);
+    bubble.words.textContent = text;
+    this.#log.append(bubble.element);
+    this.#toEnd(true);
+  }
+
+  /* A reply that is still coming, under the message that it answers. */
+  beginReply(asked) {
+    const bubble = this.#bubble("maya", this.#name);
+    bubble.element.classList.add("waiting");
+    asked.element.after(bubble.element);
+    this.#toEnd(true);
+    return new Reply(bubble, () => this.#toEnd(false), (text) => this.announce(text));
+  }
+
+  /* Say it to a screen reader, politely. */
+  announce(text) {
+    const line = document.createElement("p");
+    line.textContent = text;
+    this.#announcer.append(line);
+    while (this.#announcer.childElementCount > 12) this.#announcer.firstElementChild.remove();
+  }
+
+  #bubble(who, name) {
+    const element = document.createElement("article");
+    element.className = `said ${who}`;
+    const by = document.createElement("h3");
+    by.className = "by";
+    by.textContent = name;
+    const words = document.createElement("p");
+    words.className = "words";
+    const note = document.createElement("p");
+    note.className = "note";
+    note.hidden = true;
+    element.append(by, words, note);
+    return { element, words, note };
+  }
+
+  /* Follow the newest words, unless the reader has scrolled up to older ones. */
+  #toEnd(always) {
+    const log = this.#log;
+    const left = log.scrollHeight - log.scrollTop - log.clientHeight;
+    if (always || left < NEAR_END_PX + log.lastElementChild.offsetHeight / 4)
+      log.scrollTop = log.scrollHeight;
+  }
+}
+
+class Reply {
+  #bubble;
+  #grew;
+  #announce;
+
+  constructor(bubble, grew, announce) {
+    this.#bubble = bubble;
+    this.#grew = grew;
+    this.#announce = announce;
+  }
+
+  append(text) {
+    this.#bubble.element.classList.remove("waiting");
+    this.note("");
+    this.#bubble.words.append(text);
+    this.#grew();
+  }
+
+  sentence(text) {
+    this.#announce(text);
+  }
+
+  /* The whole text is known: it counts, whatever was shown on the way. */
+  finish(text) {
+    this.#bubble.element.classList.remove("waiting");
+    this.note("");
+    if (text && this.#bubble.words.textContent !== text) this.#bubble.words.textContent = text;
+    this.#grew();
+  }
+
+  /* It went wrong; what has been said stays. */
+  fail(text) {
+    this.#bubble.element.classList.remove("waiting");
+    this.#bubble.element.classList.add("failed");
+    if (this.#bubble.words.textContent) this.note(text);
+    else {
+      this.note("");
+      this.#bubble.words.textContent = text;
+    }
+    this.#announce(text);
+    this.#grew();
+  }
+
+  /* A small line under the words; "" takes it away. */
+  note(text) {
+    const note = this.#bubble.note;
+    if (note.textContent === text) return;
+    note.textContent = text;
+    note.hidden = text === "";
+    if (text) this.#grew();
+  }
+
+  /* Maya's words while a message waits for a place at the bar. */
+  hold(text, note) {
+    this.#bubble.element.classList.remove("waiting");
+    if (this.#bubble.words.textContent !== text) {
+      this.#bubble.words.textContent = text;
+      this.#announce(text);
+    }
+    this.note(note);
+  }
+
+  /* The place was found: start with an empty reply again. */
+  release() {
+    this.#bubble.words.textContent = "";
+    this.#bubble.element.classList.add("waiting");
+    this.note("");
+  }
+}

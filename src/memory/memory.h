@@ -31,12 +31,13 @@ struct budget {
     size_t limit; /* 0: no limit, count only */
     size_t used;
     size_t peak;
-    uint64_t refused; /* charges that did not fit */
+    uint64_t refused; /* charges that did not fit here (not: in a parent) */
     struct budget *parent;
 };
 
 void budget_init(struct budget *b, size_t limit, struct budget *parent);
 bool budget_charge(struct budget *b, size_t n) MUST_USE;
+bool budget_fits(const struct budget *b, size_t n); /* would a charge do? Counts nothing */
 void budget_return(struct budget *b, size_t n);
 
 /* region.c */
@@ -66,14 +67,20 @@ void *region_dup(struct region *r, const void *data, size_t n) MUST_USE;
 char *region_strdup(struct region *r, const char *s) MUST_USE;
 char *region_strndup(struct region *r, const char *s, size_t n) MUST_USE; /* adds the NUL */
 
-/* Grow or shrink; in place when p was the last allocation. p is untouched on NULL. */
+/*
+ * Grow or shrink; in place when p was the last allocation. p is untouched on NULL. What a
+ * growth adds is not zeroed. What the newest allocation, or a large one, gives up is used
+ * again (a large one goes back to malloc); anything else waits for region_release().
+ */
 void *region_resize(struct region *r, void *p, size_t old_size, size_t new_size) MUST_USE;
 
 /*
  * jansson inside a region. Between enter and leave every JSON value made on this thread lives
  * in `r`, is charged to its budget, and dies with it; json_decref on it is harmless. Values
  * made outside stay with malloc. Enter may nest; leave restores the one before. An allocation
- * that is refused makes jansson return NULL. json_region_setup() is called once, by main.
+ * that is refused makes jansson return NULL. json_region_setup() is called once, by main,
+ * before the first JSON value. From then on free() is wrong for the text of json_dumps(): use
+ * json_dump_callback() into a buf.
  */
 void json_region_setup(void);
 struct region *json_region_enter(struct region *r);

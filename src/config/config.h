@@ -25,7 +25,7 @@ enum config_type {
 enum config_from { CONFIG_DEFAULT, CONFIG_ENV_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
 
 enum config_id {
-#define OPTION(id, env, flag, type, preset, min, max, choices, help) C_##id,
+#define OPTION(id, env, flag, type, preset, min, max, unit, choices, help) C_##id,
 #include "config/config.def"
 #undef OPTION
     CONFIG__COUNT
@@ -38,11 +38,14 @@ struct config *config_new(void) MUST_USE;
 void config_free(struct config **c);
 
 /*
- * Read `argv` (flags: --name value, --name=value, --switch), `environ` and the .env file
- * (--env-file, or ".env" in the working directory when it is there). The first value that is
- * not valid stops with one sentence: variable, where it stood (file and line for .env), what
- * it was (never for a secret), what it may be. Unknown MAYA_ names are noted as warnings,
- * with the nearest known one, read with config_warning().
+ * Read `argv` (argv[0] is the command; flags: --name value, --name=value, --switch),
+ * `environment` and the .env file (--env-file, or ".env" in the working directory when it is
+ * there). Once per config. An empty value counts as none, wherever it stands. The first value
+ * that is not valid stops with one sentence: variable, where it stood (file and line for .env),
+ * what it was (never for a secret), what it may be. ERR_INVALID is the command line's fault,
+ * ERR_CONFIG that of the environment or the file. Unknown MAYA_ names are noted as warnings,
+ * with the nearest known one, read with config_warning(). With --help or -h nothing else is
+ * read.
  */
 int config_read(struct config *c, int argc, char **argv, char **environment,
                 struct err *e) MUST_USE;
@@ -53,10 +56,30 @@ const char *config_text(const struct config *c, enum config_id id); /* NULL or "
 int64_t config_int(const struct config *c, enum config_id id);
 double config_number(const struct config *c, enum config_id id);
 bool config_bool(const struct config *c, enum config_id id);
+bool config_given(const struct config *c, enum config_id id); /* not the default */
 enum config_from config_from(const struct config *c, enum config_id id);
 const char *config_env_name(enum config_id id);
 /* "MAYA_X=1 (from .env line 3)"; a secret shows as "set" or "not set". */
 void config_describe(const struct config *c, enum config_id id, struct buf *out);
 
-void config_help(struct buf *out);     /* for --help */
+void config_help(struct buf *out);     /* the options, for --help */
 void config_markdown(struct buf *out); /* for docs/config.md */
+
+/* plan.c */
+
+/* What the `reserved` policy promises: every admitted session may use its whole budget. */
+struct config_plan {
+    uint64_t sessions;
+    uint64_t budget; /* bytes of one session */
+    double threshold;
+    uint64_t limit;     /* bytes of the container */
+    uint64_t footprint; /* bytes of the process with no session */
+    bool chosen;        /* the operator set sessions or budget */
+};
+
+/*
+ * Does sessions x budget + footprint fit under threshold x limit? Then *ret_sessions is
+ * `sessions`. When it does not and nobody chose the numbers, it is how many do fit. Otherwise
+ * ERR_CONFIG: the arithmetic, and the nearest plans that fit.
+ */
+int config_plan(const struct config_plan *p, uint64_t *ret_sessions, struct err *e) MUST_USE;

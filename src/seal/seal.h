@@ -26,8 +26,9 @@ enum seal_key_from {
 
 /*
  * `master` is MAYA_MASTER_KEY or NULL. Without it the key is <data_dir>/master.key, made once
- * with mode 0600 (refused when others may read it). A passphrase needs a salt: `salt_file`, or
- * <data_dir>/master.salt when NULL, made once (O_EXCL, 0600).
+ * with mode 0600 (refused when others may read it); it holds the text MAYA_MASTER_KEY takes, so
+ * containers that share a store can share it. An empty text is as NULL. A passphrase needs a
+ * salt: `salt_file`, or <data_dir>/master.salt when NULL, made once (O_EXCL, 0600).
  */
 int seal_new(const char *master, const char *data_dir, const char *salt_file, struct seal **ret,
              struct err *e) MUST_USE;
@@ -38,7 +39,10 @@ enum seal_key_from seal_key_from(const struct seal *s);
 void seal_lock(const struct seal *s, const char *context, const void *plain, size_t len,
                struct buf *out);
 
-/* Append the plain text to `out`. ERR_CORRUPT when it was changed, cut, or is another key's. */
+/*
+ * Append the plain text to `out`. ERR_CORRUPT when it was changed, cut, or is another key's or
+ * another context's; ERR_NOMEM when `out` turned full. On failure `out` keeps its length.
+ */
 int seal_unlock(const struct seal *s, const char *context, const void *sealed, size_t len,
                 struct buf *out, struct err *e) MUST_USE;
 

@@ -48,8 +48,7 @@ const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
 
-struct agent_state; /* what the agent keeps of a session: tab, memo */
-struct bar_tab *agent_tab(struct session *s);
+struct bar_tab *agent_tab(const struct session *s);
 
 /* turn.c */
 
@@ -80,7 +79,7 @@ struct turn_request {
  * A replayed turn (same Idempotency-Key) gives opened, one text, done with replayed set.
  */
 struct turn_done {
-    struct session *session;
+    const struct session *session;
     struct str reply;
     bool replayed;
     size_t history_count; /* messages from the oldest in memory, as after that turn */
@@ -115,5 +114,17 @@ struct agent_stats {
 };
 const struct agent_stats *agent_stats(const struct agent *a);
 
-/* A tool outside a turn (REST tip): open, change, commit, leave. */
-typedef void agent_change_fn(void *ctx, struct session *s, const struct err *e);
+/* change.c: a change outside a turn (tip, keys, reset): open, apply, commit, leave. */
+
+typedef int agent_apply_fn(void *ctx, struct session *s, struct err *e);
+/* `s` is held and durable, or NULL with an error. Called once, maybe inside. */
+typedef void agent_changed_fn(void *ctx, struct session *s, const struct err *e);
+
+/*
+ * `apply` fails: nothing is changed and `done` gets its error. The owner may go away with
+ * agent_change_abandon(): the change goes on, nobody is told.
+ */
+struct agent_change;
+void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn *apply,
+                        agent_changed_fn *done, void *ctx, struct agent_change **ret);
+void agent_change_abandon(struct agent_change *c);

@@ -51,17 +51,6 @@ bool session_say(struct session *s, struct str person, struct str agent)
     return true;
 }
 
-void session_unsay(struct session *s)
-{
-    struct session_message *keep = NULL, *m = s->first;
-
-    MUST(s->message_count >= 2);
-    for (uint32_t i = 2; i < s->message_count; i++, m = m->next)
-        keep = m;
-    cut_after(s, keep, 2);
-    s->turns--;
-}
-
 /* Drop the oldest turns until what is kept is about a sixth of the budget. */
 static void forget_oldest(struct session *s)
 {

@@ -194,23 +194,36 @@ void session_leave(struct session *s, int64_t now_ms)
     session__move(s, SESSION_IDLE);
 }
 
-void session_drop(struct session *s, enum session_end why, int64_t now_ms)
+/* The row of a session that is being reverted has come. */
+static void reread(void *ctx, const struct store_row *row, const struct err *failed)
 {
-    struct session_table *t = s->table;
-    char id[SESSION_ID_MAX + 1];
-    struct list again;
-    struct session_wait *w;
-    int64_t now_s = s->used_s;
+    struct session *s = ctx;
+    struct err e;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
-    memcpy(id, s->id, strlen(s->id) + 1);
-    list_init(&again);
-    while ((w = dequeue(s)))
-        list_append(&again, &w->link);
-    session__close(s, why);
-    while (!list_empty(&again)) {
-        w = LIST_ITEM(again.next, struct session_wait, link);
-        list_remove(&w->link);
-        session_open(t, id, w->mode, now_ms, now_s, w);
+    if (row && read_row(s, row, &e) == 0) {
+        session_leave(s, 0);
+        return;
     }
+    if (failed)
+        e = *failed;
+    else if (!row)
+        err_set(&e, ERR_CONFLICT, 0, "this session was ended elsewhere; try again");
+    refuse_all(s, SESSION_END_FAILED, &e);
+}
+
+void session_revert(struct session *s, int64_t now_ms, int64_t now_s)
+{
+    struct err e;
+
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY && !s->committed);
+    session__wipe(s);
+    if (s->version) {
+        store_get(s->table->cfg.store, s->id, reread, s);
+        return;
+    }
+    if (make_fresh(s, now_s, &e) < 0)
+        refuse_all(s, SESSION_END_FAILED, &e);
+    else
+        session_leave(s, now_ms);
 }

@@ -137,6 +137,9 @@ int session_table_new(const struct session_cfg *cfg, struct session_table **ret,
 void session_table_free(struct session_table **t);
 void session_stats(const struct session_table *t, struct session_stats *ret);
 
+/* A request was refused because it would have passed its session's budget. */
+void session_count_over_budget(struct session_table *t);
+
 /* 1..128 characters of [A-Za-z0-9_-.:], so that what we did not issue at least looks like an
  * id. */
 bool session_id_valid(const char *id, size_t len);
@@ -179,13 +182,16 @@ typedef void session_commit_fn(void *ctx, const struct err *e);
 /*
  * Encode into `scratch`, seal, hand to the store; used_s becomes now_s. -1 when that much did
  * not fit the budget; then `done` is not called. Otherwise it is, later, never inside. After
- * ERR_CONFLICT the session in memory is stale: session_drop() it; the next open reads the
- * newer one.
+ * ERR_CONFLICT the session in memory is stale: session_revert() it.
  */
 int session_commit(struct session *s, struct region *scratch, int64_t now_s,
                    session_commit_fn *done, void *ctx, struct err *e) MUST_USE;
-/* Leave, and forget what is in memory: the store's row holds. */
-void session_drop(struct session *s, enum session_end why, int64_t now_ms);
+/*
+ * Leave, and undo whatever the holder changed since the last commit: what is in memory is
+ * replaced by what is stored (a newer version too, after ERR_CONFLICT). The session keeps its
+ * place in memory; the next in the queue gets it when it has been read again.
+ */
+void session_revert(struct session *s, int64_t now_ms, int64_t now_s);
 
 /* history.c */
 

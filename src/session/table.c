@@ -158,3 +158,8 @@ void session__close(struct session *s, enum session_end why)
     budget_return(&s->budget, s->budget.used);
     free(s);
 }
+
+void session_count_over_budget(struct session_table *t)
+{
+    t->stats.over_budget++;
+}

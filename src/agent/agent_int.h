@@ -1,0 +1,45 @@
+/* Private to agent/. */
+#pragma once
+
+#include "agent/agent.h"
+#include "bar/bar.h"
+#include "base/list.h"
+#include "mind/mind.h"
+#include "session/session.h"
+
+struct limit_bucket { /* a token bucket that refills `rate` a minute, up to `rate` */
+    double tokens;
+    int64_t at_ms; /* of the last refill; 0: never used, full */
+};
+
+#define BURST_RING 16
+
+/* What the agent keeps of a session; in the session's region. */
+struct agent_state {
+    struct bar_tab tab;
+    struct mind_memo memo;
+    struct limit_bucket bucket; /* not stored */
+    int64_t burst_ms[BURST_RING];
+    struct limit_bucket burst_bucket; /* instead of the ring when the limit is larger */
+};
+
+struct agent {
+    struct agent_cfg cfg;
+    char *name, *greeting, *persona;
+    size_t documents;
+    struct bar_menu *menu;
+    struct phrases *phrases;
+    struct mind *mind;
+    struct session_table *sessions;
+    struct limit_bucket app_bucket;
+    uint64_t seed; /* moves on with every use */
+    struct agent_stats stats;
+};
+
+struct agent_state *agent__state(const struct session *s);
+uint64_t agent__seed(struct agent *a); /* the next of a sequence made from cfg.seed */
+int64_t agent__now_ms(const struct agent *a);
+int64_t agent__now_s(const struct agent *a);
+
+/* limit.c: 0, or ERR_RATE_LIMITED with the predecessor's words. Counts the attempt. */
+int agent__limit(struct agent *a, struct agent_state *state, struct err *e) MUST_USE;

@@ -1,0 +1,92 @@
+/* A change outside a turn: open, apply, commit, tell, leave. */
+#include "agent/agent_int.h"
+
+#include "memory/memory.h"
+
+#include <stdlib.h>
+
+struct agent_change {
+    struct agent *agent;
+    struct session_wait wait;
+    struct session *session;
+    struct region scratch;
+    agent_apply_fn *apply;
+    agent_changed_fn *done;
+    void *ctx;
+    bool silent, starting, ended;
+};
+
+static void end(struct agent_change *c)
+{
+    c->ended = true;
+    if (!c->starting)
+        free(c);
+}
+
+static void finish(struct agent_change *c, const struct err *failed, bool undo)
+{
+    struct agent *a = c->agent;
+    struct session *s = c->session;
+
+    if (!c->silent)
+        c->done(c->ctx, failed ? NULL : s, failed);
+    if (s) {
+        region_release(&c->scratch);
+        if (undo)
+            session_revert(s, agent__now_ms(a), agent__now_s(a));
+        else
+            session_leave(s, agent__now_ms(a));
+    }
+    end(c);
+}
+
+static void on_committed(void *ctx, const struct err *e)
+{
+    finish(ctx, e, e != NULL);
+}
+
+static void on_ready(struct session_wait *w, struct session *s, const struct err *failed)
+{
+    struct agent_change *c = LIST_ITEM(w, struct agent_change, wait);
+    struct err e;
+
+    if (!s) {
+        finish(c, failed, false);
+        return;
+    }
+    c->session = s;
+    region_init(&c->scratch, &s->budget, 0);
+    if (session_fold(s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
+        session_commit(s, &c->scratch, agent__now_s(c->agent), on_committed, c, &e) < 0)
+        finish(c, &e, true);
+}
+
+void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn *apply,
+                        agent_changed_fn *done, void *ctx, struct agent_change **ret)
+{
+    struct agent_change *c = calloc(1, sizeof(*c));
+    struct err e;
+
+    *ret = NULL;
+    if (!c) {
+        err_set(&e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+        done(ctx, NULL, &e);
+        return;
+    }
+    *c = (struct agent_change){
+        .agent = a, .apply = apply, .done = done, .ctx = ctx, .starting = true};
+    c->wait.ready = on_ready;
+    session_open(a->sessions, session_id, SESSION_CREATE, agent__now_ms(a), agent__now_s(a),
+                 &c->wait);
+    c->starting = false;
+    if (c->ended)
+        free(c);
+    else
+        *ret = c;
+}
+
+void agent_change_abandon(struct agent_change *c)
+{
+    c->silent = true;
+    c->ctx = NULL;
+}

@@ -1,0 +1,163 @@
+/* The agent folder: who the agent is. Read once at start, checked with file and line. */
+#include "agent/agent_int.h"
+
+#include "base/alloc.h"
+#include "yaml/yaml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DOCUMENT_MAX (1 << 20)
+
+static int read_who(struct agent *a, const char *folder, struct err *e)
+{
+    static const char *const known[] = {"name", "greeting", "persona", NULL};
+    char *path = xprintf("%s/agent.yaml", folder);
+    const char *name, *greeting, *persona;
+    struct yaml *y = NULL;
+    int rc = -1;
+
+    if (yaml_load(path, &y, e) < 0)
+        goto out;
+    const struct yaml_node *root = yaml_root(y);
+    if (!root || yaml_kind(root) != YAML_MAP) {
+        err_set(e, ERR_AGENT, 0, "%s:1: wanted name:, greeting: and persona:", path);
+        goto out;
+    }
+    if (yaml_only_keys(root, known, e) < 0 || yaml_need_text(root, "name", &name, e) < 0 ||
+        yaml_need_text(root, "greeting", &greeting, e) < 0 ||
+        yaml_need_text(root, "persona", &persona, e) < 0)
+        goto out;
+    if (!*name || strlen(name) > 64) {
+        yaml_err(yaml_get(root, "name"), e, "a name has 1 to 64 bytes");
+        goto out;
+    }
+    a->name = xstrdup(name);
+    a->greeting = xstrdup(greeting);
+    a->persona = xstrdup(persona);
+    rc = 0;
+out:
+    yaml_close(&y);
+    free(path);
+    return rc;
+}
+
+/* knowledge/ *.md: counted and checked here; searched by what comes later. */
+static int read_knowledge(struct agent *a, const char *folder, struct err *e)
+{
+    char *path = xprintf("%s/knowledge", folder);
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    struct stat st;
+    int rc = 0;
+
+    if (!dir && errno != ENOENT)
+        rc = err_set(e, ERR_AGENT, errno, "open '%s'", path);
+    while (dir && rc == 0 && (entry = readdir(dir))) {
+        size_t n = strlen(entry->d_name);
+        if (n < 4 || strcmp(entry->d_name + n - 3, ".md") != 0)
+            continue;
+        char *file = xprintf("%s/%s", path, entry->d_name);
+        if (stat(file, &st) < 0)
+            rc = err_set(e, ERR_AGENT, errno, "%s", file);
+        else if (st.st_size == 0 || st.st_size > DOCUMENT_MAX)
+            rc = err_set(e, ERR_AGENT, 0, "%s:1: a document has 1 to %d bytes, this has %lld",
+                         file, DOCUMENT_MAX, (long long)st.st_size);
+        a->documents++;
+        free(file);
+    }
+    if (dir)
+        closedir(dir);
+    free(path);
+    return rc;
+}
+
+int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
+{
+    struct agent *a = xalloc(sizeof(*a));
+
+    a->cfg = *cfg;
+    a->seed = cfg->seed;
+    histogram_init(&a->stats.turn_seconds, histogram_seconds, histogram_seconds_count);
+    histogram_init(&a->stats.first_word_seconds, histogram_seconds, histogram_seconds_count);
+    histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);
+    if (read_who(a, cfg->folder, e) < 0 || bar_menu_load(cfg->folder, &a->menu, e) < 0 ||
+        phrases_load(cfg->folder, &a->phrases, e) < 0 ||
+        read_knowledge(a, cfg->folder, e) < 0) {
+        agent_free(&a);
+        return -1;
+    }
+    a->mind = mind_house_new(a->menu, a->phrases);
+    *ret = a;
+    return 0;
+}
+
+void agent_free(struct agent **a)
+{
+    if (!*a)
+        return;
+    if ((*a)->mind)
+        mind_free(&(*a)->mind);
+    if ((*a)->phrases)
+        phrases_free(&(*a)->phrases);
+    if ((*a)->menu)
+        bar_menu_free(&(*a)->menu);
+    free((*a)->name);
+    free((*a)->greeting);
+    free((*a)->persona);
+    free(*a);
+    *a = NULL;
+}
+
+void agent_set_sessions(struct agent *a, struct session_table *t)
+{
+    a->sessions = t;
+}
+
+const struct bar_menu *agent_menu(const struct agent *a)
+{
+    return a->menu;
+}
+
+const char *agent_name(const struct agent *a)
+{
+    return a->name;
+}
+
+const char *agent_greeting(const struct agent *a)
+{
+    return a->greeting;
+}
+
+size_t agent_documents(const struct agent *a)
+{
+    return a->documents;
+}
+
+const struct agent_stats *agent_stats(const struct agent *a)
+{
+    return &a->stats;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): one good number after another from one seed. */
+uint64_t agent__seed(struct agent *a)
+{
+    uint64_t z = (a->seed += 0x9e3779b97f4a7c15u);
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+int64_t agent__now_ms(const struct agent *a)
+{
+    return a->cfg.now_ms(a->cfg.clock_ctx);
+}
+
+int64_t agent__now_s(const struct agent *a)
+{
+    return a->cfg.now_s(a->cfg.clock_ctx);
+}

@@ -1,0 +1,455 @@
+/*
+ * One turn: OPENING (wait for the session) -> THINKING (mind and tools) -> COMMITTING (the
+ * store) -> ended. Its state is this struct, so it can be shown, timed out and stopped.
+ * Everything it needs on the way lies in its scratch region, charged to the session's budget.
+ */
+#include "agent/agent_int.h"
+
+#include "memory/memory.h"
+#include "seal/seal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRATCH_FIRST 4096
+#define PAST_MAX 20 /* messages of the past that a mind is shown */
+
+enum turn_phase { TURN_OPENING, TURN_THINKING, TURN_COMMITTING, TURN_ENDED };
+
+struct turn {
+    struct agent *agent;
+    struct turn_sink sink;
+    enum turn_phase phase;
+    struct session_wait wait;
+    struct session *session; /* held while THINKING and COMMITTING */
+    struct str text;
+    size_t charge; /* bytes of the request, carried by the budget while the session is held */
+    bool keyed;    /* has an Idempotency-Key */
+    uint8_t key[16], body[16];
+    uint64_t started_ns;
+    bool first_word, dirty, ordered, over_budget;
+    bool starting; /* inside turn_start() or the mind's start(): not to be freed */
+    bool inside;   /* inside the mind's start(): its memory must stay */
+    bool silent;   /* stopped: nobody listens */
+    struct region scratch;
+    struct buf reply, tail;
+    struct mind_turn mind_turn;
+    struct mind_call *call;
+};
+
+static const char *const outcome_texts[TURN_OUTCOME__COUNT] = {
+    [TURN_COMPLETED] = "completed",  [TURN_REPLAYED] = "replayed",
+    [TURN_STOPPED] = "stopped",      [TURN_REJECTED] = "rejected",
+    [TURN_LIMITED] = "rate_limited", [TURN_OVER_BUDGET] = "over_budget",
+    [TURN_FAILED] = "failed",
+};
+
+const char *turn_outcome_text(enum turn_outcome o)
+{
+    return o < TURN_OUTCOME__COUNT ? outcome_texts[o] : "unknown";
+}
+
+static enum turn_outcome outcome_of(const struct err *e)
+{
+    switch (e->code) {
+    case ERR_SESSION_LIMIT:
+    case ERR_MEMORY_PRESSURE:
+    case ERR_INSUFFICIENT_MEMORY:
+    case ERR_BUSY_TURN:
+        return TURN_REJECTED;
+    case ERR_RATE_LIMITED:
+        return TURN_LIMITED;
+    case ERR_SESSION_MEMORY:
+        return TURN_OVER_BUDGET;
+    default:
+        return TURN_FAILED;
+    }
+}
+
+static double seconds_since(const struct turn *t)
+{
+    return (double)(t->agent->cfg.now_ns() - t->started_ns) / 1e9;
+}
+
+/* Free the turn; whoever started it is told with *ret when it ended inside turn_start(). */
+static void end(struct turn *t, enum turn_outcome o)
+{
+    t->agent->stats.turns[o]++;
+    t->agent->stats.turns_now--;
+    t->phase = TURN_ENDED;
+    if (!t->starting)
+        free(t);
+}
+
+/* Give the session back, with what the turn changed or (undo) without it. */
+static void let_go(struct turn *t, bool undo)
+{
+    struct agent *a = t->agent;
+    struct session *s = t->session;
+
+    if (!s)
+        return;
+    t->session = NULL;
+    histogram_add(&a->stats.session_bytes, (double)s->budget.used);
+    region_release(&t->scratch);
+    budget_return(&s->budget, t->charge);
+    t->charge = 0;
+    if (undo)
+        session_revert(s, agent__now_ms(a), agent__now_s(a));
+    else
+        session_leave(s, agent__now_ms(a));
+}
+
+static void fail(struct turn *t, const struct err *why)
+{
+    struct err e = *why; /* it may lie in what let_go() frees */
+    enum turn_outcome o = outcome_of(&e);
+
+    if (!t->silent)
+        t->sink.fail(t->sink.ctx, &e);
+    let_go(t, t->dirty);
+    end(t, o);
+}
+
+static void fail_over_budget(struct turn *t)
+{
+    struct err e;
+
+    err_set(&e, ERR_SESSION_MEMORY, 0,
+            "The session's memory budget of %zu bytes cannot hold this message. Send a shorter "
+            "one; the conversation goes on as it was",
+            t->session->budget.limit);
+    session_count_over_budget(t->agent->sessions);
+    fail(t, &e);
+}
+
+/* The mind speaks. */
+
+static void on_text(void *ctx, const char *data, size_t len)
+{
+    struct turn *t = ctx;
+
+    if (t->over_budget || t->silent)
+        return;
+    if (!t->first_word) {
+        t->first_word = true;
+        histogram_add(&t->agent->stats.first_word_seconds, seconds_since(t));
+    }
+    buf_add(&t->reply, data, len);
+    if (t->reply.full)
+        t->over_budget = true; /* said when the mind has ended */
+    else
+        t->sink.text(t->sink.ctx, data, len);
+}
+
+static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
+{
+    struct turn *t = ctx;
+    struct agent *a = t->agent;
+    struct bar_tab *tab = agent_tab(t->session);
+    struct bar_guest guest = {a->menu, tab, &t->session->region, agent__seed(a)};
+    struct region *before = json_region_enter(&t->scratch);
+    int64_t tab_before = bar_tab_cents(tab);
+    int index = -1;
+
+    t->dirty = true;
+    *ret = bar_tool_call(&guest, name, args, &index);
+    json_region_leave(before);
+    if (!*ret) {
+        t->over_budget = true;
+        return -1;
+    }
+    if (bar_tab_cents(tab) > tab_before)
+        t->ordered = true;
+    if (index >= 0 && index < (int)ARRAY_LEN(a->stats.tool_ok)) {
+        const char *status = json_string_value(json_object_get(*ret, "status"));
+        if (status && strcmp(status, "ok") == 0)
+            a->stats.tool_ok[index]++;
+        else
+            a->stats.tool_error[index]++;
+    }
+    return 0;
+}
+
+/* The store has answered. */
+static void on_committed(void *ctx, const struct err *e)
+{
+    struct turn *t = ctx;
+    struct session *s = t->session;
+
+    if (e) {
+        fail(t, e);
+        return;
+    }
+    histogram_add(&t->agent->stats.turn_seconds, seconds_since(t));
+    if (!t->silent) {
+        struct turn_done d = {
+            .session = s,
+            .reply = {t->reply.data, t->reply.len},
+            .history_count = s->message_count,
+            .turn = s->turns,
+            .tail = {t->tail.data, t->tail.len},
+        };
+        t->sink.done(t->sink.ctx, &d);
+    }
+    let_go(t, false);
+    end(t, TURN_COMPLETED);
+}
+
+static int add_json(const char *data, size_t len, void *ctx)
+{
+    struct buf *b = ctx;
+
+    buf_add(b, data, len);
+    return b->full ? -1 : 0;
+}
+
+/* Order and summary as they are now, as compact JSON text in the scratch region. */
+static void write_tail(struct turn *t)
+{
+    struct region *before = json_region_enter(&t->scratch);
+    json_t *tail = agent_tab_json(agent_tab(t->session));
+
+    if (!tail || json_dump_callback(tail, add_json, &t->tail,
+                                    JSON_COMPACT | JSON_REAL_PRECISION(15)) < 0)
+        t->over_budget = true;
+    json_region_leave(before);
+}
+
+static void on_done(void *ctx)
+{
+    struct turn *t = ctx;
+    struct session *s = t->session;
+    struct str reply = {t->reply.data, t->reply.len};
+    struct err e;
+
+    t->call = NULL;
+    t->dirty = true;
+    if (t->silent) {
+        let_go(t, true);
+        end(t, TURN_STOPPED);
+        return;
+    }
+    if (!t->over_budget && reply.len == 0) {
+        err_set(&e, ERR_MIND, 0, "the mind said nothing");
+        fail(t, &e);
+        return;
+    }
+    bar_turn_done(agent_tab(s), t->ordered);
+    write_tail(t);
+    if (t->over_budget || !session_say(s, t->text, reply) ||
+        (t->keyed &&
+         !session_replay_keep(s, t->key, t->body, (struct str){t->tail.data, t->tail.len}))) {
+        fail_over_budget(t);
+        return;
+    }
+    t->phase = TURN_COMMITTING;
+    if (session_commit(s, &t->scratch, agent__now_s(t->agent), on_committed, t, &e) < 0)
+        fail(t, &e);
+}
+
+static void on_fail(void *ctx, const struct err *e)
+{
+    struct turn *t = ctx;
+
+    t->call = NULL;
+    if (t->over_budget)
+        fail_over_budget(t);
+    else
+        fail(t, e);
+}
+
+/* The session is ours. */
+
+/* The same question was answered before: give that answer again. */
+static void replay(struct turn *t, const struct session_replay *r)
+{
+    struct session *s = t->session;
+    uint32_t count = r->messages > s->folded_count ? r->messages - s->folded_count : 0;
+    const struct session_message *m = s->first;
+    struct err e;
+
+    if (memcmp(r->body, t->body, sizeof(r->body)) != 0) {
+        err_set(&e, ERR_IDEMPOTENCY, 0, "%s", err_sentence(ERR_IDEMPOTENCY));
+        fail(t, &e);
+        return;
+    }
+    if (count == 0 || count > s->message_count) {
+        err_set(&e, ERR_IDEMPOTENCY, 0,
+                "That message was answered, but too long ago to repeat");
+        fail(t, &e);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++)
+        m = m->next;
+    struct turn_done d = {
+        .session = s,
+        .reply = {m->text, m->len},
+        .replayed = true,
+        .history_count = count,
+        .turn = r->turn,
+        .tail = {r->tail, r->tail_len},
+    };
+    t->sink.opened(t->sink.ctx, s, r->turn);
+    t->sink.text(t->sink.ctx, m->text, m->len);
+    t->sink.done(t->sink.ctx, &d);
+    let_go(t, false);
+    end(t, TURN_REPLAYED);
+}
+
+static bool show_past(struct turn *t)
+{
+    struct session *s = t->session;
+    uint32_t skip = s->message_count > PAST_MAX ? s->message_count - PAST_MAX : 0;
+    size_t n = 0;
+    struct mind_said *past = region_alloc(&t->scratch, PAST_MAX * sizeof(*past));
+
+    if (!past)
+        return false;
+    for (const struct session_message *m = s->first; m; m = m->next) {
+        if (skip) {
+            skip--;
+            continue;
+        }
+        past[n++] =
+            (struct mind_said){m->from_person ? MIND_USER : MIND_ASSISTANT, {m->text, m->len}};
+    }
+    t->mind_turn.past = past;
+    t->mind_turn.past_count = n;
+    return true;
+}
+
+static void think(struct turn *t)
+{
+    struct agent *a = t->agent;
+    struct agent_state *state = agent__state(t->session);
+    struct mind_sink sink = {t, on_text, on_tool, on_done, on_fail};
+
+    t->mind_turn = (struct mind_turn){
+        .text = t->text,
+        .tab = &state->tab,
+        .memo = &state->memo,
+        .scratch = &t->scratch,
+        .seed = agent__seed(a),
+        .turn_number = (int64_t)t->session->turns + 1,
+    };
+    if (!show_past(t)) {
+        fail_over_budget(t);
+        return;
+    }
+    t->phase = TURN_THINKING;
+    t->sink.opened(t->sink.ctx, t->session, t->session->turns + 1);
+    struct region *before = json_region_enter(&t->scratch);
+    struct mind_call *call = NULL;
+    bool outer = t->starting;
+    t->starting = t->inside = true;
+    a->mind->ops->start(a->mind, &t->mind_turn, &sink, &call);
+    json_region_leave(before);
+    t->starting = outer;
+    t->inside = false;
+    if (t->phase == TURN_ENDED) {
+        if (!outer)
+            free(t);
+        return;
+    }
+    if (t->phase != TURN_THINKING)
+        return;
+    t->call = call;
+    if (t->silent)
+        turn_stop(t);
+}
+
+static void on_ready(struct session_wait *w, struct session *s, const struct err *failed)
+{
+    struct turn *t = LIST_ITEM(w, struct turn, wait);
+    struct agent *a = t->agent;
+    const struct session_replay *r;
+    struct err e;
+    size_t charge = t->charge;
+
+    t->charge = 0;
+    if (!s) {
+        fail(t, failed);
+        return;
+    }
+    t->session = s;
+    region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
+    buf_init(&t->reply, &t->scratch.mem);
+    buf_init(&t->tail, &t->scratch.mem);
+    if (!budget_charge(&s->budget, charge)) {
+        fail_over_budget(t);
+        return;
+    }
+    t->charge = charge;
+    if (t->keyed && (r = session_replay_find(s, t->key))) {
+        replay(t, r);
+        return;
+    }
+    if (agent__limit(a, agent__state(s), &e) < 0) {
+        fail(t, &e);
+        return;
+    }
+    if (session_fold(s, &e) < 0) {
+        t->dirty = true;
+        fail(t, &e);
+        return;
+    }
+    think(t);
+}
+
+void turn_start(struct agent *a, const struct turn_request *req, const struct turn_sink *sink,
+                struct turn **ret)
+{
+    struct turn *t = calloc(1, sizeof(*t));
+    struct err e;
+
+    *ret = NULL;
+    if (!t) {
+        err_set(&e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+        sink->fail(sink->ctx, &e);
+        return;
+    }
+    t->agent = a;
+    t->sink = *sink;
+    t->text = req->text;
+    t->charge = req->charge;
+    t->started_ns = req->started_ns;
+    t->keyed = req->idempotency_key.len > 0;
+    if (t->keyed) {
+        seal_digest(req->idempotency_key.data, req->idempotency_key.len, t->key);
+        seal_digest(req->text.data, req->text.len, t->body);
+    }
+    a->stats.turns_now++;
+    t->starting = true;
+    t->wait.ready = on_ready;
+    session_open(a->sessions, req->session_id, SESSION_CREATE, agent__now_ms(a),
+                 agent__now_s(a), &t->wait);
+    t->starting = false;
+    if (t->phase == TURN_ENDED)
+        free(t);
+    else
+        *ret = t;
+}
+
+void turn_stop(struct turn *t)
+{
+    t->silent = true;
+    if (t->inside)
+        return; /* on_done() or think() sees it */
+    switch (t->phase) {
+    case TURN_OPENING:
+        session_wait_cancel(&t->wait);
+        end(t, TURN_STOPPED);
+        break;
+    case TURN_THINKING:
+        if (t->call)
+            t->agent->mind->ops->stop(t->call);
+        let_go(t, t->dirty);
+        end(t, TURN_STOPPED);
+        break;
+    case TURN_COMMITTING: /* too late to undo: it will be there when the person asks again */
+    case TURN_ENDED:
+        break;
+    }
+}

@@ -1,5 +1,6 @@
 # Maya. `make` builds, `make run` serves, `make test` tests; `make help` lists the rest.
-# SAN=address,undefined builds into a folder of its own; CC=clang works as well as gcc.
+# SAN=address,undefined builds into a folder of its own; CC=clang works as well as gcc; V=1
+# shows the commands. On Debian 12 `make run` and `make test` install what they lack.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -14,8 +15,11 @@ VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 
 PKGS := libuv sqlite3 libsodium jansson yaml-0.1 libpcre2-8 libcurl
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS = $(shell pkg-config --libs $(PKGS))
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# The distribution's Python is the one that has its pytest.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wvla -Wundef -Wformat=2 \
@@ -30,11 +34,59 @@ LIBS = $(PKG_LIBS) -lm
 
 # Lowest layer last, as the linker wants it; the order comes from src/LAYERS.
 LAYERS := $(shell awk '!/^\#/ && NF { for (i = NF; i > 1; i--) print $$i }' src/LAYERS | tac)
+# Documents printed by `maya docs NAME`.
+DOCS := config metrics api
 FOLDERS := $(foreach d,$(LAYERS),$(if $(wildcard src/$(d)/*.c),$(d)))
 ARCHIVES := $(foreach d,$(FOLDERS),$(B)/lib/$(d).a)
 
 .PHONY: all
-all: $(B)/maya
+all: $(B)/maya ## build build/maya
+
+include test/test.mk
+
+.PHONY: run
+run: deps ## install what the build needs, build, and serve (ARGS="--port 8080")
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@exec $(B)/maya serve $(ARGS)
+
+.PHONY: deps
+deps: ## install the packages the build needs (tools/packages)
+	@tools/deps.sh build
+
+.PHONY: docs
+docs: $(B)/maya ## rewrite the documents that are made from tables
+	@for d in $(DOCS); do $(B)/maya docs $$d > docs/$$d.md && echo docs/$$d.md || exit 1; done
+
+DESTDIR ?=
+INSTALL ?= install
+DATA := $(DESTDIR)$(PREFIX)/share/maya
+DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/maya
+.PHONY: install
+install: all ## install below PREFIX (/usr/local), with DESTDIR in front
+	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DOCDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(Q)$(INSTALL) -m 755 $(B)/maya $(DESTDIR)$(PREFIX)/bin/maya
+	$(Q)for f in $$(cd agents 2>/dev/null && find . -type f); do \
+		$(INSTALL) -D -m 644 agents/$$f $(DATA)/agents/$$f || exit 1; done
+	$(Q)$(INSTALL) -m 644 $(wildcard README.md ARCHITECTURE.md docs/*.md) $(DOCDIR)
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|' tools/maya.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/maya.service
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	$(Q)rm -rf $(DATA) $(DOCDIR)
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/maya $(DESTDIR)$(PREFIX)/lib/systemd/system/maya.service
+
+.PHONY: format
+format: ## clang-format every C file
+	$(Q)find src test -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+.PHONY: clean
+clean: ## remove build/
+	$(Q)rm -rf build
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z%A-Z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(B)/maya: $(B)/obj/main.o $(ARCHIVES)
 	$(call say,LINK,$@)
@@ -62,10 +114,10 @@ $(B)/obj/%.S.o: src/%.S $(wildcard web/*) $(B)/flags
 # A change of compiler, flags or version rebuilds everything.
 FLAGS_NOW = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)
 $(B)/flags: FORCE
+	@$(if $(PKG_LIBS),,echo "Libraries are missing: make deps installs them." >&2; exit 1)
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
 		echo '$(subst ','\'',$(FLAGS_NOW))' > $@
 FORCE:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-include test/test.mk

@@ -18,6 +18,59 @@ $(patsubst test/%.c,$(B)/%.t,$(1)): $(1) test/unit/tap.h $$(call test_archives,$
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
 
+.PHONY: test
+test: ## everything: units, end to end, sanitizers, fuzz regressions, checks
+	@tools/deps.sh build test
+	@$(PYTHON) tools/run-tests.py -j $(JOBS)
+
 .PHONY: test-unit
-test-unit: $(UNIT_BIN)
-	@python3 tools/tap.py $(UNIT_BIN)
+test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
+	@$(PYTHON) tools/tap.py $(UNIT_BIN)
+
+# Arguments for pytest: make test-e2e E2E="-k sse -x"
+E2E ?= test/e2e
+.PHONY: test-e2e
+test-e2e: all ## tests of the running program (E2E="-k sse": some of them)
+	@MAYA_BIN=$(abspath $(B)/maya) $(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e \
+		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
+
+.PHONY: test-san
+test-san: ## unit and end-to-end tests with ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=address,undefined test-unit
+	@$(MAKE) --no-print-directory SAN=address,undefined test-e2e
+
+# test/fuzz/<name>.c defines LLVMFuzzerTestOneInput(). Inputs: test/fuzz/corpus/<name>/ to start
+# from, test/fuzz/regression/<name>/ for all that ever failed; test-fuzz runs both as tests.
+FUZZ_NAMES := $(filter-out driver,$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c)))
+FUZZ_SECONDS ?= 60
+
+$(FUZZ_NAMES:%=$(B)/fuzz/%): $(B)/fuzz/%: test/fuzz/%.c test/fuzz/driver.c $(ARCHIVES) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wno-missing-prototypes -Itest -MMD -MP -MF $@.d \
+		$(LDFLAGS_ALL) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer) -o $@ $< \
+		$(if $(findstring fuzzer,$(SAN)),,test/fuzz/driver.c) $(ARCHIVES) $(LIBS)
+
+.PHONY: test-fuzz
+test-fuzz: $(FUZZ_NAMES:%=$(B)/fuzz/%) ## run every stored fuzz input once
+	@$(PYTHON) tools/tap.py $(foreach n,$(FUZZ_NAMES),"$(B)/fuzz/$(n) \
+		$(wildcard test/fuzz/corpus/$(n)) $(wildcard test/fuzz/regression/$(n))")
+
+# What libFuzzer finds is kept below build/; what fails is written to test/fuzz/regression/.
+fuzz-%: ## fuzz test/fuzz/%.c with libFuzzer for FUZZ_SECONDS=60
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined B=build/fuzz \
+		build/fuzz/fuzz/$*
+	@mkdir -p build/fuzz/corpus/$* test/fuzz/corpus/$* test/fuzz/regression/$*
+	@build/fuzz/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+		-print_final_stats=1 -artifact_prefix=test/fuzz/regression/$*/ \
+		$(addprefix -dict=,$(wildcard test/fuzz/$*.dict)) \
+		build/fuzz/corpus/$* test/fuzz/corpus/$* test/fuzz/regression/$*
+
+.PHONY: check
+check: ## format, layers, names, sizes, headers, documents, static analysis, warnings
+	@$(PYTHON) tools/check.py -j $(JOBS) $(CHECKS)
+
+.PHONY: bench
+bench: all ## measure, side by side with nginx
+	@tools/deps.sh bench
+	@$(PYTHON) test/bench/bench.py --maya $(B)/maya $(BENCH)

@@ -1,0 +1,564 @@
+"""The page at "/" in a real browser. Runs against the server in MAYA_URL, or a fake one; every
+test goes through a proxy that can misbehave, so all of them hold for the real server too.
+
+    /usr/bin/python3 -m pytest test/e2e/test_page.py
+    MAYA_URL=http://127.0.0.1:8000 /usr/bin/python3 -m pytest test/e2e/test_page.py
+"""
+import json
+import os
+import pathlib
+import shutil
+import sys
+import threading
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from fake_maya import FakeMaya  # noqa: E402
+from unruly import Fault, Unruly  # noqa: E402
+
+webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+DRIVER = shutil.which("chromedriver")
+BROWSER = shutil.which("chromium")
+WAIT_S = 30
+PHONE = (360, 740)
+DESK = (1280, 800)
+
+pytestmark = pytest.mark.skipif(not (DRIVER and BROWSER), reason="no chromium with its driver")
+
+
+@pytest.fixture(scope="session")
+def maya_url():
+    if "MAYA_URL" in os.environ:
+        yield os.environ["MAYA_URL"].rstrip("/")
+        return
+    fake = FakeMaya()
+    yield fake.url
+    fake.close()
+
+
+@pytest.fixture
+def proxy(maya_url):
+    proxy = Unruly(maya_url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                 "--lang=en-US", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+    yield driver
+    driver.quit()
+
+
+class Page:
+    def __init__(self, driver, url):
+        self.driver, self.url = driver, url
+
+    def size(self, width, height):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700})
+
+    def media(self, **features):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()]})
+
+    def open(self):
+        self.driver.get(self.url)
+        self.until(lambda: self.state() == "connected")
+
+    def until(self, condition, what=""):
+        return WebDriverWait(self.driver, WAIT_S, 0.03).until(lambda _: condition(), what)
+
+    def js(self, script, *args):
+        return self.driver.execute_script(script, *args)
+
+    def later(self, script, *args):
+        """Run a script that calls done(result)."""
+        self.driver.set_script_timeout(WAIT_S)
+        return self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];" + script, *args)
+
+    def find(self, css):
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def all(self, css):
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def texts(self, css):
+        return self.js("return [...document.querySelectorAll(arguments[0])]"
+                       ".map((e) => e.textContent)", css)
+
+    def text(self, css):
+        return self.js("return document.querySelector(arguments[0])?.textContent ?? ''", css)
+
+    def state(self):
+        return self.text("#state-text")
+
+    def idle(self):
+        return self.until(lambda: self.js(
+            "return document.getElementById('stop').hidden"
+            " && document.querySelectorAll('.queued').length === 0"))
+
+    def say(self, text):
+        """Type it, send it, and wait for the end of the answer. Returns the answer."""
+        self.find("#message").send_keys(text, Keys.ENTER)
+        self.idle()
+        return self.texts(".maya .words")[-1]
+
+    def press(self, *keys):
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def focused(self):
+        return self.js("const e = document.activeElement; return e.id || e.textContent")
+
+    def order(self):
+        return self.texts("#order .name")
+
+    def errors(self):
+        return [e for e in self.driver.get_log("browser") if e["level"] == "SEVERE"]
+
+
+@pytest.fixture
+def page(chromium, proxy):
+    page = Page(chromium, proxy.url)
+    page.size(*DESK)
+    page.media()
+    chromium.get_log("browser")
+    page.open()  # a port of its own for every test, so nothing is kept from the one before
+    return page
+
+
+def server_order(page):
+    """What the server itself says was ordered."""
+    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
+                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
+    return [(i["name"].lower(), i["quantity"]) for i in past["current_order"]]
+
+
+def said_by_user(proxy):
+    return [(method, headers.get("Idempotency-Key")) for method, _, headers, _ in proxy.messages()]
+
+
+# What is shown at first
+
+
+def test_shows_greeting_and_menu_without_an_error(page):
+    assert page.text("#house") == "MOK 5-ha"
+    assert len(page.texts(".maya .words")) == 1
+    assert "Negroni" in page.texts("#menu-list .name")
+    assert "$11.00" in page.texts("#menu-list .price")
+    assert page.text("#balance") == "$1,000.00"
+    assert page.errors() == []
+
+
+def test_names_the_session_by_eight_characters(page):
+    page.say("Hello there")
+    kept = page.js("return localStorage.getItem('maya_session_id')")
+    assert len(kept) > 8
+    assert page.text("#session-id") == kept[:8]
+    assert kept not in page.js("return document.body.innerText")
+
+
+def test_shows_the_conversation_again_after_a_reload(page):
+    page.say("A Negroni, please")
+    before = page.texts(".words")
+    page.open()
+    assert page.texts(".words") == before
+    assert [n.lower() for n in page.order()] == ["negroni"]
+
+
+# Words, order and money
+
+
+def test_words_appear_as_they_come(page):
+    page.js("""
+        window.seen = [];
+        new MutationObserver(() => {
+          const all = document.querySelectorAll('.maya .words');
+          const text = all[all.length - 1].textContent;
+          if (all.length > 1 && text !== seen[seen.length - 1]) seen.push(text);
+        }).observe(document.getElementById('log'),
+                   {childList: true, subtree: true, characterData: true});
+    """)
+    reply = page.say("What do you recommend?")
+    seen = [s for s in page.js("return seen") if s]
+    assert len(seen) >= 3
+    assert seen[-1] == reply
+    for shorter, longer in zip(seen, seen[1:]):
+        assert longer.startswith(shorter)
+
+
+def test_order_tab_and_balance_follow_the_conversation(page):
+    page.say("Two Martinis, dry, please")
+    assert [n.lower() for n in page.order()] == ["2 × martini"]
+    assert page.texts("#order .how") == ["dry"]
+    assert page.text("#tab") == "$26.00"
+    assert page.text("#due") == "$26.00"
+    assert page.text("#balance") == "$974.00"
+    assert page.text("#bill-count") == "2 drinks"
+    page.say("An IPA, please")
+    assert page.text("#tab") == "$32.00"
+
+
+def test_tip_and_pay_by_button(page):
+    assert not page.find("#pay").is_enabled()
+    page.say("A Daiquiri, please")
+    page.find("#tips [data-percent='20']").click()
+    page.until(lambda: page.text("#tip") == "$2.00")
+    assert page.text("#due") == "$12.00"
+    assert page.find("#tips [data-percent='20']").get_attribute("aria-pressed") == "true"
+    page.find("#pay").click()
+    page.idle()
+    assert page.texts(".user .words")[-1] == "I'd like to pay, please"
+    page.until(lambda: page.text("#due") == "$0.00")
+
+
+def test_a_tap_on_the_menu_orders(page):
+    page.js("[...document.querySelectorAll('#menu-list button')]"
+            ".find((b) => b.textContent.startsWith('Old Fashioned')).click()")
+    page.idle()
+    assert page.texts(".user .words") == ["An Old Fashioned, please"]
+    assert [n.lower() for n in page.order()] == ["old fashioned"]
+
+
+def test_messages_said_meanwhile_wait_their_turn(page, proxy):
+    proxy.faults = [Fault(hold=threading.Event())]
+    hold = proxy.faults[0].hold
+    page.find("#message").send_keys("A Negroni, please", Keys.ENTER)
+    page.until(lambda: page.texts(".maya .words")[-1])
+    page.find("#message").send_keys("A Manhattan, please", Keys.ENTER, "A Soda, please", Keys.ENTER)
+    assert len(page.all(".queued")) == 2
+    assert len(proxy.messages()) == 1
+    hold.set()
+    page.idle()
+    who = page.js("return [...document.querySelectorAll('.said')]"
+                  ".map((e) => e.classList.contains('user') ? 'user' : 'maya')")
+    assert who == ["maya"] + ["user", "maya"] * 3
+    assert [name for name, _ in server_order(page)] == ["negroni", "manhattan", "soda"]
+
+
+def test_start_over_asks_first(page):
+    page.say("A Negroni, please")
+    page.find("#start-over").click()
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.js("return document.getElementById('sure').open"))
+    assert page.order() != []
+    page.find("#start-over").click()
+    page.find("#sure [value='yes']").click()
+    page.until(lambda: page.order() == [])
+    page.until(lambda: len(page.texts(".words")) == 1)
+    assert page.text("#due") == "$0.00"
+    assert server_order(page) == []
+
+
+# What comes from outside is text
+
+
+def test_markup_is_shown_as_text(page):
+    evil = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script> say markup"
+    page.say(evil)
+    assert page.texts(".user .words") == [evil]
+    for words in page.all("#log .words"):
+        assert words.find_elements(By.CSS_SELECTOR, "*") == []
+    page.open()
+    assert page.texts(".user .words") == [evil]
+    assert page.js("return window.pwned") is None
+    assert page.errors() == []
+
+
+def test_menu_and_order_from_the_server_are_text(page):
+    found = page.later("""
+        Promise.all([import('/menu.js'), import('/bill.js')]).then(([m, b]) => {
+          const bad = '<img src=x onerror=window.pwned=1>';
+          new m.Menu(() => {}).show({categories: [{name: bad, items:
+            [{name: bad, price: 1, description: bad}]}]});
+          new b.Bill({onTip() {}, onPay() {}}).showOrder(
+            [{name: bad, price: 1, quantity: 1, modifiers: bad}]);
+          done(document.querySelectorAll('#menu-list img, #order img').length);
+        });
+    """)
+    assert found == 0
+    assert "<img" in page.text("#order .name") and "<img" in page.text("#order .how")
+    assert page.js("return window.pwned") is None
+
+
+# A bad line
+
+
+@pytest.mark.parametrize("torn", [True, False], ids=["torn", "clean end"])
+def test_goes_on_after_a_cut_and_orders_once(page, proxy, torn):
+    proxy.faults = [Fault(cut_events=4, torn=torn)]
+    reply = page.say("A Negroni, please")
+    whole = proxy.messages()
+    assert [m[0] for m in whole] == ["POST", "GET"]
+    assert whole[1][2]["Last-Event-ID"]
+    assert whole[0][2]["Idempotency-Key"] == whole[1][2]["Idempotency-Key"]
+    assert server_order(page) == [("negroni", 1)]
+    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
+                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
+    assert reply == past["history"][-1]["content"]
+    assert len(past["history"]) == 2
+    assert page.state() == "connected"
+
+
+def test_an_answer_that_never_came_is_not_ordered_again(page, proxy):
+    proxy.faults = [Fault(drop=True), Fault(drop=True)]
+    page.say("A Negroni, please")
+    keys = {key for _, key in said_by_user(proxy)}
+    assert len(proxy.messages()) == 3
+    assert len(keys) == 1 and None not in keys
+    assert server_order(page) == [("negroni", 1)]
+    assert [n.lower() for n in page.order()] == ["negroni"]
+
+
+def test_gives_up_after_three_tries(page, proxy):
+    proxy.faults = [Fault(cut_events=3), Fault(cut_events=0), Fault(cut_events=0),
+                    Fault(cut_events=0)]
+    page.say("A Negroni, please")
+    assert len(proxy.messages()) == 4
+    assert "lost" in page.text(".maya.failed .note")
+    assert page.state() == "not connected"
+    assert page.say("Hello again")
+    assert page.state() == "connected"
+
+
+def test_every_message_has_a_key_of_its_own(page, proxy):
+    page.say("A Soda, please")
+    page.say("A Soda, please")
+    keys = [key for _, key in said_by_user(proxy)]
+    assert len(keys) == 2 and len(set(keys)) == 2
+
+
+def test_a_full_bar_is_asked_again(page, proxy):
+    proxy.faults = [Fault(status=503, code="session_limit", retry_after_s=2)]
+    page.find("#message").send_keys("A Negroni, please", Keys.ENTER)
+    page.until(lambda: "The bar is full" in page.texts(".maya .words")[-1])
+    assert "again in" in page.text(".maya:last-child .note")
+    page.idle()
+    assert "bar is full" not in page.texts(".maya .words")[-1]
+    assert server_order(page) == [("negroni", 1)]
+    assert len({key for _, key in said_by_user(proxy)}) == 1
+
+
+@pytest.mark.parametrize("status, code, words", [(413, "request_too_large", "shorter"),
+                                                 (429, "rate_limited", "again in 10 s")])
+def test_a_refusal_is_told_and_not_repeated(page, proxy, status, code, words):
+    proxy.faults = [Fault(status=status, code=code, retry_after_s=10 if status == 429 else 0)]
+    assert words in page.say("A Negroni, please")
+    assert len(proxy.messages()) == 1
+    assert page.state() == "connected"
+
+
+def test_stop_ends_the_answer(page, proxy):
+    proxy.faults = [Fault(hold=threading.Event())]
+    hold = proxy.faults[0].hold
+    page.find("#message").send_keys("Tell me a story", Keys.ENTER)
+    page.until(lambda: page.texts(".maya .words")[-1])
+    page.find("#stop").click()
+    page.idle()
+    hold.set()
+    assert page.text(".maya.failed .note") == "Stopped."
+    assert len(proxy.messages()) == 1
+    assert page.say("A Soda, please")
+
+
+def test_words_survive_a_split_at_every_byte(page, proxy):
+    proxy.faults = [Fault(one_byte=True)]
+    reply = page.say("What do you recommend?")
+    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
+                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
+    assert reply == past["history"][-1]["content"]
+    assert len(proxy.messages()) == 1
+
+
+def test_parser_gives_the_same_events_for_every_split(page):
+    stream = ("\ufeff: hello\r\nid: 1\r\ndata: caf\u00e9 \U0001f378\r\n\r\n"
+              "id:2\ndata:a\ndata: b\nevent: x\n\n"
+              "retry: 5\rdata\r\rdata: last\r\n\r\nid: 9\n\ndata: never ended")
+    want = [["1", "message", "caf\u00e9 \U0001f378"], ["2", "x", "a\nb"], ["2", "message", ""],
+            ["2", "message", "last"]]
+    found = page.later("""
+        const bytes = new TextEncoder().encode(arguments[0]);
+        import('/sse.js').then(({SseParser}) => {
+          const results = new Set();
+          const run = (parts) => {
+            const events = [];
+            const parser = new SseParser(({id, type, data}) => events.push([id, type, data]));
+            for (const part of parts) parser.push(part);
+            results.add(JSON.stringify(events));
+          };
+          run([bytes]);
+          run(Array.from(bytes, (b) => Uint8Array.of(b)));
+          for (let i = 0; i < bytes.length; i++)
+            for (let k = i; k < bytes.length; k++)
+              run([bytes.slice(0, i), bytes.slice(i, k), bytes.slice(k)]);
+          done([...results]);
+        });
+    """, stream)
+    assert [json.loads(f) for f in found] == [want]
+
+
+# For everybody
+
+
+@pytest.mark.parametrize("width", [360, 390, 720, 960, 1280])
+def test_nothing_is_wider_than_the_window(page, width):
+    page.size(width, 740)
+    page.say("Tell me a story. " + "Donaudampfschifffahrt" * 8)
+    assert page.js("return document.documentElement.scrollWidth") <= width
+    over = page.js("""
+        return [...document.querySelectorAll('main *, #bill *, #composer *, .top *')]
+          .filter((e) => e.getClientRects().length && !e.closest('.unseen')
+                         && e.getBoundingClientRect().right > innerWidth + 1)
+          .map((e) => e.outerHTML.slice(0, 80));
+    """)
+    assert over == []
+
+
+def test_phone_has_drawer_and_sheet(page):
+    page.size(*PHONE)
+    page.open()
+    assert page.find("#menu").get_property("inert")
+    page.find("#menu-toggle").click()
+    assert page.focused() == "menu-close"
+    page.press(Keys.ESCAPE)
+    assert page.focused() == "menu-toggle"
+    page.find("#menu-toggle").click()
+    page.js("[...document.querySelectorAll('#menu-list button')]"
+            ".find((b) => b.textContent.startsWith('Negroni')).click()")
+    page.idle()
+    assert page.find("#menu").get_property("inert")
+    assert not page.find("#pay").is_displayed()
+    assert page.text("#bill-due") == "$11.00"
+    page.find("#bill-toggle").click()
+    assert page.find("#pay").is_displayed()
+    page.find("#bill-toggle").click()
+    assert not page.find("#pay").is_displayed()
+
+
+def test_finger_sized_targets_on_a_phone(page):
+    page.size(*PHONE)
+    page.find("#menu-toggle").click()
+    page.find("#bill-toggle")
+    small = page.js("""
+        return [...document.querySelectorAll('button, textarea')]
+          .map((e) => [e.id || e.textContent, e.getBoundingClientRect()])
+          .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 44))
+          .map(([name]) => name);
+    """)
+    assert small == []
+
+
+def test_an_evening_with_the_keyboard_alone(page):
+    page.js("document.activeElement.blur()")
+    page.press(Keys.TAB)
+    assert "Skip" in page.focused()
+    page.press(Keys.ENTER)
+    page.press("A Daiquiri, please", Keys.ENTER)
+    page.idle()
+    assert [n.lower() for n in page.order()] == ["daiquiri"]
+    reach(page, "10 %", Keys.TAB, back=True)
+    page.press(Keys.SPACE)
+    page.until(lambda: page.text("#tip") == "$1.00")
+    reach(page, "pay", Keys.TAB)
+    page.press(Keys.ENTER)
+    page.idle()
+    page.until(lambda: page.text("#due") == "$0.00")
+    reach(page, "start-over", Keys.TAB, back=True)
+    page.press(Keys.ENTER)
+    assert page.js("return document.getElementById('sure').open")
+    page.press(Keys.TAB, Keys.ENTER)
+    page.until(lambda: len(page.texts(".words")) == 1)
+
+
+def reach(page, name, key, back=False):
+    """Move with the Tab key until the focus is there."""
+    for _ in range(60):
+        if page.focused() == name:
+            outline = page.js("return getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none"
+            return
+        if back:
+            ActionChains(page.driver).key_down(Keys.SHIFT).send_keys(key).key_up(
+                Keys.SHIFT).perform()
+        else:
+            page.press(key)
+    raise AssertionError(f"{name} cannot be reached")
+
+
+def test_whole_sentences_are_announced_politely(page):
+    reply = page.say("What do you recommend?")
+    assert page.js("return document.getElementById('announce').ariaLive") == "polite"
+    assert page.js("return document.getElementById('log').ariaLive") == "off"
+    assert " ".join(page.texts("#announce p")) == reply
+
+
+def test_everything_that_can_be_pressed_has_a_name(page):
+    nameless = page.js("""
+        return [...document.querySelectorAll('button, textarea, a')]
+          .filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).length;
+    """)
+    assert nameless == 0
+
+
+CONTRAST = """
+    const lum = (rgb) => {
+      const [r, g, b] = rgb.map((v) => v / 255)
+        .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+    const behind = (e) => {
+      for (; e; e = e.parentElement) {
+        const c = parse(getComputedStyle(e).backgroundColor);
+        if (c.length === 3 || c[3] === 1) return c.slice(0, 3);
+      }
+      return [255, 255, 255];
+    };
+    const bad = [];
+    for (const e of document.querySelectorAll('body *')) {
+      const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+      if (!own || !e.getClientRects().length || e.closest(':disabled, .unseen, noscript')) continue;
+      const style = getComputedStyle(e);
+      const [a, b] = [lum(parse(style.color).slice(0, 3)), lum(behind(e))].sort((x, y) => y - x);
+      const ratio = (a + 0.05) / (b + 0.05);
+      if (ratio < 4.5) bad.push([e.outerHTML.slice(0, 60), ratio.toFixed(2)]);
+    }
+    return bad;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_text_is_readable_in_both_schemes(page, scheme):
+    page.media(prefers_color_scheme=scheme)
+    page.say("A Martini, dry, please")
+    page.find("#tips [data-percent='15']").click()
+    page.until(lambda: page.text("#tip") == "$1.95")
+    assert page.js(CONTRAST) == []
+    wall = page.js("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(int(v) for v in wall[4:-1].split(",")) > 380) == (scheme == "light")
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(page):
+    page.media(prefers_reduced_motion="reduce")
+    moving = page.js("""
+        return [...document.querySelectorAll('*')].filter((e) => {
+          const s = getComputedStyle(e);
+          return s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0;
+        }).length;
+    """)
+    assert moving == 0

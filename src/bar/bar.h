@@ -44,7 +44,7 @@ struct bar_item {
     const char *description;    /* one line, may be "" */
 };
 
-struct bar_mood {               /* one recommendation list */
+struct bar_mood {               /* one recommendation list; "popular" is always there */
     const char *name;           /* "classy" */
     const char *const *aliases; /* NULL-ended, lower case: "elegant", "fancy" */
     const char *const *items;   /* NULL-ended: printed names, perhaps with "(neat)" behind */
@@ -66,8 +66,19 @@ const struct bar_item *bar_menu_items(const struct bar_menu *m, size_t *ret_coun
 const struct bar_mood *bar_menu_moods(const struct bar_menu *m, size_t *ret_count);
 const struct bar_modifier *bar_menu_modifiers(const struct bar_menu *m, size_t *ret_count);
 const char *bar_menu_house(const struct bar_menu *m); /* the bar's name: "MOK 5-ha" */
-/* By name or alias, any case, trimmed, singular and plural. NULL: not on it. */
+/* What a drink can be made with ("Gin"), all of them items; the first is the default. */
+const struct bar_item *const *bar_menu_liquors(const struct bar_menu *m, size_t *ret_count);
+
+/*
+ * Names and aliases are compared in one form: lower case, hyphens and runs of space as one
+ * space, no quotes and no full stops, trimmed ("Old-Fashioned " -> "old fashioned"). Aliases
+ * stand in the menu in that form. `size` at least BAR_NAME_MAX; false when it was cut.
+ */
+bool bar_normal(const char *text, size_t len, char *ret, size_t size);
+/* By name or alias in that form, singular and plural. NULL: not on it. */
 const struct bar_item *bar_menu_find(const struct bar_menu *m, const char *name);
+const struct bar_mood *bar_menu_find_mood(const struct bar_menu *m, const char *name);
+const struct bar_modifier *bar_menu_find_modifier(const struct bar_menu *m, const char *name);
 /* The menu as text, by category, with prices. */
 void bar_menu_text(const struct bar_menu *m, struct buf *out);
 

@@ -1,7 +1,7 @@
 /*
  * yaml: a file of YAML as a tree of nodes that know their line, so that every complaint about
- * a file a person edits can say where. A thin reader over libyaml's document API; it knows no
- * schema. Limits: 1 MiB a file, depth 32; aliases are refused.
+ * a file a person edits can say where. A thin reader over libyaml; it knows no schema.
+ * Limits: 1 MiB a file, depth 32. Aliases and duplicate keys are refused while reading.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 int yaml_load(const char *path, struct yaml **ret, struct err *e) MUST_USE;
 int yaml_parse(const char *name, const char *text, size_t len, struct yaml **ret,
                struct err *e) MUST_USE; /* `name` stands for the path in errors */
-void yaml_close(
-    struct yaml **y); /* not "free": libyaml exports that name, and ours would replace it */
+/* Not called yaml_free: libyaml exports that name, and ours would take its place. */
+void yaml_close(struct yaml **y);
 
 const struct yaml_node *yaml_root(const struct yaml *y); /* NULL for an empty file */
 enum yaml_kind yaml_kind(const struct yaml_node *n);
@@ -37,7 +37,7 @@ const char *yaml_text(const struct yaml_node *n); /* scalar as written, NULL for
 /* err_set() with "<file>:<line>: " in front. Code is ERR_AGENT unless told otherwise. */
 int yaml_err(const struct yaml_node *n, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* A duplicate key, or one that is not in the NULL-ended list, with the nearest that is. */
+/* Complains about a key that is not in the NULL-ended list, with the nearest that is. */
 int yaml_only_keys(const struct yaml_node *map, const char *const *known,
                    struct err *e) MUST_USE;
 /* Scalars with a type; complain with file and line. `what` names the member in the error. */

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ char *buf_reserve(struct buf *b, size_t n)
     if (need <= b->cap)
         return b->data + b->len;
     while (cap < need)
-        cap *= 2;
+        cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
     char *p = resize(b, cap);
     if (!p && cap > need) {
         cap = need; /* doubling may be refused where the exact need is not */

@@ -44,7 +44,11 @@ int err_wrap(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(context, sizeof(context), fmt, ap);
     va_end(ap);
-    return err_set(e, e->code, 0, "%s: %s", context, e->msg);
+    /* The message has its strerror() already; only the number is carried over. */
+    int sys = e->sys;
+    err_set(e, e->code, 0, "%s: %s", context, e->msg);
+    e->sys = sys;
+    return -1;
 }
 
 const char *err_code_text(enum err_code code)

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/redact.h"
+#include "base/strs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ const char *log_id(const char *session_id)
     return shown;
 }
 
-static void json_string(struct buf *b, const char *s, size_t n)
+static void add_quoted(struct buf *b, const char *s, size_t n)
 {
     buf_char(b, '"');
     for (size_t i = 0; i < n; i++) {
@@ -75,33 +76,34 @@ static void json_string(struct buf *b, const char *s, size_t n)
 }
 
 /* One key=value pair at *at becomes a JSON member; returns what follows it. */
-static const char *json_pair(struct buf *b, const char *at)
+static const char *add_pair(struct buf *b, const char *at)
 {
     const char *eq = at + strcspn(at, "= ");
     const char *value, *end;
 
     if (*eq != '=') {
         buf_str(b, ",\"note\":");
-        json_string(b, at, strlen(at));
+        add_quoted(b, at, strlen(at));
         return at + strlen(at);
     }
     buf_char(b, ',');
-    json_string(b, at, (size_t)(eq - at));
+    add_quoted(b, at, (size_t)(eq - at));
     buf_char(b, ':');
     value = eq + 1;
     if (*value == '"') {
         value++;
         for (end = value; *end && *end != '"'; end++)
             ;
-        json_string(b, value, (size_t)(end - value));
+        add_quoted(b, value, (size_t)(end - value));
         return *end ? end + 1 : end;
     }
     end = value + strcspn(value, " ");
     size_t n = (size_t)(end - value);
-    if (n && n < 16 && strspn(value, "0123456789") == n && (n == 1 || *value != '0'))
+    /* Longer ones could be a card number, and stars outside quotes are not JSON. */
+    if (n && n < 13 && strspn(value, "0123456789") == n && (n == 1 || *value != '0'))
         buf_add(b, value, n);
     else
-        json_string(b, value, n);
+        add_quoted(b, value, n);
     return end;
 }
 
@@ -115,9 +117,24 @@ static void put_line(struct buf *line)
     buf_char(line, '\n');
     for (size_t done = 0; done < line->len;) {
         ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             break; /* nobody reads us; a log is never worth dying for */
         done += (size_t)n;
+    }
+}
+
+/* One event, one line, whatever came in; and UTF-8, without which JSON is none. */
+static void make_one_line(struct buf *b)
+{
+    for (size_t i = 0; i < b->len; i++)
+        if ((unsigned char)b->data[i] < 0x20 || b->data[i] == 0x7f)
+            b->data[i] = ' ';
+    for (size_t i = 0; i < b->len;) {
+        i += utf8_valid_prefix(b->data + i, b->len - i);
+        if (i < b->len)
+            b->data[i++] = '?';
     }
 }
 
@@ -139,16 +156,13 @@ void log_event(enum log_level level, const char *part, const char *event, const 
     va_start(ap, fmt);
     buf_vprintf(&rest, fmt, ap);
     va_end(ap);
-    for (char *p = rest.data; p && *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' '; /* one event, one line, whatever came in */
-
+    make_one_line(&rest);
     if (the_log.json) {
         buf_printf(&line, "{\"ts\":\"%s\",\"level\":\"%s\",\"part\":\"%s\",\"event\":", stamp,
                    level_names[level], part);
-        json_string(&line, event, strlen(event));
+        add_quoted(&line, event, strlen(event));
         for (const char *at = buf_text(&rest); *at;) {
-            at = json_pair(&line, at);
+            at = add_pair(&line, at);
             at += strspn(at, " ");
         }
         buf_char(&line, '}');

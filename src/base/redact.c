@@ -36,32 +36,45 @@ static size_t hide_key(char *text, size_t len)
     return 0;
 }
 
-/* 13 to 19 digits, in groups perhaps, that pass Luhn's check: a card number. */
-static size_t hide_card(char *text, size_t len)
+/* Luhn's check. */
+static bool checks_out(const int *digits, int n)
 {
-    int digits[19], n = 0, sum = 0;
-    size_t at = 0, end = 0;
+    int sum = 0;
 
-    for (; at < len && n < 19; at++) {
-        if (isdigit((unsigned char)text[at])) {
-            digits[n++] = text[at] - '0';
-            end = at + 1;
-        } else if ((text[at] != ' ' && text[at] != '-') || at == 0) {
-            break;
-        }
-    }
-    if (n < 13 || (end < len && isdigit((unsigned char)text[end])))
-        return 0;
     for (int i = 0; i < n; i++) {
         int d = digits[n - 1 - i] * (1 + i % 2);
         sum += d > 9 ? d - 9 : d;
     }
-    if (sum % 10)
-        return 0;
-    for (size_t i = 0; i < end; i++)
-        if (isdigit((unsigned char)text[i]))
-            text[i] = '*';
-    return end;
+    return sum % 10 == 0;
+}
+
+/*
+ * 13 to 19 digits, in groups perhaps, that pass Luhn's check: a card number. Other digits may
+ * follow ("... 1111 12/27"), so every end of a group is tried, the longest first.
+ */
+static size_t hide_card(char *text, size_t len)
+{
+    int digits[19], n = 0;
+    size_t ends[19]; /* behind digit i */
+
+    for (size_t at = 0; at < len && n < 19; at++) {
+        if (isdigit((unsigned char)text[at])) {
+            ends[n] = at + 1;
+            digits[n++] = text[at] - '0';
+        } else if (text[at] != ' ' && text[at] != '-') {
+            break;
+        }
+    }
+    for (; n >= 13; n--) {
+        size_t end = ends[n - 1];
+        if ((end < len && isdigit((unsigned char)text[end])) || !checks_out(digits, n))
+            continue;
+        for (size_t i = 0; i < end; i++)
+            if (isdigit((unsigned char)text[i]))
+                text[i] = '*';
+        return end;
+    }
+    return 0;
 }
 
 void redact(char *text, size_t len)

@@ -1,5 +1,7 @@
 #include "base/strs.h"
 
+#include "base/must.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -35,6 +37,7 @@ struct str str_trim(struct str s)
 
 bool str_copy(char *dst, size_t size, const char *src)
 {
+    MUST(size > 0);
     size_t n = strlen(src);
     bool whole = n < size;
 

@@ -109,17 +109,20 @@ struct memory_sample {
 struct cgroup;
 
 /*
- * Find our own cgroup, and the nearest limit from it up to the root: v2, v1 or hybrid. `root`
- * stands before /proc and /sys ("" outside tests). `configured` is MODAL_MEMORY_MB in bytes,
- * or 0; it is the limit when it is lower than the cgroup's, or when there is none. A limit at
- * or above physical memory is none. With no cgroup limit, `used` is this process's own pages,
- * because the cgroup we sit in may be shared with other programs.
+ * Find our own cgroup, and the limit that binds on the way from it up to the root (the lowest;
+ * of equals the nearest): v2, v1 or hybrid. `used` is that cgroup's, since what shares the
+ * limit shares the memory. `root` stands before /proc and /sys ("" outside tests). `configured`
+ * is MODAL_MEMORY_MB in bytes, or 0; it is the limit when it is lower than the cgroup's, or
+ * when there is none. A limit at or above physical memory is none. With no cgroup limit, `used`
+ * is this process's own pages, because the cgroup we sit in may be shared with other programs.
  * Never fails: the last resort is physical memory. Free with cgroup_free.
  */
 struct cgroup *cgroup_new(const char *root, uint64_t configured) MUST_USE;
 void cgroup_free(struct cgroup **cg);
 void cgroup_sample(struct cgroup *cg, struct memory_sample *ret); /* a few small file reads */
 const char *cgroup_path(const struct cgroup *cg); /* folder read for `used`, "" when none */
+/* CPU time of the container; of this process when the cgroup may be shared with others. */
+uint64_t cgroup_cpu_us(struct cgroup *cg);
 
 /* pressure.c */
 
@@ -130,11 +133,12 @@ const char *cgroup_path(const struct cgroup *cg); /* folder read for `used`, "" 
 struct pressure {
     double threshold; /* 0.1 .. 0.95 */
     bool on;
-    uint64_t times; /* how often it went on */
-    int64_t since_ms;
+    uint64_t times;   /* how often it went on */
+    int64_t since_ms; /* of the last change */
 };
 
 void pressure_init(struct pressure *p, double threshold);
+/* Returns true when it went on or off. A sample that is not known is no pressure. */
 bool pressure_update(struct pressure *p, const struct memory_sample *s, int64_t now_ms);
 
 /* Give freed memory back to the kernel. Returns true when the allocator gave something. */

@@ -30,8 +30,9 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
 .PHONY: test-e2e
-test-e2e: all ## tests of the running program (E2E="-k sse": some of them)
-	@MAYA_BIN=$(abspath $(B)/maya) $(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e \
+test-e2e: all $(B)/test/probe_server ## tests of the running program (E2E="-k sse": some of them)
+	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
+		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
 .PHONY: test-san
@@ -74,3 +75,10 @@ check: ## format, layers, names, sizes, headers, documents, static analysis, war
 bench: all ## measure, side by side with nginx
 	@tools/deps.sh bench
 	@$(PYTHON) test/bench/bench.py --maya $(B)/maya $(BENCH)
+
+# The probe of net/: one page for each behaviour of the HTTP server (test/e2e/test_http.py).
+$(B)/test/probe_server: test/e2e/probe_server.c $(call test_archives,net) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< \
+		$(call test_archives,net) $(LIBS)

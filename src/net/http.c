@@ -1,0 +1,356 @@
+#include "net/net_int.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The server: its listener, its clock and its end. */
+
+const char *http_close_label(enum http_close c)
+{
+    static const char *const labels[] = {
+#define HTTP_CLOSE(name, label, text) label,
+#include "net/close.def"
+#undef HTTP_CLOSE
+    };
+
+    return c < HTTP_CLOSE__COUNT ? labels[c] : "none";
+}
+
+static void free_if_done(struct http_server *s)
+{
+    if (!s->freed || s->handles || s->all_conns)
+        return;
+    buf_release(&s->scratch);
+    free(s);
+}
+
+/* Nobody is left: say so, once. */
+static void drained_if_done(struct http_server *s)
+{
+    void (*fn)(void *) = s->drained;
+
+    if (!s->drain_begun || s->listening || s->all_conns || !fn)
+        return;
+    s->drained = NULL;
+    uv_timer_stop(&s->grace);
+    fn(s->drained_ctx);
+}
+
+static void on_handle_closed(uv_handle_t *h)
+{
+    struct http_server *s = h->data;
+
+    s->handles--;
+    if (h == &s->listener.handle) {
+        s->listening = false;
+        if (!s->freed)
+            drained_if_done(s);
+    }
+    free_if_done(s);
+}
+
+void server__conn_closed(struct http_server *s)
+{
+    s->all_conns--;
+    if (s->all_conns == 0 && !s->freed) {
+        uv_timer_stop(&s->tick);
+        drained_if_done(s);
+    }
+    free_if_done(s);
+}
+
+static void on_tick(uv_timer_t *t)
+{
+    conn__sweep(t->data);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct http_server *s = listener->data;
+
+    if (status < 0 || s->freed)
+        return;
+    if (s->all_conns == 0)
+        uv_timer_start(&s->tick, on_tick, (uint64_t)s->tick_ms, (uint64_t)s->tick_ms);
+    conn__accept(s);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* its being there makes the loop turn at once */
+}
+
+/* What was readable when the drain was asked for has been read by now. */
+static void begin_drain(struct http_server *s)
+{
+    s->drain_begun = true;
+    if (!uv_is_closing(&s->listener.handle))
+        uv_close(&s->listener.handle, on_handle_closed);
+    LIST_EACH(at, after, &s->states[CONN_IDLE])
+    {
+        conn__close(LIST_ITEM(at, struct conn, link), HTTP_CLOSE_DRAIN);
+    }
+    LIST_EACH(at, after, &s->states[CONN_HEAD])
+    {
+        struct conn *c = LIST_ITEM(at, struct conn, link);
+        if (c->in_len == 0)
+            conn__close(c, HTTP_CLOSE_DRAIN);
+    }
+    LIST_EACH(at, after, &s->states[CONN_STREAM])
+    {
+        conn__ready(LIST_ITEM(at, struct conn, link));
+    }
+}
+
+static void on_turn(uv_check_t *check)
+{
+    struct http_server *s = check->data;
+    struct list now;
+
+    if (s->draining && !s->drain_begun)
+        begin_drain(s);
+    if (s->freed)
+        return;
+    list_init(&now);
+    while (!list_empty(&s->ready)) {
+        struct list *first = s->ready.next;
+        list_remove(first);
+        list_append(&now, first);
+    }
+    while (!list_empty(&now)) {
+        struct list *first = now.next;
+        list_remove(first);
+        conn__turn(LIST_ITEM(first, struct conn, ready));
+    }
+    if (s->freed || !list_empty(&s->ready))
+        return;
+    s->turn_wanted = false;
+    uv_check_stop(&s->check);
+    uv_idle_stop(&s->idle);
+}
+
+void server__want_turn(struct http_server *s)
+{
+    if (s->turn_wanted || s->freed)
+        return;
+    s->turn_wanted = true;
+    uv_check_start(&s->check, on_turn);
+    uv_idle_start(&s->idle, on_idle);
+}
+
+static int make_tcp(struct http_server *s, struct err *e)
+{
+    const struct http_cfg *cfg = &s->cfg;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    char port[12];
+
+    snprintf(port, sizeof(port), "%d", cfg->port);
+    int rc = getaddrinfo(cfg->host, port, &hints, &found);
+    if (rc != 0)
+        return err_set(e, ERR_IO, 0, "listen on '%s' port %d: %s", cfg->host, cfg->port,
+                       gai_strerror(rc));
+    rc = uv_tcp_bind(&s->listener.tcp, found->ai_addr, 0);
+    freeaddrinfo(found);
+    if (rc < 0)
+        return err_set(e, ERR_IO, -rc, "listen on '%s' port %d", cfg->host, cfg->port);
+    return 0;
+}
+
+/* A socket that nobody listens on is left over from a container that died. */
+static void remove_stale(const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!str_copy(sa.sun_path, sizeof(sa.sun_path), path))
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == ECONNREFUSED)
+        unlink(path);
+    close(fd);
+}
+
+static int make_unix(struct http_server *s, const char *path, struct err *e)
+{
+    remove_stale(path);
+    int rc = uv_pipe_bind(&s->listener.pipe, path);
+    if (rc < 0)
+        return err_set(e, ERR_IO, -rc, "listen on '%s'", path);
+    return 0;
+}
+
+/* Accepted sockets inherit both: no system call for each connection. */
+static void set_options(struct http_server *s)
+{
+    struct sockaddr_storage sa = {0};
+    int on = 1, quiet_s = 60, len = sizeof(sa);
+    uv_os_fd_t fd;
+
+    if (s->unix_socket || uv_fileno(&s->listener.handle, &fd) < 0)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &quiet_s, sizeof(quiet_s));
+    if (uv_tcp_getsockname(&s->listener.tcp, (struct sockaddr *)&sa, &len) < 0)
+        return;
+    s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
+                                             : ((struct sockaddr_in *)&sa)->sin_port);
+}
+
+static int make_listener(struct http_server *s, struct err *e)
+{
+    const struct http_cfg *cfg = &s->cfg;
+    bool unix_path = cfg->host && strncmp(cfg->host, "unix:", 5) == 0;
+    struct sockaddr sa = {0};
+    socklen_t len = sizeof(sa);
+
+    s->unix_socket = unix_path;
+    if (cfg->inherited_fd >= 0) {
+        if (getsockname(cfg->inherited_fd, &sa, &len) < 0)
+            return err_set(e, ERR_IO, errno, "use file descriptor %d", cfg->inherited_fd);
+        s->unix_socket = sa.sa_family == AF_UNIX;
+    }
+    int rc = s->unix_socket ? uv_pipe_init(&s->loop->uv, &s->listener.pipe, 0)
+                            : uv_tcp_init(&s->loop->uv, &s->listener.tcp);
+    MUST(rc == 0);
+    s->listener.handle.data = s;
+    s->listening = true;
+    s->handles++;
+    if (cfg->inherited_fd >= 0) {
+        rc = s->unix_socket ? uv_pipe_open(&s->listener.pipe, cfg->inherited_fd)
+                            : uv_tcp_open(&s->listener.tcp, cfg->inherited_fd);
+        if (rc < 0)
+            return err_set(e, ERR_IO, -rc, "use file descriptor %d", cfg->inherited_fd);
+    } else if (unix_path ? make_unix(s, cfg->host + 5, e) : make_tcp(s, e)) {
+        return -1;
+    }
+    rc = uv_listen(&s->listener.stream, cfg->backlog > 0 ? cfg->backlog : SOMAXCONN,
+                   on_connection);
+    if (rc < 0)
+        return err_set(e, ERR_IO, -rc, "listen on '%s' port %d", cfg->host ? cfg->host : "?",
+                       cfg->port);
+    set_options(s);
+    return 0;
+}
+
+static void set_limits(struct http_server *s)
+{
+    const struct http_cfg *cfg = &s->cfg;
+    int64_t least = cfg->write_ms;
+
+    s->limit_ms[CONN_IDLE] = cfg->idle_ms;
+    s->limit_ms[CONN_HEAD] = cfg->head_ms;
+    s->limit_ms[CONN_BODY] = cfg->body_ms;
+    s->limit_ms[CONN_LINGER] = LINGER_MS;
+    for (int i = 0; i < CONN__COUNT; i++) {
+        if (s->limit_ms[i] && s->limit_ms[i] < least)
+            least = s->limit_ms[i];
+    }
+    s->tick_ms = least / 8 < 5 ? 5 : least / 8 > 250 ? 250 : least / 8;
+}
+
+int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_server **ret,
+                    struct err *e)
+{
+    struct http_server *s = xalloc(sizeof(*s));
+
+    MUST(cfg->on_request && cfg->head_ms > 0 && cfg->idle_ms > 0 && cfg->body_ms > 0 &&
+         cfg->write_ms > 0 && cfg->max_conns > 0 && cfg->max_queued > 0 && cfg->max_head > 0 &&
+         cfg->max_head < UINT32_MAX / 4);
+    s->cfg = *cfg;
+    s->loop = l;
+    for (int i = 0; i < CONN__COUNT; i++)
+        list_init(&s->states[i]);
+    list_init(&s->stalled);
+    list_init(&s->ready);
+    set_limits(s);
+    uv_timer_init(&l->uv, &s->tick);
+    uv_timer_init(&l->uv, &s->grace);
+    uv_check_init(&l->uv, &s->check);
+    uv_idle_init(&l->uv, &s->idle);
+    s->tick.data = s->grace.data = s->check.data = s->idle.data = s;
+    uv_unref((uv_handle_t *)&s->tick);
+    uv_unref((uv_handle_t *)&s->grace);
+    uv_unref((uv_handle_t *)&s->check);
+    s->handles = 4;
+    if (make_listener(s, e) < 0) {
+        http_server_free(&s);
+        return -1;
+    }
+    s->cfg.host = NULL; /* it was the caller's */
+    *ret = s;
+    return 0;
+}
+
+int http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+void http_server_stats(const struct http_server *s, struct http_stats *ret)
+{
+    *ret = s->stats;
+    ret->conns = s->all_conns - s->in_state[CONN_CLOSED];
+    ret->streams = s->in_state[CONN_STREAM];
+    ret->busy = s->in_state[CONN_BUSY] + s->in_state[CONN_STREAM] + s->in_state[CONN_FLUSH];
+}
+
+static void close_all(struct http_server *s)
+{
+    for (int i = 0; i < CONN_CLOSED; i++) {
+        while (!list_empty(&s->states[i]))
+            conn__close(LIST_ITEM(s->states[i].next, struct conn, link), HTTP_CLOSE_DRAIN);
+    }
+}
+
+static void on_grace(uv_timer_t *t)
+{
+    close_all(t->data);
+}
+
+void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *),
+                       void *ctx)
+{
+    if (s->draining)
+        return;
+    s->draining = true;
+    s->drained = drained;
+    s->drained_ctx = ctx;
+    uv_timer_start(&s->grace, on_grace, grace_ms > 0 ? (uint64_t)grace_ms : 0, 0);
+    server__want_turn(s);
+}
+
+bool http_server_draining(const struct http_server *s)
+{
+    return s->draining;
+}
+
+void http_server_free(struct http_server **server)
+{
+    struct http_server *s = *server;
+
+    if (!s)
+        return;
+    *server = NULL;
+    s->freed = true;
+    close_all(s);
+    uv_close((uv_handle_t *)&s->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&s->grace, on_handle_closed);
+    uv_close((uv_handle_t *)&s->check, on_handle_closed);
+    uv_close((uv_handle_t *)&s->idle, on_handle_closed);
+    if (s->listening && !uv_is_closing(&s->listener.handle))
+        uv_close(&s->listener.handle, on_handle_closed);
+}

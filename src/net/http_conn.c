@@ -1,0 +1,265 @@
+#include "net/net_int.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* The life of a connection. */
+
+/* to[from]: the states one may go to. */
+#define TO(state) (1u << CONN_##state)
+static const unsigned allowed[CONN__COUNT] = {
+    [CONN_IDLE] = TO(HEAD) | TO(CLOSED),
+    [CONN_HEAD] = TO(HEAD) | TO(BODY) | TO(BUSY) | TO(FLUSH) | TO(CLOSED),
+    [CONN_BODY] = TO(BUSY) | TO(FLUSH) | TO(CLOSED),
+    [CONN_BUSY] = TO(STREAM) | TO(FLUSH) | TO(CLOSED),
+    [CONN_STREAM] = TO(FLUSH) | TO(CLOSED),
+    [CONN_FLUSH] = TO(IDLE) | TO(LINGER) | TO(CLOSED),
+    [CONN_LINGER] = TO(CLOSED),
+};
+
+void conn__move(struct conn *c, enum conn_state to)
+{
+    struct http_server *s = c->server;
+
+    MUST(c->magic == CONN_MAGIC && allowed[c->state] & 1u << to);
+    list_remove(&c->link);
+    s->in_state[c->state]--;
+    s->in_state[to]++;
+    c->state = (uint8_t)to;
+    if (s->limit_ms[to])
+        c->deadline = loop_now(s->loop) + s->limit_ms[to];
+    list_append(&s->states[to], &c->link);
+}
+
+void conn__ready(struct conn *c)
+{
+    list_remove(&c->ready);
+    list_append(&c->server->ready, &c->ready);
+    server__want_turn(c->server);
+}
+
+void conn__doom(struct conn *c, enum http_close why)
+{
+    if (c->doomed || c->state == CONN_CLOSED)
+        return;
+    c->doomed = true;
+    if (c->why == HTTP_CLOSE__COUNT)
+        c->why = (uint8_t)why;
+    conn__ready(c);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct conn *c = (struct conn *)(void *)h;
+    struct http_server *s = c->server;
+
+    MUST(c->magic == CONN_MAGIC && !c->req && !c->out);
+    list_remove(&c->link);
+    list_remove(&c->ready);
+    s->in_state[CONN_CLOSED]--;
+    c->magic = 0;
+    free(c->in);
+    free(c->peer);
+    free(c);
+    server__conn_closed(s);
+}
+
+void conn__close(struct conn *c, enum http_close why)
+{
+    struct http_server *s = c->server;
+    bool owned = c->state == CONN_BUSY || c->state == CONN_STREAM;
+
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->why == HTTP_CLOSE__COUNT)
+        c->why = (uint8_t)why;
+    s->stats.closed[c->why]++;
+    conn__move(c, CONN_CLOSED);
+    list_remove(&c->ready);
+    if (c->out)
+        list_remove(&c->out->link);
+    uv_close(&c->uv.handle, on_closed);
+    if (owned) {
+        c->req->gone = true;
+        if (c->req->on_gone)
+            c->req->on_gone(c->req->ctx, c->req);
+    }
+    req__free(&c->req);
+}
+
+static void alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
+{
+    struct conn *c = (struct conn *)(void *)h;
+
+    (void)hint;
+    *buf = uv_buf_init(c->server->read, c->state == CONN_BODY ? READ_LARGE : READ_SMALL);
+}
+
+/* The client will send no more. Who waits for an answer is gone; who is being sent one may
+ * have shut its side only. */
+static void on_eof(struct conn *c)
+{
+    c->eof = true;
+    if (c->state != CONN_FLUSH)
+        conn__close(c, HTTP_CLOSE_GONE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *c = (struct conn *)(void *)stream;
+
+    MUST(c->magic == CONN_MAGIC);
+    if (n < 0) {
+        if (n == UV_EOF)
+            on_eof(c);
+        else
+            conn__close(c, HTTP_CLOSE_GONE);
+        return;
+    }
+    conn__feed(c, buf->base, (size_t)n);
+    if (c->in_len >= READ_SMALL && c->state >= CONN_BUSY && c->state <= CONN_FLUSH) {
+        uv_read_stop(stream); /* it asks faster than it is answered */
+        c->paused = true;
+    }
+}
+
+static void resume(struct conn *c)
+{
+    c->paused = false;
+    if (!c->eof && uv_read_start(&c->uv.stream, alloc, on_read) < 0)
+        conn__close(c, HTTP_CLOSE_GONE);
+}
+
+static void linger(struct conn *c)
+{
+    uv_os_fd_t fd;
+
+    if (c->eof || uv_fileno(&c->uv.handle, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
+        conn__close(c, HTTP_CLOSE_GONE);
+        return;
+    }
+    conn__move(c, CONN_LINGER);
+    free(c->in);
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+    if (c->paused)
+        resume(c);
+}
+
+void conn__next(struct conn *c)
+{
+    if (c->doomed || c->state == CONN_CLOSED)
+        return;
+    if (c->close_after) {
+        if (c->feeding) /* conn->in is being read: leave it alone for now */
+            conn__ready(c);
+        else
+            linger(c);
+        return;
+    }
+    conn__move(c, CONN_IDLE);
+    if (!c->feeding && (c->in_len || c->paused || c->eof))
+        conn__ready(c);
+}
+
+static void tell_drain(struct conn *c)
+{
+    struct http_req *r = c->req;
+
+    if (r->drain_told && !r->on_drain)
+        return;
+    r->drain_told = true;
+    if (r->on_drain) {
+        void (*fn)(void *ctx, struct http_req *req) = r->on_drain;
+        r->on_drain = NULL;
+        fn(r->ctx, r);
+    } else {
+        http_stream_end(r);
+    }
+}
+
+void conn__turn(struct conn *c)
+{
+    if (c->doomed) {
+        conn__close(c, HTTP_CLOSE_GONE);
+        return;
+    }
+    if (c->state == CONN_FLUSH && c->close_after && !c->out) {
+        linger(c);
+        return;
+    }
+    if (c->state == CONN_STREAM && c->server->drain_begun)
+        tell_drain(c);
+    if (c->state != CONN_IDLE)
+        return;
+    conn__feed(c, NULL, 0);
+    if (c->eof && (c->state <= CONN_BODY))
+        conn__close(c, HTTP_CLOSE_GONE);
+    else if (c->paused && c->state != CONN_CLOSED && c->in_len < READ_SMALL)
+        resume(c);
+}
+
+static void expire(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_IDLE:
+        conn__close(c, HTTP_CLOSE_IDLE);
+        return;
+    case CONN_HEAD:
+        if (c->in_len == 0) /* it never said a word, so it is told none */
+            conn__close(c, HTTP_CLOSE_HEAD_TIMEOUT);
+        else
+            answer__refuse(c, REFUSE_HEAD_TIMEOUT);
+        return;
+    case CONN_BODY:
+        answer__refuse(c, REFUSE_BODY_TIMEOUT);
+        return;
+    default:
+        conn__close(c, HTTP_CLOSE_GONE);
+    }
+}
+
+void conn__sweep(struct http_server *s)
+{
+    int64_t now = loop_now(s->loop);
+
+    for (int i = 0; i < CONN__COUNT; i++) {
+        if (!s->limit_ms[i])
+            continue;
+        LIST_EACH(at, after, &s->states[i])
+        {
+            struct conn *c = LIST_ITEM(at, struct conn, link);
+            if (c->deadline > now)
+                break;
+            expire(c);
+        }
+    }
+    out__sweep(s, now);
+}
+
+void conn__accept(struct http_server *s)
+{
+    struct conn *c = xalloc(sizeof(*c));
+    int rc;
+
+    *c = (struct conn){
+        .magic = CONN_MAGIC, .server = s, .state = CONN_HEAD, .why = HTTP_CLOSE__COUNT};
+    list_init(&c->link);
+    list_init(&c->ready);
+    rc = s->unix_socket ? uv_pipe_init(&s->loop->uv, &c->uv.pipe, 0)
+                        : uv_tcp_init(&s->loop->uv, &c->uv.tcp);
+    MUST(rc == 0);
+    s->all_conns++;
+    s->stats.accepted++;
+    s->in_state[CONN_HEAD]++;
+    conn__move(c, CONN_HEAD);
+    if (uv_accept(&s->listener.stream, &c->uv.stream) < 0 ||
+        uv_read_start(&c->uv.stream, alloc, on_read) < 0)
+        conn__close(c, HTTP_CLOSE_GONE);
+    else if (s->all_conns > s->cfg.max_conns + OVERFLOW_CONNS)
+        conn__close(c, HTTP_CLOSE_CONNECTIONS);
+    else if (s->all_conns > s->cfg.max_conns)
+        answer__refuse(c, REFUSE_CONNECTIONS);
+}

@@ -1,0 +1,162 @@
+#include "net/net_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Sending. What the kernel takes at once costs no memory. What it does not take waits in a
+ * `struct out`: one write that libuv has, and the bytes behind it. A client that takes nothing
+ * for write_ms, or lets a stream pile up above max_queued, is cut off.
+ */
+
+static void on_written(uv_write_t *w, int status);
+
+size_t conn__queued(const struct conn *c)
+{
+    return c->out ? uv_stream_get_write_queue_size(&c->uv.stream) + c->out->next.len : 0;
+}
+
+static void out_free(struct conn *c)
+{
+    struct out *o = c->out;
+
+    list_remove(&o->link);
+    buf_release(&o->next);
+    free(o->flying);
+    free(o);
+    c->out = NULL;
+}
+
+static void arm(struct out *o)
+{
+    struct http_server *s = o->conn->server;
+
+    list_remove(&o->link);
+    o->deadline = loop_now(s->loop) + s->cfg.write_ms;
+    o->mark = o->put - conn__queued(o->conn);
+    list_append(&s->stalled, &o->link);
+}
+
+/* Give libuv what waits. */
+static int fly_next(struct out *o)
+{
+    uv_buf_t b = uv_buf_init(NULL, (unsigned)o->next.len);
+
+    free(o->flying);
+    o->flying = b.base = buf_detach(&o->next);
+    return uv_write(&o->uv, &o->conn->uv.stream, &b, 1, on_written);
+}
+
+static void on_written(uv_write_t *w, int status)
+{
+    struct out *o = w->data;
+    struct conn *c = o->conn;
+
+    if (status < 0 || c->state == CONN_CLOSED) {
+        out_free(c);
+        conn__doom(c, HTTP_CLOSE_GONE);
+        return;
+    }
+    if (o->next.len) {
+        if (fly_next(o) < 0) {
+            out_free(c);
+            conn__doom(c, HTTP_CLOSE_GONE);
+        }
+        return;
+    }
+    out_free(c);
+    if (c->state == CONN_FLUSH)
+        conn__next(c);
+}
+
+/* What is left of bufs after n bytes were sent. */
+static unsigned skip(uv_buf_t *bufs, unsigned count, size_t n)
+{
+    unsigned from = 0;
+
+    while (from < count && n >= bufs[from].len)
+        n -= bufs[from++].len;
+    for (unsigned i = from; i < count; i++)
+        bufs[i - from] = bufs[i];
+    if (from < count) {
+        bufs[0].base += n;
+        bufs[0].len -= n;
+    }
+    return count - from;
+}
+
+/* The first bytes that the kernel did not take: from now on there is a queue. */
+static bool begin(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static)
+{
+    struct out *o = calloc(1, sizeof(*o));
+    unsigned copied = last_is_static ? count - 1 : count;
+    uv_buf_t fly[2];
+    unsigned n = 0;
+
+    if (!o)
+        return false;
+    o->conn = c;
+    o->uv.data = o;
+    list_init(&o->link);
+    for (unsigned i = 0; i < count; i++)
+        o->put += bufs[i].len;
+    for (unsigned i = 0; i < copied; i++)
+        buf_add(&o->next, bufs[i].base, bufs[i].len);
+    size_t len = o->next.len;
+    bool full = o->next.full;
+    o->flying = full || len == 0 ? NULL : buf_detach(&o->next);
+    if (o->flying)
+        fly[n++] = uv_buf_init(o->flying, (unsigned)len);
+    if (last_is_static)
+        fly[n++] = bufs[count - 1];
+    c->out = o;
+    if (full || uv_write(&o->uv, &c->uv.stream, fly, n, on_written) < 0) {
+        out_free(c);
+        return false;
+    }
+    arm(o);
+    return true;
+}
+
+#define MAX_BUFS 4
+
+void conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static)
+{
+    uv_buf_t left[MAX_BUFS];
+
+    if (c->doomed || c->state == CONN_CLOSED)
+        return;
+    MUST(count <= MAX_BUFS);
+    if (c->out) {
+        for (unsigned i = 0; i < count; i++) {
+            buf_add(&c->out->next, bufs[i].base, bufs[i].len);
+            c->out->put += bufs[i].len;
+        }
+        if (c->out->next.full)
+            conn__doom(c, HTTP_CLOSE_STALLED);
+        return;
+    }
+    int n = uv_try_write(&c->uv.stream, bufs, count);
+    if (n < 0 && n != UV_EAGAIN) {
+        conn__doom(c, HTTP_CLOSE_GONE);
+        return;
+    }
+    memcpy(left, bufs, count * sizeof(*bufs));
+    count = skip(left, count, n > 0 ? (size_t)n : 0);
+    if (count && !begin(c, left, count, last_is_static))
+        conn__doom(c, HTTP_CLOSE_STALLED);
+}
+
+void out__sweep(struct http_server *s, int64_t now)
+{
+    LIST_EACH(at, after, &s->stalled)
+    {
+        struct out *o = LIST_ITEM(at, struct out, link);
+        if (o->deadline > now)
+            break;
+        if (o->put - conn__queued(o->conn) > o->mark)
+            arm(o); /* slow, but it reads */
+        else
+            conn__close(o->conn, HTTP_CLOSE_STALLED);
+    }
+}

@@ -1,0 +1,189 @@
+#include "net/net_int.h"
+
+#include "base/alloc.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct loop_timer {
+    uv_timer_t uv;
+    bool once;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+struct loop_wake {
+    uv_async_t uv;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+struct loop_signal {
+    uv_signal_t uv;
+    struct loop_signal *next;
+    void (*fn)(void *ctx, int signum);
+    void *ctx;
+};
+
+int loop_new(struct loop **ret, struct err *e)
+{
+    struct loop *l = xalloc(sizeof(*l));
+    int rc = uv_loop_init(&l->uv);
+
+    if (rc < 0) {
+        free(l);
+        return err_set(e, ERR_IO, -rc, "make the event loop");
+    }
+    signal(SIGPIPE, SIG_IGN); /* a client that left is an error code, not a signal */
+    *ret = l;
+    return 0;
+}
+
+static void free_handle(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+void loop_free(struct loop **l)
+{
+    if (!*l)
+        return;
+    for (struct loop_signal *s = (*l)->signals, *next; s; s = next) {
+        next = s->next;
+        uv_close((uv_handle_t *)&s->uv, free_handle);
+    }
+    /* Only closing handles may be left; each turn calls back those that are done. */
+    for (int turns = 0; uv_loop_close(&(*l)->uv) == UV_EBUSY; turns++) {
+        MUST(turns < 100);
+        uv_run(&(*l)->uv, UV_RUN_NOWAIT);
+    }
+    free(*l);
+    *l = NULL;
+}
+
+void loop_run(struct loop *l)
+{
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *l)
+{
+    uv_stop(&l->uv);
+}
+
+int64_t loop_now(const struct loop *l)
+{
+    return (int64_t)uv_now(&l->uv);
+}
+
+uint64_t loop_hrtime_ns(void)
+{
+    return uv_hrtime();
+}
+
+int64_t loop_unix_s(void)
+{
+    return (int64_t)time(NULL);
+}
+
+static void on_timer(uv_timer_t *uv)
+{
+    struct loop_timer *t = uv->data;
+
+    t->fn(t->ctx);
+}
+
+static struct loop_timer *timer_new(struct loop *l, int64_t first_ms, int64_t period_ms,
+                                    void (*fn)(void *), void *ctx)
+{
+    struct loop_timer *t = xalloc(sizeof(*t));
+    uint64_t first = first_ms > 0 ? (uint64_t)first_ms : 0;
+
+    t->fn = fn;
+    t->ctx = ctx;
+    MUST(uv_timer_init(&l->uv, &t->uv) == 0);
+    t->uv.data = t;
+    uv_update_time(&l->uv); /* before the loop runs its clock stands still */
+    MUST(uv_timer_start(&t->uv, on_timer, first, (uint64_t)period_ms) == 0);
+    uv_unref((uv_handle_t *)&t->uv);
+    return t;
+}
+
+struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx)
+{
+    return timer_new(l, period_ms, period_ms > 0 ? period_ms : 0, fn, ctx);
+}
+
+struct loop_timer *loop_after(struct loop *l, int64_t delay_ms, void (*fn)(void *), void *ctx)
+{
+    return timer_new(l, delay_ms, 0, fn, ctx);
+}
+
+void loop_timer_free(struct loop_timer **t)
+{
+    if (*t)
+        uv_close((uv_handle_t *)&(*t)->uv, free_handle);
+    *t = NULL;
+}
+
+static void on_wake(uv_async_t *uv)
+{
+    struct loop_wake *w = uv->data;
+
+    w->fn(w->ctx);
+}
+
+struct loop_wake *loop_wake_new(struct loop *l, void (*fn)(void *), void *ctx)
+{
+    struct loop_wake *w = xalloc(sizeof(*w));
+
+    w->fn = fn;
+    w->ctx = ctx;
+    MUST(uv_async_init(&l->uv, &w->uv, on_wake) == 0);
+    w->uv.data = w;
+    return w;
+}
+
+void loop_wake_up(struct loop_wake *w)
+{
+    uv_async_send(&w->uv);
+}
+
+void loop_wake_free(struct loop_wake **w)
+{
+    if (*w)
+        uv_close((uv_handle_t *)&(*w)->uv, free_handle);
+    *w = NULL;
+}
+
+static void on_signal(uv_signal_t *uv, int signum)
+{
+    struct loop_signal *s = uv->data;
+
+    s->fn(s->ctx, signum);
+}
+
+int loop_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx,
+                struct err *e)
+{
+    struct loop_signal *s = xalloc(sizeof(*s));
+
+    s->fn = fn;
+    s->ctx = ctx;
+    int rc = uv_signal_init(&l->uv, &s->uv);
+    if (rc < 0) {
+        free(s);
+        return err_set(e, ERR_IO, -rc, "watch signal %d", signum);
+    }
+    s->uv.data = s;
+    rc = uv_signal_start(&s->uv, on_signal, signum);
+    if (rc < 0) {
+        uv_close((uv_handle_t *)&s->uv, free_handle);
+        return err_set(e, ERR_IO, -rc, "watch signal %d", signum);
+    }
+    uv_unref((uv_handle_t *)&s->uv);
+    s->next = l->signals;
+    l->signals = s;
+    return 0;
+}

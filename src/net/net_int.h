@@ -1,0 +1,169 @@
+/*
+ * Private to net/: the loop, and how the files of the HTTP server know each other.
+ *
+ * A connection is always in one state, and a state is a list: conn__move() is the only writer.
+ * A state's time limit is the same for everybody in it, so its list is in the order of the
+ * deadlines, and one timer of the server looks at the heads of the lists. Nothing is closed
+ * inside a call from above: conn__doom() leaves it to the end of the loop's turn, so a request
+ * never dies in its owner's hands.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "net/net.h"
+#include "net/parse.h"
+
+#include <uv.h>
+
+struct loop_signal;
+
+struct loop {
+    uv_loop_t uv;
+    struct loop_signal *signals;
+};
+
+enum conn_state {
+    CONN_IDLE,   /* between requests, no byte of the next one */
+    CONN_HEAD,   /* reading a head, or new and still silent */
+    CONN_BODY,   /* reading a body */
+    CONN_BUSY,   /* the owner has the request */
+    CONN_STREAM, /* the owner streams the answer */
+    CONN_FLUSH,  /* the answer is ours alone and not yet sent whole */
+    CONN_LINGER, /* our side is shut; what still comes is thrown away, so no RST eats the answer
+                  */
+    CONN_CLOSED, /* libuv closes it */
+    CONN__COUNT
+};
+
+#define CONN_MAGIC 0x6e6e6f63u
+#define REQ_MAGIC 0x71657268u
+#define READ_SMALL ((size_t)16 * 1024) /* one read, and so the most that is read ahead */
+#define READ_LARGE ((size_t)64 * 1024) /* one read of a body */
+#define LINGER_MS 2000
+#define OVERFLOW_CONNS 64u /* above max_conns: so many are told why, the rest is just closed   \
+                            */
+
+/* Exists while a client does not take what we have. */
+struct out {
+    uv_write_t uv;
+    struct conn *conn;
+    struct list link; /* server->stalled, in the order of deadlines */
+    int64_t deadline;
+    uint64_t put, mark; /* bytes given to this queue; bytes taken from it at the last look */
+    char *flying;       /* what libuv is writing, when it is ours */
+    struct buf next;    /* what comes behind it */
+};
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv; /* first: libuv hands it back */
+    uint32_t magic;
+    uint8_t state;     /* enum conn_state, written by conn__move() */
+    uint8_t why;       /* enum http_close: the first reason given, HTTP_CLOSE__COUNT: none */
+    bool feeding;      /* conn__feed() is on the stack */
+    bool paused;       /* reading is stopped: too much was read ahead */
+    bool eof;          /* the client sends no more */
+    bool doomed;       /* to be closed at the end of the turn */
+    bool close_after;  /* when the answer is out */
+    struct list link;  /* server->states[state] */
+    struct list ready; /* server->ready */
+    int64_t deadline;
+    struct http_server *server;
+    struct http_req *req; /* being read, or with its owner */
+    struct out *out;
+    char *in; /* bytes read and not used yet; NULL when there are none */
+    uint32_t in_len, in_cap;
+    struct http_head_scan scan;
+    char *peer;
+};
+
+struct http_req {
+    uint32_t magic;
+    uint8_t method;
+    bool http_1_1, keep_alive;
+    bool chunked_body, chunked_answer, no_body; /* no_body: HEAD, 204, 304 */
+    bool streaming, gone, drain_told;
+    struct conn *conn;
+    void *ctx;
+    void (*on_gone)(void *ctx, struct http_req *r);
+    void (*on_drain)(void *ctx, struct http_req *r);
+    uint64_t started_ns;
+    uint64_t body_left; /* of Content-Length */
+    struct http_chunked chunked;
+    char *body;
+    size_t body_len, body_cap;
+    struct buf headers; /* the answer's, from http_header() */
+    uint32_t path_len, query_len, headers_len;
+    char text[]; /* path, NUL, query, NUL, header lines */
+};
+
+struct http_server {
+    struct http_cfg cfg;
+    struct loop *loop;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } listener;
+    uv_timer_t tick;  /* looks at deadlines while there are connections */
+    uv_timer_t grace; /* the end of a drain */
+    uv_check_t check; /* the end of a turn, when there is something for it */
+    uv_idle_t idle;   /* makes that turn come at once */
+    bool unix_socket, draining, listening, freed, drain_begun;
+    bool turn_wanted;
+    int port;
+    unsigned handles;              /* open libuv handles; freed at none */
+    unsigned all_conns;            /* also those that close */
+    int64_t limit_ms[CONN__COUNT]; /* 0: no limit */
+    int64_t tick_ms;
+    struct list states[CONN__COUNT];
+    uint32_t in_state[CONN__COUNT];
+    struct list stalled;
+    struct list ready;
+    struct http_stats stats;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+    struct buf scratch; /* an answer's head */
+    int64_t date_at;
+    char date[40]; /* "Date: …\r\n" */
+    char read[READ_LARGE];
+};
+
+/* http.c */
+void server__want_turn(struct http_server *s);
+void server__conn_closed(struct http_server *s);
+
+/* http_conn.c */
+void conn__accept(struct http_server *s);
+void conn__move(struct conn *c, enum conn_state to);
+void conn__doom(struct conn *c, enum http_close why);
+void conn__close(struct conn *c, enum http_close why);
+void conn__next(struct conn *c); /* the answer is out: close, or wait for the next request */
+void conn__turn(struct conn *c); /* at the end of a turn, for conns on server->ready */
+void conn__ready(struct conn *c);
+void conn__sweep(struct http_server *s);
+
+/* http_read.c: bytes to requests */
+void conn__feed(struct conn *c, const char *data, size_t len);
+
+/* http_out.c */
+void conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static);
+size_t conn__queued(const struct conn *c);
+void out__sweep(struct http_server *s, int64_t now);
+
+/* http_answer.c */
+void answer__refuse(struct conn *c, enum refusal why);
+void answer__send(struct http_req *r, int status, const char *content_type, const void *body,
+                  size_t len, bool body_is_static);
+void answer__continue(struct conn *c); /* 100 */
+
+/* http_req.c */
+struct http_req *req__new(const struct http_head *h, struct conn *c);
+bool req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect);
+void req__free(struct http_req **r);

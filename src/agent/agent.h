@@ -84,14 +84,16 @@ struct turn_done {
     bool replayed;
     size_t history_count; /* messages from the oldest in memory, as after that turn */
     uint32_t turn;        /* number of this turn */
-    struct str tail;      /* order and summary as JSON text, exactly as first answered */
+    struct str order;     /* current_order and payment_summary as compact JSON text, */
+    struct str summary;   /* exactly as first answered */
 };
 struct turn_sink {
     void *ctx;
-    void (*opened)(void *ctx, struct session *s, uint32_t turn);
+    void (*opened)(void *ctx, const struct session *s, uint32_t turn);
     void (*text)(void *ctx, const char *data, size_t len);
     void (*done)(void *ctx, const struct turn_done *d);
-    void (*fail)(void *ctx, const struct err *e);
+    /* `s` is NULL when the turn never got its session. */
+    void (*fail)(void *ctx, const struct session *s, const struct err *e);
 };
 
 /* *ret is NULL when it ended inside. */
@@ -114,6 +116,10 @@ struct agent_stats {
 };
 const struct agent_stats *agent_stats(const struct agent *a);
 
+/* Only look at a session: session_open() with the agent's clocks, SESSION_LOOK. */
+struct session_wait;
+void agent_look(struct agent *a, const char *session_id, struct session_wait *w);
+
 /* change.c: a change outside a turn (tip, keys, reset): open, apply, commit, leave. */
 
 typedef int agent_apply_fn(void *ctx, struct session *s, struct err *e);
@@ -121,8 +127,9 @@ typedef int agent_apply_fn(void *ctx, struct session *s, struct err *e);
 typedef void agent_changed_fn(void *ctx, struct session *s, const struct err *e);
 
 /*
- * `apply` fails: nothing is changed and `done` gets its error. The owner may go away with
- * agent_change_abandon(): the change goes on, nobody is told.
+ * `apply` fails: nothing is changed and `done` gets its error. *ret is NULL when it ended
+ * inside. The owner may go away with agent_change_abandon(): nobody is told any more, and what
+ * was not yet applied never is.
  */
 struct agent_change;
 void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn *apply,

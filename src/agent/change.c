@@ -33,9 +33,9 @@ static void finish(struct agent_change *c, const struct err *failed, bool undo)
     if (s) {
         region_release(&c->scratch);
         if (undo)
-            session_revert(s, agent__now_ms(a), agent__now_s(a));
+            session_revert(s, agent__now_s(a));
         else
-            session_leave(s, agent__now_ms(a));
+            session_leave(s);
     }
     end(c);
 }
@@ -76,8 +76,7 @@ void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn 
     *c = (struct agent_change){
         .agent = a, .apply = apply, .done = done, .ctx = ctx, .starting = true};
     c->wait.ready = on_ready;
-    session_open(a->sessions, session_id, SESSION_CREATE, agent__now_ms(a), agent__now_s(a),
-                 &c->wait);
+    session_open(a->sessions, session_id, SESSION_CREATE, agent__now_s(a), &c->wait);
     c->starting = false;
     if (c->ended)
         free(c);
@@ -88,5 +87,13 @@ void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn 
 void agent_change_abandon(struct agent_change *c)
 {
     c->silent = true;
-    c->ctx = NULL;
+    if (c->session)
+        return;
+    session_wait_cancel(&c->wait);
+    end(c);
+}
+
+void agent_look(struct agent *a, const char *session_id, struct session_wait *w)
+{
+    session_open(a->sessions, session_id, SESSION_LOOK, agent__now_s(a), w);
 }

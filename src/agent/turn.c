@@ -96,9 +96,9 @@ static void let_go(struct turn *t, bool undo)
     budget_return(&s->budget, t->charge);
     t->charge = 0;
     if (undo)
-        session_revert(s, agent__now_ms(a), agent__now_s(a));
+        session_revert(s, agent__now_s(a));
     else
-        session_leave(s, agent__now_ms(a));
+        session_leave(s);
 }
 
 static void fail(struct turn *t, const struct err *why)
@@ -107,7 +107,7 @@ static void fail(struct turn *t, const struct err *why)
     enum turn_outcome o = outcome_of(&e);
 
     if (!t->silent)
-        t->sink.fail(t->sink.ctx, &e);
+        t->sink.fail(t->sink.ctx, t->session, &e);
     let_go(t, t->dirty);
     end(t, o);
 }
@@ -172,6 +172,20 @@ static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
     return 0;
 }
 
+/* The tail is order and summary with a newline between, which compact JSON never has. */
+static void split_tail(struct str tail, struct turn_done *d)
+{
+    const char *cut = memchr(tail.data, '\n', tail.len);
+
+    if (!cut) { /* not written by us; an answer without figures is better than none */
+        d->order = str_of("[]");
+        d->summary = str_of("{}");
+        return;
+    }
+    d->order = (struct str){tail.data, (size_t)(cut - tail.data)};
+    d->summary = (struct str){cut + 1, tail.len - d->order.len - 1};
+}
+
 /* The store has answered. */
 static void on_committed(void *ctx, const struct err *e)
 {
@@ -189,8 +203,8 @@ static void on_committed(void *ctx, const struct err *e)
             .reply = {t->reply.data, t->reply.len},
             .history_count = s->message_count,
             .turn = s->turns,
-            .tail = {t->tail.data, t->tail.len},
         };
+        split_tail((struct str){t->tail.data, t->tail.len}, &d);
         t->sink.done(t->sink.ctx, &d);
     }
     let_go(t, false);
@@ -205,14 +219,20 @@ static int add_json(const char *data, size_t len, void *ctx)
     return b->full ? -1 : 0;
 }
 
-/* Order and summary as they are now, as compact JSON text in the scratch region. */
+/* Order and summary as they are now, in the scratch region. */
 static void write_tail(struct turn *t)
 {
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     struct region *before = json_region_enter(&t->scratch);
     json_t *tail = agent_tab_json(agent_tab(t->session));
+    int rc =
+        json_dump_callback(json_object_get(tail, "current_order"), add_json, &t->tail, flags);
 
-    if (!tail || json_dump_callback(tail, add_json, &t->tail,
-                                    JSON_COMPACT | JSON_REAL_PRECISION(15)) < 0)
+    buf_char(&t->tail, '\n');
+    if (rc == 0)
+        rc = json_dump_callback(json_object_get(tail, "payment_summary"), add_json, &t->tail,
+                                flags);
+    if (rc < 0 || t->tail.full)
         t->over_budget = true;
     json_region_leave(before);
 }
@@ -289,8 +309,8 @@ static void replay(struct turn *t, const struct session_replay *r)
         .replayed = true,
         .history_count = count,
         .turn = r->turn,
-        .tail = {r->tail, r->tail_len},
     };
+    split_tail((struct str){r->tail, r->tail_len}, &d);
     t->sink.opened(t->sink.ctx, s, r->turn);
     t->sink.text(t->sink.ctx, m->text, m->len);
     t->sink.done(t->sink.ctx, &d);
@@ -407,7 +427,7 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
     *ret = NULL;
     if (!t) {
         err_set(&e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
-        sink->fail(sink->ctx, &e);
+        sink->fail(sink->ctx, NULL, &e);
         return;
     }
     t->agent = a;
@@ -423,8 +443,7 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
     a->stats.turns_now++;
     t->starting = true;
     t->wait.ready = on_ready;
-    session_open(a->sessions, req->session_id, SESSION_CREATE, agent__now_ms(a),
-                 agent__now_s(a), &t->wait);
+    session_open(a->sessions, req->session_id, SESSION_CREATE, agent__now_s(a), &t->wait);
     t->starting = false;
     if (t->phase == TURN_ENDED)
         free(t);

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/buf.h"
+#include "base/json_text.h"
 #include "base/redact.h"
 #include "base/strs.h"
 
@@ -60,21 +61,6 @@ const char *log_id(const char *session_id)
     return shown;
 }
 
-static void add_quoted(struct buf *b, const char *s, size_t n)
-{
-    buf_char(b, '"');
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c < 0x20)
-            buf_printf(b, "\\u%04x", c);
-        else
-            buf_char(b, (char)c);
-    }
-    buf_char(b, '"');
-}
-
 /* One key=value pair at *at becomes a JSON member; returns what follows it. */
 static const char *add_pair(struct buf *b, const char *at)
 {
@@ -83,18 +69,18 @@ static const char *add_pair(struct buf *b, const char *at)
 
     if (*eq != '=') {
         buf_str(b, ",\"note\":");
-        add_quoted(b, at, strlen(at));
+        json_text(b, at, strlen(at), false);
         return at + strlen(at);
     }
     buf_char(b, ',');
-    add_quoted(b, at, (size_t)(eq - at));
+    json_text(b, at, (size_t)(eq - at), false);
     buf_char(b, ':');
     value = eq + 1;
     if (*value == '"') {
         value++;
         for (end = value; *end && *end != '"'; end++)
             ;
-        add_quoted(b, value, (size_t)(end - value));
+        json_text(b, value, (size_t)(end - value), false);
         return *end ? end + 1 : end;
     }
     end = value + strcspn(value, " ");
@@ -103,7 +89,7 @@ static const char *add_pair(struct buf *b, const char *at)
     if (n && n < 13 && strspn(value, "0123456789") == n && (n == 1 || *value != '0'))
         buf_add(b, value, n);
     else
-        add_quoted(b, value, n);
+        json_text(b, value, n, false);
     return end;
 }
 
@@ -160,7 +146,7 @@ void log_event(enum log_level level, const char *part, const char *event, const 
     if (the_log.json) {
         buf_printf(&line, "{\"ts\":\"%s\",\"level\":\"%s\",\"part\":\"%s\",\"event\":", stamp,
                    level_names[level], part);
-        add_quoted(&line, event, strlen(event));
+        json_text(&line, event, strlen(event), false);
         for (const char *at = buf_text(&rest); *at;) {
             at = add_pair(&line, at);
             at += strspn(at, " ");

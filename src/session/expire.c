@@ -42,9 +42,8 @@ static void rows_removed(void *ctx, uint64_t count, const struct err *e)
         t->stats.expired += count;
 }
 
-void session_cleanup(struct session_table *t, int64_t now_ms, int64_t now_s)
+void session_cleanup(struct session_table *t, int64_t now_s)
 {
-    (void)now_ms;
     session__sweep(t, now_s);
     if (t->expiring)
         return;

@@ -136,12 +136,11 @@ static void expire_now(struct session *s)
 }
 
 void session_open(struct session_table *t, const char *id, enum session_mode mode,
-                  int64_t now_ms, int64_t now_s, struct session_wait *w)
+                  int64_t now_s, struct session_wait *w)
 {
     struct session *s = map_get(&t->by_id, id, strlen(id));
     struct err e;
 
-    (void)now_ms;
     MUST(session_id_valid(id, strlen(id)));
     w->mode = mode;
     w->session = NULL;
@@ -176,11 +175,10 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     store_get(t->cfg.store, s->id, loaded, s);
 }
 
-void session_leave(struct session *s, int64_t now_ms)
+void session_leave(struct session *s)
 {
     struct session_wait *w;
 
-    (void)now_ms;
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
     w = dequeue(s);
     if (w) {
@@ -202,7 +200,7 @@ static void reread(void *ctx, const struct store_row *row, const struct err *fai
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
     if (row && read_row(s, row, &e) == 0) {
-        session_leave(s, 0);
+        session_leave(s);
         return;
     }
     if (failed)
@@ -212,7 +210,7 @@ static void reread(void *ctx, const struct store_row *row, const struct err *fai
     refuse_all(s, SESSION_END_FAILED, &e);
 }
 
-void session_revert(struct session *s, int64_t now_ms, int64_t now_s)
+void session_revert(struct session *s, int64_t now_s)
 {
     struct err e;
 
@@ -225,5 +223,5 @@ void session_revert(struct session *s, int64_t now_ms, int64_t now_s)
     if (make_fresh(s, now_s, &e) < 0)
         refuse_all(s, SESSION_END_FAILED, &e);
     else
-        session_leave(s, now_ms);
+        session_leave(s);
 }

@@ -5,7 +5,7 @@
  * (admit.c), keeps sessions durable through the store (codec.c, seal), and ends them for
  * idleness (expire.c). Knows no HTTP, no agent and no mind: what an agent keeps of a session
  * is `state`, made, encoded and decoded by the functions in `struct session_state_ops`.
- * Time comes in as an argument: now_ms for the loop's clock, now_s for unix time.
+ * Time comes in as an argument, now_s in unix seconds.
  *
  * Life of a session:    (none) -> LOADING -> IDLE <-> BUSY -> CLOSED
  * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
@@ -170,11 +170,11 @@ struct session_wait {
 };
 
 void session_open(struct session_table *t, const char *id, enum session_mode mode,
-                  int64_t now_ms, int64_t now_s, struct session_wait *w);
+                  int64_t now_s, struct session_wait *w);
 /* Leave the queue (the client is gone). Only before `ready` was called. */
 void session_wait_cancel(struct session_wait *w);
 /* Give the session to the next in the queue, or to idleness. */
-void session_leave(struct session *s, int64_t now_ms);
+void session_leave(struct session *s);
 
 /* commit.c: durable before acknowledged. The holder keeps the session BUSY until `done`. */
 
@@ -191,7 +191,7 @@ int session_commit(struct session *s, struct region *scratch, int64_t now_s,
  * replaced by what is stored (a newer version too, after ERR_CONFLICT). The session keeps its
  * place in memory; the next in the queue gets it when it has been read again.
  */
-void session_revert(struct session *s, int64_t now_ms, int64_t now_s);
+void session_revert(struct session *s, int64_t now_s);
 
 /* history.c */
 
@@ -222,7 +222,7 @@ bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t
                          struct str tail) MUST_USE;
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
-void session_cleanup(struct session_table *t, int64_t now_ms, int64_t now_s);
+void session_cleanup(struct session_table *t, int64_t now_s);
 
 /* codec.c: the durable form (plain, before sealing); versioned, see
  * docs/notes/session-format.md */

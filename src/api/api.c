@@ -1,0 +1,196 @@
+/* The router: route table, methods, cross-origin requests, counting. */
+#include "api/api.h"
+
+#include "api/api_int.h"
+#include "api/assets.h"
+#include "base/alloc.h"
+#include "ops/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum schema_id {
+#define SCHEMA(name, type, text) SCHEMA_##name,
+#include "api/schema.def"
+#undef SCHEMA
+    SCHEMA__COUNT
+};
+
+const struct api_route_row api__routes[ROUTE_ASSET] = {
+#define ROUTE(id, method, path, handler, summary, request, response)                           \
+    [ROUTE_##id] = {method, path, #handler, summary, SCHEMA_##request, SCHEMA_##response},
+#include "api/route.def"
+#undef ROUTE
+};
+
+static void (*const handlers[ROUTE_ASSET])(struct api *, struct http_req *) = {
+#define ROUTE(id, method, path, handler, summary, request, response) [ROUTE_##id] = handler,
+#include "api/route.def"
+#undef ROUTE
+};
+
+struct api *api_new(const struct api_cfg *cfg)
+{
+    struct api *a = xalloc(sizeof(*a));
+
+    a->cfg = *cfg;
+    for (int i = 0; i < ROUTE__COUNT; i++)
+        a->plain[i].route = (enum api_route)i;
+    return a;
+}
+
+void api_free(struct api **a)
+{
+    free(*a);
+    *a = NULL;
+}
+
+void api_set_ops(struct api *a, struct ops *ops)
+{
+    a->cfg.ops = ops;
+}
+
+const char *const *api_route_names(size_t *ret_count)
+{
+    static const char *const names[ROUTE__COUNT] = {
+#define ROUTE(id, method, path, handler, summary, request, response) [ROUTE_##id] = path,
+#include "api/route.def"
+#undef ROUTE
+        [ROUTE_ASSET] = "page",
+        [ROUTE_OTHER] = "other",
+    };
+
+    *ret_count = ROUTE__COUNT;
+    return names;
+}
+
+static bool path_is(struct str path, const char *route)
+{
+    static const char *const prefixes[] = {"/api/v1", "/api"};
+
+    if (route[0] != '~')
+        return str_eq(path, route);
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        size_t n = strlen(prefixes[i]);
+        if (path.len > n && memcmp(path.data, prefixes[i], n) == 0 &&
+            str_eq((struct str){path.data + n, path.len - n}, route + 1))
+            return true;
+    }
+    return false;
+}
+
+/* One origin of the comma-separated list, or any. */
+static bool origin_allowed(const struct api *a, struct str origin)
+{
+    const char *at = a->cfg.allow_origins;
+
+    while (at && *at) {
+        size_t n = strcspn(at, ",");
+        struct str one = str_trim((struct str){at, n});
+        if (str_eq(one, "*") ||
+            (one.len == origin.len && memcmp(one.data, origin.data, one.len) == 0))
+            return true;
+        at += n + (at[n] == ',');
+    }
+    return false;
+}
+
+static void cross_origin(const struct api *a, struct http_req *req)
+{
+    struct str origin = http_req_header(req, "origin");
+
+    if (!origin.data)
+        return;
+    http_header(req, "Vary", "Origin");
+    if (!origin_allowed(a, origin))
+        return;
+    http_header(req, "Access-Control-Allow-Origin", "%.*s", STR_FMT(origin));
+    http_header(req, "Access-Control-Allow-Credentials", "true");
+    http_header(req, "Access-Control-Expose-Headers", "X-Session-ID, Retry-After");
+}
+
+static void preflight(struct http_req *req)
+{
+    struct str headers = http_req_header(req, "access-control-request-headers");
+
+    http_header(req, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS, POST");
+    http_header(req, "Access-Control-Max-Age", "600");
+    if (headers.data)
+        http_header(req, "Access-Control-Allow-Headers", "%.*s", STR_FMT(headers));
+    http_answer(req, 200, "text/plain; charset=utf-8", "OK", 2);
+}
+
+static bool serve_asset(struct http_req *req, struct str path)
+{
+    const struct asset *asset = asset_find(path);
+
+    if (!asset)
+        return false;
+    http_header(req, "Content-Security-Policy", ASSET_POLICY);
+    http_header(req, "X-Content-Type-Options", "nosniff");
+    http_header(req, "Referrer-Policy", "no-referrer");
+    http_header(req, "Cache-Control", "no-cache");
+    http_answer_file(req, asset->type, asset->etag, asset->data, asset->len);
+    return true;
+}
+
+/* A path that is there, asked with a method that is not. */
+static void wrong_method(struct http_req *req, const char *allow)
+{
+    http_header(req, "Allow", "%s", allow);
+    api__error_code(req, ERR_METHOD, NULL);
+}
+
+static const char *method_of(enum http_method m)
+{
+    return m == HTTP_GET ? "GET, HEAD" : http_method_text(m);
+}
+
+void api_on_request(void *ctx, struct http_req *req)
+{
+    struct api *a = ctx;
+    enum http_method method = http_req_method(req);
+    struct str path = http_req_path(req);
+    char allow[64] = "";
+
+    http_req_set_ctx(req, &a->plain[ROUTE_OTHER]);
+    cross_origin(a, req);
+    if (method == HTTP_OPTIONS && http_req_header(req, "access-control-request-method").data) {
+        preflight(req);
+        return;
+    }
+    for (int i = 0; i < ROUTE_ASSET; i++) {
+        if (!path_is(path, api__routes[i].path))
+            continue;
+        http_req_set_ctx(req, &a->plain[i]);
+        if (api__routes[i].method == (method == HTTP_HEAD ? HTTP_GET : method)) {
+            handlers[i](a, req);
+            return;
+        }
+        size_t used = strlen(allow);
+        snprintf(allow + used, sizeof(allow) - used, "%s%s", used ? ", " : "",
+                 method_of(api__routes[i].method));
+    }
+    if (allow[0]) {
+        wrong_method(req, allow);
+        return;
+    }
+    if (asset_find(path)) {
+        http_req_set_ctx(req, &a->plain[ROUTE_ASSET]);
+        if (method == HTTP_GET || method == HTTP_HEAD)
+            serve_asset(req, path);
+        else
+            wrong_method(req, "GET, HEAD");
+        return;
+    }
+    api__error_code(req, ERR_NOT_FOUND, NULL);
+}
+
+void api_on_answer(void *ctx, struct http_req *req, int status)
+{
+    struct api *a = ctx;
+    const struct api_call *call = req ? http_req_ctx(req) : NULL;
+
+    if (a->cfg.ops)
+        ops_count_request(a->cfg.ops, call ? call->route : ROUTE_OTHER, status);
+}

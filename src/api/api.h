@@ -1,0 +1,42 @@
+/*
+ * api: the HTTP door for people and their clients: the predecessor's REST and event-stream
+ * interface under /api/v1 and /api, the page at "/", health, metrics and the description of
+ * all of it. Turns requests into turns, looks and changes of the agent, and errors into JSON.
+ * Owns no session; holds one only inside a callback. Errors are
+ * {"detail": <sentence or list>, "code": <stable word>}, with Retry-After where it helps.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+
+#include <stddef.h>
+
+struct agent;
+struct api;
+struct buf;
+struct http_req;
+struct ops;
+struct session_table;
+
+struct api_cfg {
+    struct agent *agent;
+    struct session_table *sessions;
+    struct ops *ops;           /* may be set later with api_set_ops() */
+    const char *allow_origins; /* comma-separated, "*" for any, "" for none */
+};
+
+struct api *api_new(const struct api_cfg *cfg) MUST_USE;
+void api_free(struct api **a);
+void api_set_ops(struct api *a, struct ops *ops);
+
+/* For struct http_cfg. `ctx` is the struct api. */
+void api_on_request(void *ctx, struct http_req *req);
+void api_on_answer(void *ctx, struct http_req *req, int status);
+
+/* Paths of the routes by index, for the metrics' route label; then "asset" and "other". */
+const char *const *api_route_names(size_t *ret_count);
+
+/* The routes table, for /openapi.json and docs/api.md. */
+void api_openapi(struct buf *out);
+void api_markdown(struct buf *out);

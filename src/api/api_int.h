@@ -1,0 +1,118 @@
+/* Private to api/. */
+#pragma once
+
+#include "agent/agent.h"
+#include "api/api.h"
+#include "base/buf.h"
+#include "net/net.h"
+#include "session/session.h"
+
+#include <jansson.h>
+
+enum api_route {
+#define ROUTE(id, method, path, handler, summary, request, response) ROUTE_##id,
+#include "api/route.def"
+#undef ROUTE
+    ROUTE_ASSET,
+    ROUTE_OTHER,
+    ROUTE__COUNT
+};
+
+/* What a request's context begins with, so that its answer can be counted by route. */
+struct api_call {
+    enum api_route route;
+};
+
+struct api {
+    struct api_cfg cfg;
+    struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+};
+
+#define ROUTE(id, method, path, handler, summary, request, response)                           \
+    void handler(struct api *a, struct http_req *req);
+#include "api/route.def"
+#undef ROUTE
+
+struct api_route_row {
+    enum http_method method;
+    const char *path;
+    const char *handler;
+    const char *summary;
+    int request, response; /* of schema.def */
+};
+extern const struct api_route_row api__routes[ROUTE_ASSET];
+
+/* reply.c */
+
+#define API_JSON "application/json"
+
+/* An error as JSON, with Retry-After where its row says so. */
+void api__error(struct http_req *req, const struct err *e);
+void api__error_code(struct http_req *req, enum err_code code, const char *detail);
+/* One complaint about a body or parameter, in the predecessor's shape, status 422. */
+struct api_complaint {
+    const char *type, *msg;
+    const char *loc;     /* field under "body", NULL: the body itself */
+    const json_t *input; /* borrowed; NULL: null */
+    const char *ctx;     /* JSON text of ctx, or NULL */
+};
+void api__invalid(struct http_req *req, const struct api_complaint *c);
+void api__answer_json(struct http_req *req, const char *session_id,
+                      json_t *root); /* takes root */
+void api__answer_text(struct http_req *req, const char *session_id, const struct buf *json);
+
+/* body.c */
+
+/* The session id of the request, or a new one. False: answered with 400. */
+bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
+/* The body as a JSON object, new reference. NULL: answered with 422. */
+json_t *api__body_object(struct http_req *req);
+/* The body as an object if it is one, else NULL; answers nothing. */
+json_t *api__body_maybe(struct http_req *req);
+
+/* look.c: read something of a session and answer; never creates one */
+
+typedef void api_show_fn(struct api *a, struct http_req *req, const char *id,
+                         const struct session *s);
+void api__look(struct api *a, struct http_req *req, api_show_fn *show);
+
+/* chat_json.c */
+
+/* "history":[...] of the first `count` messages. */
+void api__history_text(struct buf *out, const struct session *s, size_t count);
+/* Order and summary of a session (NULL: an empty one) as {"current_order","payment_summary"}.
+ */
+json_t *api__tab_object(const struct session *s);
+/* The answer of /payments/tab. */
+json_t *api__tab_json(const struct session *s);
+
+/* events.c: the events of a reply, resumable at every boundary */
+
+/* Where in a turn's events a client is: what it has of the reply's text and sentences. */
+struct api_place {
+    uint32_t turn;
+    size_t offset;    /* bytes of the reply sent as text_chunk */
+    size_t sentences; /* sent as sentence */
+    bool complete;
+};
+
+struct api_events {
+    struct http_req *req;
+    char id[SESSION_ID_MAX + 1];
+    struct api_place at;
+    struct buf pending; /* text of the sentence that is not finished */
+    struct buf line;    /* an event being written; kept for its memory */
+};
+
+bool api__place_parse(struct str last_event_id, struct api_place *ret);
+void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
+                       uint32_t turn);
+void api__events_release(struct api_events *ev);
+void api__event_session(struct api_events *ev);
+void api__event_text(struct api_events *ev, const char *data, size_t len);
+void api__event_complete(struct api_events *ev, struct str reply, struct str order,
+                         struct str summary);
+void api__event_error(struct api_events *ev, const struct err *e);
+/* Everything of a finished reply that a client at `from` does not have yet. */
+void api__events_resume(struct api_events *ev, const struct api_place *from, struct str reply,
+                        struct str order, struct str summary);

@@ -1,0 +1,111 @@
+/* What a request says: its session id and its JSON body. */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+
+#include <string.h>
+
+bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
+{
+    struct str given = http_req_header(req, "x-session-id");
+    struct err e;
+
+    given = str_trim(given.data ? given : (struct str){"", 0});
+    if (given.len == 0) {
+        session_id_make(ret);
+        return true;
+    }
+    if (!session_id_valid(given.data, given.len)) {
+        err_set(&e, ERR_SESSION_ID, 0,
+                "X-Session-ID must be 1 to %d characters of A-Z a-z 0-9 _ - . : (this has %zu "
+                "bytes); leave it out to get a new one",
+                SESSION_ID_MAX, given.len);
+        api__error(req, &e);
+        return false;
+    }
+    memcpy(ret, given.data, given.len);
+    ret[given.len] = '\0';
+    return true;
+}
+
+static bool says_json(struct http_req *req)
+{
+    struct str type = http_req_header(req, "content-type");
+
+    if (!type.data)
+        return true; /* clients that say nothing mean JSON */
+    const char *end = memchr(type.data, ';', type.len);
+    struct str media =
+        str_trim((struct str){type.data, end ? (size_t)(end - type.data) : type.len});
+    return str_eq_nocase(media, "application/json") ||
+           (media.len > 5 &&
+            str_eq_nocase((struct str){media.data + media.len - 5, 5}, "+json"));
+}
+
+static void not_an_object(struct http_req *req, const json_t *input)
+{
+    api__invalid(req,
+                 &(struct api_complaint){
+                     .type = "model_attributes_type",
+                     .msg = "Input should be a valid dictionary or object to extract fields "
+                            "from",
+                     .input = input});
+}
+
+static void not_json(struct http_req *req, const json_error_t *error)
+{
+    struct buf ctx = BUF_INIT;
+    json_t *empty = json_object();
+    char at[24];
+
+    buf_str(&ctx, "{\"error\":");
+    json_text(&ctx, error->text, strlen(error->text), false);
+    buf_char(&ctx, '}');
+    snprintf(at, sizeof(at), "%d", error->position > 0 ? error->position : 0);
+    api__invalid(req, &(struct api_complaint){.type = "json_invalid",
+                                              .msg = "JSON decode error",
+                                              .loc = at,
+                                              .input = empty,
+                                              .ctx = buf_text(&ctx)});
+    json_decref(empty);
+    buf_release(&ctx);
+}
+
+json_t *api__body_object(struct http_req *req)
+{
+    struct str body = http_req_body(req);
+    json_error_t error;
+
+    if (body.len == 0) {
+        api__invalid(req, &(struct api_complaint){.type = "missing", .msg = "Field required"});
+        return NULL;
+    }
+    if (!says_json(req)) {
+        json_t *raw = json_stringn(body.data, body.len);
+        not_an_object(req, raw);
+        json_decref(raw);
+        return NULL;
+    }
+    json_t *root = json_loadb(body.data, body.len, JSON_DECODE_ANY, &error);
+    if (!root) {
+        not_json(req, &error);
+        return NULL;
+    }
+    if (!json_is_object(root)) {
+        not_an_object(req, root);
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+json_t *api__body_maybe(struct http_req *req)
+{
+    struct str body = http_req_body(req);
+    json_t *root = body.len ? json_loadb(body.data, body.len, 0, NULL) : NULL;
+
+    if (root && json_is_object(root))
+        return root;
+    json_decref(root);
+    return NULL;
+}

@@ -1,0 +1,396 @@
+/* A turn over HTTP: POST /chat for the whole answer, /chat/stream for events. */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct chat {
+    struct api_call call;
+    struct api *api;
+    struct http_req *req;
+    struct turn *turn;
+    struct session_wait wait; /* while looking for a turn to resume, or for a blank message */
+    bool waiting;
+    json_t *body;     /* holds `text`, or NULL */
+    struct buf param; /* holds `text` when it came in the query */
+    struct str text;
+    bool stream, begun;
+    bool inside, over;
+    struct api_place resume;
+    struct api_events events;
+    char id[SESSION_ID_MAX + 1];
+};
+
+static void end(struct chat *c)
+{
+    json_decref(c->body);
+    c->body = NULL;
+    buf_release(&c->param);
+    api__events_release(&c->events);
+    c->over = true;
+    if (!c->inside)
+        free(c);
+}
+
+static void on_gone(void *ctx, struct http_req *req)
+{
+    struct chat *c = http_req_ctx(req);
+
+    (void)ctx;
+    c->req = NULL;
+    if (c->waiting)
+        session_wait_cancel(&c->wait);
+    if (c->turn)
+        turn_stop(c->turn);
+    else if (c->inside)
+        return; /* start_turn() stops it */
+    end(c);
+}
+
+/* The answer of POST /chat. */
+static void answer(struct chat *c, struct str reply, const struct session *s, size_t count,
+                   struct str order, struct str summary, const char *code)
+{
+    struct buf body = BUF_INIT;
+
+    buf_str(&body, "{\"response_text\":");
+    json_text(&body, reply.data, reply.len, false);
+    buf_char(&body, ',');
+    api__history_text(&body, s, count);
+    buf_printf(&body,
+               ",\"current_order\":%.*s,\"audio_base64\":null,\"payment_summary\":%.*s,"
+               "\"quota_error_html\":null",
+               STR_FMT(order), STR_FMT(summary));
+    if (code)
+        buf_printf(&body, ",\"code\":\"%s\"", code);
+    buf_char(&body, '}');
+    api__answer_text(c->req, c->id, &body);
+    buf_release(&body);
+}
+
+/* An answer that no turn stands behind; the session (NULL: none) stays as it is. */
+static void answer_aside(struct chat *c, const char *text, const struct session *s,
+                         const char *code)
+{
+    json_t *tab = api__tab_object(s);
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    char *order = json_dumps(json_object_get(tab, "current_order"), flags);
+    char *summary = json_dumps(json_object_get(tab, "payment_summary"), flags);
+
+    if (order && summary)
+        answer(c, str_of(text), s, SIZE_MAX, str_of(order), str_of(summary), code);
+    else
+        api__error_code(c->req, ERR_NOMEM, NULL);
+    free(order);
+    free(summary);
+    json_decref(tab);
+}
+
+/* What the turn tells. */
+
+static void on_opened(void *ctx, const struct session *s, uint32_t turn)
+{
+    struct chat *c = ctx;
+
+    (void)s;
+    if (!c->stream || !c->req)
+        return;
+    c->begun = true;
+    api__events_begin(&c->events, c->req, c->id, turn);
+    api__event_session(&c->events);
+}
+
+static void on_text(void *ctx, const char *data, size_t len)
+{
+    struct chat *c = ctx;
+
+    if (c->stream && c->req)
+        api__event_text(&c->events, data, len);
+}
+
+static void on_done(void *ctx, const struct turn_done *d)
+{
+    struct chat *c = ctx;
+
+    c->turn = NULL;
+    if (c->req && c->stream)
+        api__event_complete(&c->events, d->reply, d->order, d->summary);
+    else if (c->req)
+        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, NULL);
+    end(c);
+}
+
+static void on_fail(void *ctx, const struct session *s, const struct err *e)
+{
+    struct chat *c = ctx;
+
+    c->turn = NULL;
+    if (!c->req) {
+        end(c);
+        return;
+    }
+    if (c->begun) {
+        api__event_error(&c->events, e);
+    } else if (e->code == ERR_RATE_LIMITED) { /* the predecessor's clients expect 200 */
+        http_header(c->req, "Retry-After", "%d", err_retry_after_s(e->code));
+        if (c->stream) {
+            api__events_begin(&c->events, c->req, c->id, 0);
+            api__event_session(&c->events);
+            api__event_error(&c->events, e);
+        } else {
+            answer_aside(c, e->msg, s, err_code_text(e->code));
+        }
+    } else {
+        http_header(c->req, "X-Session-ID", "%s", c->id);
+        api__error(c->req, e);
+    }
+    end(c);
+}
+
+static void start_turn(struct chat *c)
+{
+    const struct turn_sink sink = {c, on_opened, on_text, on_done, on_fail};
+    struct str key = http_req_header(c->req, "idempotency-key");
+    struct turn_request request = {
+        .session_id = c->id,
+        .text = c->text,
+        .charge = http_req_body(c->req).len + c->param.len,
+        .idempotency_key = key.data ? key : (struct str){"", 0},
+        .started_ns = http_req_started_ns(c->req),
+    };
+    struct turn *turn;
+    bool outer = c->inside;
+
+    c->inside = true;
+    turn_start(c->api->cfg.agent, &request, &sink, &turn);
+    c->inside = outer;
+    if (c->over) {
+        if (!outer)
+            free(c);
+        return;
+    }
+    c->turn = turn;
+    if (!c->req) { /* gone meanwhile */
+        if (turn)
+            turn_stop(turn);
+        end(c);
+    }
+}
+
+/* Looking first: for the turn that a returning reader was in, or for a blank message. */
+
+/* The reply of turn `turn`, if it answered `text`; NULL otherwise. */
+static const struct session_message *find_reply(const struct session *s, uint32_t turn,
+                                                struct str text)
+{
+    const struct session_message *m = s->first;
+
+    if (turn == 0 || turn > s->turns || (s->turns - turn + 1) * 2 > s->message_count)
+        return NULL;
+    for (uint32_t i = s->message_count - (s->turns - turn + 1) * 2; i > 0; i--)
+        m = m->next;
+    if (!m->from_person || m->len != text.len || memcmp(m->text, text.data, text.len) != 0)
+        return NULL;
+    return m->next;
+}
+
+static void resume(struct chat *c, const struct session *s, const struct session_message *reply)
+{
+    json_t *tab = api__tab_object(s);
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    char *order = json_dumps(json_object_get(tab, "current_order"), flags);
+    char *summary = json_dumps(json_object_get(tab, "payment_summary"), flags);
+
+    if (c->resume.complete) { /* nothing is missing; 204 tells an EventSource to stop */
+        http_answer(c->req, 204, NULL, NULL, 0);
+    } else {
+        api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+        api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
+                           str_of(order ? order : "[]"), str_of(summary ? summary : "{}"));
+    }
+    free(order);
+    free(summary);
+    json_decref(tab);
+}
+
+static void on_looked(struct session_wait *w, struct session *s, const struct err *e)
+{
+    struct chat *c = LIST_ITEM(w, struct chat, wait);
+    const struct session_message *reply = NULL;
+
+    c->waiting = false;
+    if (e) {
+        api__error(c->req, e);
+        end(c);
+        return;
+    }
+    if (!c->stream) {
+        answer_aside(c, "Please tell me what you'd like to order.", s, NULL);
+        if (s)
+            session_leave(s);
+        end(c);
+        return;
+    }
+    if (s && (reply = find_reply(s, c->resume.turn, c->text)))
+        resume(c, s, reply);
+    if (s)
+        session_leave(s);
+    if (reply)
+        end(c);
+    else
+        start_turn(c); /* that turn was stopped and undone, so it is asked again */
+}
+
+static void look_first(struct chat *c)
+{
+    c->waiting = true;
+    c->wait.ready = on_looked;
+    c->inside = true;
+    agent_look(c->api->cfg.agent, c->id, &c->wait);
+    c->inside = false;
+    if (c->over)
+        free(c);
+}
+
+/* What the request says. */
+
+static struct chat *begin(struct api *a, struct http_req *req, bool stream)
+{
+    const struct api_call *call = http_req_ctx(req);
+    struct chat *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        return NULL;
+    }
+    c->call = *call;
+    c->api = a;
+    c->req = req;
+    c->stream = stream;
+    return c;
+}
+
+static void listen_on(struct chat *c)
+{
+    http_req_set_ctx(c->req, c);
+    http_req_on_gone(c->req, on_gone);
+}
+
+static bool take_string(struct chat *c, const char *name)
+{
+    json_t *v = json_object_get(c->body, name);
+
+    if (!json_is_string(v))
+        return false;
+    c->text = (struct str){json_string_value(v), json_string_length(v)};
+    return true;
+}
+
+void api__chat(struct api *a, struct http_req *req)
+{
+    struct chat *c = begin(a, req, false);
+
+    if (!c)
+        return;
+    if (!api__session_id(req, c->id) || !(c->body = api__body_object(req))) {
+        end(c);
+        return;
+    }
+    if (!take_string(c, "user_input")) {
+        json_t *given = json_object_get(c->body, "user_input");
+        api__invalid(req,
+                     &(struct api_complaint){.type = given ? "string_type" : "missing",
+                                             .msg = given ? "Input should be a valid string"
+                                                          : "Field required",
+                                             .loc = "\"user_input\"",
+                                             .input = given ? given : c->body});
+        end(c);
+        return;
+    }
+    listen_on(c);
+    if (str_trim(c->text).len == 0)
+        look_first(c);
+    else
+        start_turn(c);
+}
+
+/* body.message, body.user_input, ?message=, ?user_input=, in this order. False: answered. */
+static bool stream_text(struct chat *c)
+{
+    static const char *const names[] = {"message", "user_input"};
+
+    c->body = api__body_maybe(c->req);
+    for (size_t i = 0; c->body && i < ARRAY_LEN(names); i++) {
+        json_t *v = json_object_get(c->body, names[i]);
+        if (!v || json_is_null(v) || take_string(c, names[i])) {
+            if (str_trim(c->text).len)
+                return true;
+            continue;
+        }
+        char loc[24];
+        snprintf(loc, sizeof(loc), "\"%s\"", names[i]);
+        api__invalid(c->req, &(struct api_complaint){.type = "string_type",
+                                                     .msg = "Input should be a valid string",
+                                                     .loc = loc,
+                                                     .input = v});
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        buf_clear(&c->param);
+        if (!http_req_param(c->req, names[i], &c->param))
+            continue;
+        c->text = (struct str){buf_text(&c->param), c->param.len};
+        if (memchr(c->text.data, '\0', c->text.len) ||
+            utf8_valid_prefix(c->text.data, c->text.len) != c->text.len) {
+            api__error_code(c->req, ERR_INVALID, "The message is not valid UTF-8 text.");
+            return false;
+        }
+        if (str_trim(c->text).len)
+            return true;
+    }
+    api__error_code(c->req, ERR_INVALID,
+                    "Message parameter or body payload is required for streaming.");
+    return false;
+}
+
+/* The header wins over ?session_id=, which an EventSource has to use. False: answered. */
+static bool stream_session(struct chat *c)
+{
+    struct str header = http_req_header(c->req, "x-session-id");
+    struct buf param = BUF_INIT;
+    bool fine = true;
+
+    if ((!header.data || str_trim(header).len == 0) &&
+        http_req_param(c->req, "session_id", &param) && param.len) {
+        fine = session_id_valid(param.data, param.len);
+        if (fine)
+            memcpy(c->id, param.data, param.len + 1);
+        else
+            api__error_code(c->req, ERR_SESSION_ID,
+                            "session_id must be 1 to 128 characters of A-Z a-z 0-9 _ - . :");
+    } else {
+        fine = api__session_id(c->req, c->id);
+    }
+    buf_release(&param);
+    return fine;
+}
+
+void api__stream(struct api *a, struct http_req *req)
+{
+    struct chat *c = begin(a, req, true);
+    struct str last = http_req_header(req, "last-event-id");
+
+    if (!c)
+        return;
+    if (!stream_text(c) || !stream_session(c)) {
+        end(c);
+        return;
+    }
+    listen_on(c);
+    if (last.data && api__place_parse(last, &c->resume))
+        look_first(c);
+    else
+        start_turn(c);
+}

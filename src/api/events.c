@@ -1,0 +1,220 @@
+/*
+ * The events of a reply (facts of the predecessor's wire, section 1.7: data: lines with
+ * Python's separators and ASCII escapes), each with an id that says where in the reply its
+ * reader is: <turn>-<bytes of text>-<sentences>, and -end behind it for `complete`. So a reader
+ * that comes back with Last-Event-ID gets exactly what it lacks, however the text was cut the
+ * first time.
+ */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+#include "mind/mind.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool api__place_parse(struct str id, struct api_place *ret)
+{
+    char text[80];
+    unsigned long long turn, offset, sentences;
+    int used = 0;
+
+    if (id.len == 0 || id.len >= sizeof(text))
+        return false;
+    memcpy(text, id.data, id.len);
+    text[id.len] = '\0';
+    if (sscanf(text, "%9llu-%15llu-%15llu%n", &turn, &offset, &sentences, &used) != 3)
+        return false;
+    bool complete = strcmp(text + used, "-end") == 0;
+    if (!complete && text[used])
+        return false;
+    *ret = (struct api_place){(uint32_t)turn, offset, sentences, complete};
+    return true;
+}
+
+void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
+                       uint32_t turn)
+{
+    ev->req = req;
+    memcpy(ev->id, id, strlen(id) + 1);
+    ev->at = (struct api_place){.turn = turn};
+    http_header(req, "X-Session-ID", "%s", id);
+    http_header(req, "Cache-Control", "no-cache");
+    http_header(req, "X-Accel-Buffering", "no");
+    http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+}
+
+void api__events_release(struct api_events *ev)
+{
+    buf_release(&ev->pending);
+    buf_release(&ev->line);
+}
+
+/* The mouth for the last letter, as the predecessor's clients animate it. */
+static const char *viseme(const char *text, size_t len)
+{
+    static const char *const mouths[][2] = {{"ah", "mouth_talk_a"},
+                                            {"eiy", "mouth_talk_e"},
+                                            {"ouw", "mouth_talk_o"},
+                                            {"mbp", "mouth_closed"}};
+    struct str s = str_trim((struct str){text, len});
+
+    if (s.len == 0)
+        return "mouth_closed";
+    int last = tolower((unsigned char)s.data[s.len - 1]);
+    for (size_t i = 0; i < ARRAY_LEN(mouths); i++)
+        if (last && strchr(mouths[i][0], last))
+            return mouths[i][1];
+    return "mouth_talk_a";
+}
+
+static void open_event(struct api_events *ev, const char *type)
+{
+    buf_clear(&ev->line);
+    if (ev->at.turn)
+        buf_printf(&ev->line, "id: %u-%zu-%zu%s\n", ev->at.turn, ev->at.offset,
+                   ev->at.sentences, ev->at.complete ? "-end" : "");
+    buf_printf(&ev->line, "data: {\"type\": \"%s\"", type);
+}
+
+static void member(struct api_events *ev, const char *name, const char *text, size_t len)
+{
+    buf_printf(&ev->line, ", \"%s\": ", name);
+    json_text(&ev->line, text, len, true);
+}
+
+static void close_event(struct api_events *ev, const char *content, size_t len)
+{
+    member(ev, "session_id", ev->id, strlen(ev->id));
+    if (len)
+        buf_printf(&ev->line, ", \"viseme\": \"%s\"", viseme(content, len));
+}
+
+static void send_event(struct api_events *ev)
+{
+    buf_str(&ev->line, "}\n\n");
+    http_stream_write(ev->req, ev->line.data, ev->line.len);
+}
+
+void api__event_session(struct api_events *ev)
+{
+    open_event(ev, "session");
+    member(ev, "session_id", ev->id, strlen(ev->id));
+    send_event(ev);
+}
+
+static void send_sentence(struct api_events *ev, struct str sentence)
+{
+    ev->at.sentences++;
+    sentence = str_trim(sentence);
+    open_event(ev, "sentence");
+    member(ev, "content", sentence.data, sentence.len);
+    close_event(ev, sentence.data, sentence.len);
+    send_event(ev);
+}
+
+/* How much of the pending text is whole sentences; *ret_count how many. */
+static size_t whole_sentences(const struct api_events *ev, size_t *ret_count)
+{
+    size_t at = 0, n;
+
+    *ret_count = 0;
+    while ((n = sentence_next(ev->pending.data + at, ev->pending.len - at, false)) > 0) {
+        at += n;
+        ++*ret_count;
+    }
+    return at;
+}
+
+static void send_whole_sentences(struct api_events *ev)
+{
+    size_t at = 0, n;
+
+    while ((n = sentence_next(ev->pending.data + at, ev->pending.len - at, false)) > 0) {
+        send_sentence(ev, (struct str){ev->pending.data + at, n});
+        at += n;
+    }
+    buf_consume(&ev->pending, at);
+}
+
+void api__event_text(struct api_events *ev, const char *data, size_t len)
+{
+    size_t count;
+
+    if (len == 0)
+        return;
+    ev->at.offset += len;
+    buf_add(&ev->pending, data, len);
+    size_t whole = whole_sentences(ev, &count);
+    struct str partial =
+        str_trim((struct str){ev->pending.data + whole, ev->pending.len - whole});
+    open_event(ev, "text_chunk");
+    member(ev, "content", data, len);
+    member(ev, "partial", partial.data, partial.len);
+    close_event(ev, data, len);
+    send_event(ev);
+    if (count)
+        send_whole_sentences(ev);
+}
+
+void api__event_complete(struct api_events *ev, struct str reply, struct str order,
+                         struct str summary)
+{
+    struct str rest = str_trim((struct str){buf_text(&ev->pending), ev->pending.len});
+
+    if (rest.len)
+        send_sentence(ev, rest);
+    buf_clear(&ev->pending);
+    ev->at.complete = true;
+    open_event(ev, "complete");
+    member(ev, "content", reply.data, reply.len);
+    member(ev, "full_response", reply.data, reply.len);
+    close_event(ev, reply.data, reply.len);
+    buf_printf(&ev->line, ", \"current_order\": %.*s, \"payment_summary\": %.*s",
+               STR_FMT(order), STR_FMT(summary));
+    send_event(ev);
+    http_stream_end(ev->req);
+}
+
+void api__event_error(struct api_events *ev, const struct err *e)
+{
+    size_t len = strlen(e->msg);
+
+    open_event(ev, "error");
+    member(ev, "content", e->msg, len);
+    close_event(ev, e->msg, len);
+    buf_printf(&ev->line, ", \"code\": \"%s\"", err_code_text(e->code));
+    send_event(ev);
+    http_stream_end(ev->req);
+}
+
+void api__events_resume(struct api_events *ev, const struct api_place *from, struct str reply,
+                        struct str order, struct str summary)
+{
+    size_t seen = from->offset <= reply.len ? from->offset : 0;
+    size_t at = 0, n, skip = from->sentences;
+
+    /* A place inside a character is nobody's; begin again rather than send half of one. */
+    if (seen < reply.len && ((unsigned char)reply.data[seen] & 0xC0) == 0x80)
+        seen = 0;
+    ev->at.offset = seen;
+    buf_add(&ev->pending, reply.data, seen);
+    while (seen && skip &&
+           (n = sentence_next(ev->pending.data + at, ev->pending.len - at, false)) > 0) {
+        at += n;
+        skip--;
+        ev->at.sentences++;
+    }
+    if (at)
+        buf_consume(&ev->pending, at);
+    if (seen == 0)
+        api__event_session(ev);
+    send_whole_sentences(ev);
+    if (seen == reply.len && skip) { /* the last sentence, which had no space behind it, too */
+        ev->at.sentences += skip;
+        buf_clear(&ev->pending);
+    }
+    api__event_text(ev, reply.data + seen, reply.len - seen);
+    api__event_complete(ev, reply, order, summary);
+}

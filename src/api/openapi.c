@@ -1,0 +1,122 @@
+/* The routes table as an OpenAPI 3.1 description, and as Markdown for docs/api.md. */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *type, *schema;
+} schemas[] = {
+#define SCHEMA(name, type, text) {#name, type, text},
+#include "api/schema.def"
+#undef SCHEMA
+};
+
+static const char *const route_ids[ROUTE_ASSET] = {
+#define ROUTE(id, method, path, handler, summary, request, response) #id,
+#include "api/route.def"
+#undef ROUTE
+};
+
+/* The last row of schema.def. */
+#define SCHEMA_OF_ERRORS (ARRAY_LEN(schemas) - 1)
+
+static const char *full_path(const char *path, char *room, size_t size)
+{
+    snprintf(room, size, "%s%s", path[0] == '~' ? "/api/v1" : "", path + (path[0] == '~'));
+    return room;
+}
+
+static void content(struct buf *out, int schema)
+{
+    buf_printf(out, "\"content\":{\"%s\":{\"schema\":%s}}", schemas[schema].type,
+               schemas[schema].schema);
+}
+
+static void parameter(struct buf *out, const char *name, const char *in, const char *text)
+{
+    buf_printf(out, "{\"name\":\"%s\",\"in\":\"%s\",\"schema\":{\"type\":\"string\"},", name,
+               in);
+    buf_printf(out, "\"description\":\"%s\"}", text);
+}
+
+static void operation(struct buf *out, const struct api_route_row *r, const char *id)
+{
+    bool chat = strstr(r->path, "/chat") != NULL;
+
+    buf_printf(out, "\"%s\":{\"operationId\":\"", r->method == HTTP_GET ? "get" : "post");
+    for (const char *p = id; *p; p++)
+        buf_char(out, (char)tolower((unsigned char)*p));
+    buf_str(out, "\",\"summary\":");
+    json_text(out, r->summary, strlen(r->summary), false);
+    if (r->path[0] == '~') {
+        buf_str(out, ",\"parameters\":[");
+        parameter(out, "X-Session-ID", "header", "the session; without it a new one is made");
+        if (chat) {
+            buf_char(out, ',');
+            parameter(out, "Idempotency-Key", "header",
+                      "a repeated message with the same key gets the first answer again");
+        }
+        if (r->method == HTTP_GET && chat) {
+            buf_char(out, ',');
+            parameter(out, "message", "query", "what the person says");
+            buf_char(out, ',');
+            parameter(out, "session_id", "query", "the session, where no header can be sent");
+            buf_char(out, ',');
+            parameter(out, "Last-Event-ID", "header", "go on behind this event");
+        }
+        buf_char(out, ']');
+    }
+    if (schemas[r->request].type[0]) {
+        buf_str(out, ",\"requestBody\":{");
+        content(out, r->request);
+        buf_char(out, '}');
+    }
+    buf_str(out, ",\"responses\":{\"200\":{\"description\":\"OK\",");
+    content(out, r->response);
+    buf_str(
+        out,
+        "},\"default\":{\"description\":\"An error: detail for people, code for programs\",");
+    content(out, (int)SCHEMA_OF_ERRORS);
+    buf_str(out, "}}}");
+}
+
+void api_openapi(struct buf *out)
+{
+    char path[64], other[64];
+
+    buf_str(out,
+            "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Maya\",\"version\":\"" MAYA_VERSION
+            "\",\"description\":\"Every path under /api/v1 stands under /api too.\"},"
+            "\"paths\":{");
+    for (int i = 0; i < ROUTE_ASSET; i++) {
+        full_path(api__routes[i].path, path, sizeof(path));
+        if (i > 0 &&
+            strcmp(path, full_path(api__routes[i - 1].path, other, sizeof(other))) == 0)
+            continue; /* written with the row before */
+        buf_printf(out, "%s\"%s\":{", i ? "," : "", path);
+        operation(out, &api__routes[i], route_ids[i]);
+        if (i + 1 < ROUTE_ASSET &&
+            strcmp(path, full_path(api__routes[i + 1].path, other, sizeof(other))) == 0) {
+            buf_char(out, ',');
+            operation(out, &api__routes[i + 1], route_ids[i + 1]);
+        }
+        buf_char(out, '}');
+    }
+    buf_str(out, "}}");
+}
+
+void api_markdown(struct buf *out)
+{
+    buf_str(out, "# The HTTP interface\n\n"
+                 "Made from the routes table; `/openapi.json` has the schemas. `~` stands for "
+                 "`/api/v1` and `/api`.\n\n"
+                 "| method | path | what | takes | gives |\n|---|---|---|---|---|\n");
+    for (int i = 0; i < ROUTE_ASSET; i++) {
+        const struct api_route_row *r = &api__routes[i];
+        buf_printf(out, "| %s | `%s` | %s | %s | %s |\n", http_method_text(r->method), r->path,
+                   r->summary, schemas[r->request].type, schemas[r->response].type);
+    }
+}

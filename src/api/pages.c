@@ -1,0 +1,103 @@
+/* What stands beside the conversation: the menu, who talks here, health, metrics. */
+#include "api/api_int.h"
+
+#include "bar/bar.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+/* Menu. */
+
+static json_t *item_json(const struct bar_item *item)
+{
+    json_t *tags = json_array();
+
+    for (const char *const *tag = item->tags; tags && tag && *tag; tag++)
+        json_array_append_new(tags, json_string(*tag));
+    return json_pack("{s:s, s:f, s:s, s:o}", "name", item->name, "price",
+                     (double)item->price_cents / 100.0, "description", item->description,
+                     "tags", tags);
+}
+
+/* The list of the category `name`, made when it is new. */
+static json_t *category_items(json_t *categories, const char *name)
+{
+    json_t *category;
+    size_t i;
+
+    json_array_foreach(categories, i, category)
+    {
+        if (strcmp(json_string_value(json_object_get(category, "name")), name) == 0)
+            return json_object_get(category, "items");
+    }
+    json_array_append_new(categories, json_pack("{s:s, s:[]}", "name", name, "items"));
+    return json_object_get(json_array_get(categories, json_array_size(categories) - 1),
+                           "items");
+}
+
+void api__menu(struct api *a, struct http_req *req)
+{
+    const struct bar_menu *menu = agent_menu(a->cfg.agent);
+    json_t *categories = json_array();
+    size_t n;
+    const struct bar_item *items = bar_menu_items(menu, &n);
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(category_items(categories, items[i].category),
+                              item_json(&items[i]));
+    api__answer_json(
+        req, NULL,
+        json_pack("{s:s, s:o}", "house", bar_menu_house(menu), "categories", categories));
+}
+
+void api__agent(struct api *a, struct http_req *req)
+{
+    api__answer_json(req, NULL,
+                     json_pack("{s:s, s:s, s:s}", "name", agent_name(a->cfg.agent), "greeting",
+                               agent_greeting(a->cfg.agent), "house",
+                               bar_menu_house(agent_menu(a->cfg.agent))));
+}
+
+/* For those who run it. */
+
+void api__healthz(struct api *a, struct http_req *req)
+{
+    struct buf body = BUF_INIT;
+    int status = ops_health(a->cfg.ops, loop_unix_s(), &body);
+
+    http_header(req, "Cache-Control", "no-store");
+    http_answer(req, status, API_JSON, body.data, body.len);
+    buf_release(&body);
+}
+
+void api__readyz(struct api *a, struct http_req *req)
+{
+    struct buf body = BUF_INIT;
+    int status = ops_ready(a->cfg.ops, &body);
+
+    http_header(req, "Cache-Control", "no-store");
+    http_answer(req, status, API_JSON, body.data, body.len);
+    buf_release(&body);
+}
+
+void api__metrics(struct api *a, struct http_req *req)
+{
+    struct buf body = BUF_INIT, names = BUF_INIT;
+    bool old =
+        http_req_param(req, "names", &names) && strcmp(buf_text(&names), "predecessor") == 0;
+
+    ops_metrics(a->cfg.ops, loop_unix_s(), old, &body);
+    http_answer(req, 200, "text/plain; version=0.0.4; charset=utf-8", body.data, body.len);
+    buf_release(&names);
+    buf_release(&body);
+}
+
+void api__openapi(struct api *a, struct http_req *req)
+{
+    struct buf body = BUF_INIT;
+
+    (void)a;
+    api_openapi(&body);
+    http_answer(req, 200, API_JSON, body.data, body.len);
+    buf_release(&body);
+}

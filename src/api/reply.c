@@ -1,0 +1,79 @@
+/* Answers and errors as JSON. */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+
+#include <string.h>
+
+#define JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+static int add(const char *data, size_t len, void *ctx)
+{
+    struct buf *b = ctx;
+
+    buf_add(b, data, len);
+    return b->full ? -1 : 0;
+}
+
+void api__error(struct http_req *req, const struct err *e)
+{
+    struct buf body = BUF_INIT;
+    int retry = err_retry_after_s(e->code);
+
+    buf_str(&body, "{\"detail\":");
+    json_text(&body, e->msg, strlen(e->msg), false);
+    buf_printf(&body, ",\"code\":\"%s\"}", err_code_text(e->code));
+    if (retry)
+        http_header(req, "Retry-After", "%d", retry);
+    http_answer(req, err_status(e->code), API_JSON, body.data, body.len);
+    buf_release(&body);
+}
+
+void api__error_code(struct http_req *req, enum err_code code, const char *detail)
+{
+    struct err e;
+
+    err_set(&e, code, 0, "%s", detail ? detail : err_sentence(code));
+    api__error(req, &e);
+}
+
+void api__invalid(struct http_req *req, const struct api_complaint *c)
+{
+    struct buf body = BUF_INIT;
+
+    buf_printf(&body, "{\"detail\":[{\"type\":\"%s\",\"loc\":[\"body\"", c->type);
+    if (c->loc)
+        buf_printf(&body, ",%s", c->loc);
+    buf_str(&body, "],\"msg\":");
+    json_text(&body, c->msg, strlen(c->msg), false);
+    buf_str(&body, ",\"input\":");
+    if (!c->input || json_dump_callback(c->input, add, &body, JSON_FLAGS | JSON_ENCODE_ANY) < 0)
+        buf_str(&body, "null");
+    if (c->ctx)
+        buf_printf(&body, ",\"ctx\":%s", c->ctx);
+    buf_printf(&body, "}],\"code\":\"%s\"}", err_code_text(ERR_UNPROCESSABLE));
+    http_answer(req, 422, API_JSON, body.data, body.len);
+    buf_release(&body);
+}
+
+void api__answer_text(struct http_req *req, const char *session_id, const struct buf *json)
+{
+    if (json->full) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        return;
+    }
+    if (session_id)
+        http_header(req, "X-Session-ID", "%s", session_id);
+    http_answer(req, 200, API_JSON, json->data, json->len);
+}
+
+void api__answer_json(struct http_req *req, const char *session_id, json_t *root)
+{
+    struct buf body = BUF_INIT;
+
+    if (!root || json_dump_callback(root, add, &body, JSON_FLAGS) < 0)
+        body.full = true;
+    json_decref(root);
+    api__answer_text(req, session_id, &body);
+    buf_release(&body);
+}

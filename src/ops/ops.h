@@ -1,0 +1,55 @@
+/*
+ * ops: how the container is. Health, readiness and metrics as texts, and the sampler that
+ * reads the container's memory and tells pressure and admission. Holds borrowed pointers to
+ * the parts it asks; knows no route and answers no socket (api/ does). Times are arguments.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/must.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct agent;
+struct cgroup;
+struct http_server;
+struct ops;
+struct session_table;
+struct store;
+
+struct ops_cfg {
+    struct agent *agent;
+    struct session_table *sessions;
+    struct store *store;
+    struct cgroup *cgroup;
+    double threshold;          /* of pressure */
+    const char *agent_folder;  /* must stay readable for the container to be healthy */
+    const char *const *routes; /* label values of maya_http_requests_total, by index */
+    size_t route_count;
+    uint64_t config_memory; /* MODAL_MEMORY_MB in bytes */
+    uint64_t config_max_containers;
+    int64_t started_s; /* unix time */
+};
+
+struct ops *ops_new(const struct ops_cfg *cfg) MUST_USE;
+void ops_free(struct ops **o);
+void ops_set_http(struct ops *o, const struct http_server *http); /* NULL: not serving */
+
+/*
+ * Read the container's memory, update pressure (a change is logged once, with its numbers),
+ * give freed memory back under pressure, and tell the session table. About four times a second.
+ */
+void ops_sample(struct ops *o, int64_t now_ms);
+
+/* {"status":"healthy","checks":[],"timestamp":"2024-02-23T18:55:00Z"}; returns 200 or 503. */
+int ops_health(struct ops *o, int64_t now_s, struct buf *json);
+/* {"status":"ready"} 200, {"status":"draining"} 503. */
+int ops_ready(struct ops *o, struct buf *json);
+/* Prometheus text. `predecessor_names` adds the two series whose unit promtool objects to. */
+void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct buf *out);
+
+void ops_count_request(struct ops *o, size_t route, int status);
+/* For struct store_cfg's on_commit; ctx is the struct ops. */
+void ops_count_commit(void *ctx, uint64_t us, unsigned writes);

@@ -15,7 +15,7 @@ const menu = new Menu(say);
 const field = byId("message");
 
 let greeting = "";
-let waiting = []; /* { text, asked }: said while Maya was still answering */
+let waiting = []; /* { turn, asked, reply }: said while Maya was still answering */
 let current = null; /* the AbortController of the turn under way */
 
 function showState(text, kind) {
@@ -32,7 +32,7 @@ function showBusy(busy) {
 /* Why a request was refused, in words for a guest. */
 function reason(error) {
   if (error instanceof Lost)
-    return "I lost you there, and could not get you back. Please say it again.";
+    return "I lost you there, and could not get you back.";
   if (!(error instanceof Refused)) return "Something went wrong on this page. Please reload it.";
   if (error.status === 413)
     return error.code === "session_memory_exceeded"
@@ -75,32 +75,34 @@ function say(text) {
   const words = text.trim();
   if (!words) return;
   byId("hints").hidden = true;
-  const asked = chat.addUser(words);
-  waiting.push({ text: words, asked });
-  if (current) asked.element.classList.add("queued");
+  enqueue({ turn: client.message(words), asked: chat.addUser(words), reply: null });
+}
+
+function enqueue(said) {
+  waiting.push(said);
+  if (current) said.asked.element.classList.add("queued");
   else serve();
 }
 
 async function serve() {
   while (waiting.length > 0) {
-    const { text, asked } = waiting.shift();
-    asked.element.classList.remove("queued");
+    const said = waiting.shift();
+    said.asked.element.classList.remove("queued");
+    said.reply ??= chat.beginReply(said.asked);
     current = new AbortController();
     showBusy(true);
-    await takeTurn(text, chat.beginReply(asked), current.signal);
+    await takeTurn(said, current.signal);
     current = null;
   }
   showBusy(false);
 }
 
-async function takeTurn(text, reply, signal) {
-  let known = false;
-  let held = false;
-  const hooks = {
-    connected() {
-      if (held) reply.release();
-      held = false;
-      reply.note("");
+/* What the page does with the news of a turn. */
+function turnHooks(reply, onKnown) {
+  return {
+    connected(resumed) {
+      if (resumed) reply.note("");
+      else reply.restart();
       showState("Maya is answering", "busy");
     },
     lost(tries, most) {
@@ -108,7 +110,6 @@ async function takeTurn(text, reply, signal) {
       showState("connection lost", "bad");
     },
     full(refused, seconds) {
-      held = true;
       reply.hold(fullWords(refused), `I will ask again in ${seconds} s.`);
       showState("waiting for a place", "busy");
     },
@@ -119,14 +120,20 @@ async function takeTurn(text, reply, signal) {
         reply.fail(event.content || "I cannot help with that. What drink can I get you?");
       else if (event.type === "complete") {
         reply.finish(event.full_response ?? event.content ?? "");
-        known = Boolean(event.current_order && event.payment_summary);
+        if (event.current_order && event.payment_summary) onKnown();
         showBill(event);
       }
     },
   };
+}
+
+async function takeTurn(said, signal) {
+  const { turn, reply } = said;
+  let known = false;
+  const hooks = turnHooks(reply, () => (known = true));
   showState("connecting", "busy");
   try {
-    await client.turn(text, hooks, signal);
+    await client.turn(turn, hooks, signal);
     showState("connected", "good");
   } catch (error) {
     if (signal.aborted) {
@@ -134,6 +141,7 @@ async function takeTurn(text, reply, signal) {
       showState("connected", "good");
     } else {
       reply.fail(reason(error));
+      if (error instanceof Lost) reply.offer("Try again", () => enqueue(said));
       showState(error instanceof Refused ? "connected" : "not connected", "bad");
     }
   }

@@ -88,6 +88,7 @@ class Reply {
   #bubble;
   #grew;
   #announce;
+  #announced = false;
 
   constructor(bubble, grew, announce) {
     this.#bubble = bubble;
@@ -103,6 +104,7 @@ class Reply {
   }
 
   sentence(text) {
+    this.#announced = true;
     this.#announce(text);
   }
 
@@ -111,6 +113,7 @@ class Reply {
     this.#bubble.element.classList.remove("waiting");
     this.note("");
     if (text && this.#bubble.words.textContent !== text) this.#bubble.words.textContent = text;
+    if (!this.#announced) this.#announce(text);
     this.#grew();
   }
 
@@ -146,10 +149,27 @@ class Reply {
     this.note(note);
   }
 
-  /* The place was found: start with an empty reply again. */
-  release() {
+  /* The answer begins, or begins anew: nothing of it has been said. */
+  restart() {
     this.#bubble.words.textContent = "";
     this.#bubble.element.classList.add("waiting");
+    this.#bubble.element.classList.remove("failed");
     this.note("");
+  }
+
+  /* A button under the words, for one press. */
+  offer(text, onPress) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "offer";
+    button.textContent = text;
+    button.addEventListener("click", () => {
+      button.remove();
+      this.#bubble.element.classList.remove("failed");
+      this.note("");
+      onPress();
+    });
+    this.#bubble.element.append(button);
+    this.#grew();
   }
 }

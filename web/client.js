@@ -109,49 +109,48 @@ export class Client {
     return past;
   }
 
+  /* A message to say with turn(); after Lost it may be said again, and is still done once. */
+  message(text) {
+    return { text, key: randomKey(), lastId: "", seen: new Set(), lost: 0 };
+  }
+
   /*
-   * Say `text`. `hooks`: event(object) for each event of the stream, connected() when the
-   * server answers, lost(tries, most) before another try, full(refusal, seconds) each second
-   * until a full bar is asked again. Resolves after `complete` or `error`.
+   * Say a message. `hooks`: event(object) for each event of the stream, connected(resumed)
+   * when the server answers, lost(tries, most) before another try, full(refusal, seconds) each
+   * second until a full bar is asked again. Resolves after `complete` or `error`.
    */
-  async turn(text, hooks, signal) {
-    const turn = { text, key: randomKey(), lastId: "", seen: new Set(), lost: 0 };
+  async turn(turn, hooks, signal) {
+    turn.lost = 0;
     if (!this.sessionId) await this.#meet(hooks, signal);
-    for (;;) {
-      try {
-        if (await this.#attempt(turn, hooks, signal)) return;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        if (error instanceof Refused && !(await this.#again(error, turn, hooks, signal)))
-          throw error;
-        if (error instanceof Refused) continue;
-      }
-      if (turn.lost >= LOST_PAUSES_MS.length) throw new Lost("The connection was lost.");
-      turn.lost += 1;
-      hooks.lost(turn.lost, LOST_PAUSES_MS.length);
-      await pause(LOST_PAUSES_MS[turn.lost - 1], signal);
-    }
+    await this.#insist(() => this.#attempt(turn, hooks, signal), turn, hooks, signal);
   }
 
   /* Have an id before the first message: a repeated message is known by its session and key. */
   async #meet(hooks, signal) {
-    const turn = { lost: 0 };
+    const ask = async () => {
+      const status = await this.#json("GET", "/session/status", undefined, signal);
+      if (!this.sessionId && status.session_id) this.sessionId = status.session_id;
+      return true;
+    };
+    await this.#insist(ask, { lost: 0 }, hooks, signal);
+  }
+
+  /* Do `attempt` until it is true: at once again after a wait for a place, with pauses after a loss. */
+  async #insist(attempt, turn, hooks, signal) {
     for (;;) {
       try {
-        const status = await this.#json("GET", "/session/status", undefined, signal);
-        if (!this.sessionId && status.session_id) this.sessionId = status.session_id;
-        return;
+        if (await attempt()) return;
       } catch (error) {
         if (signal.aborted) throw error;
         if (error instanceof Refused) {
           if (!(await this.#again(error, turn, hooks, signal))) throw error;
           continue;
         }
-        if (turn.lost >= LOST_PAUSES_MS.length) throw new Lost("The connection was lost.");
-        turn.lost += 1;
-        hooks.lost(turn.lost, LOST_PAUSES_MS.length);
-        await pause(LOST_PAUSES_MS[turn.lost - 1], signal);
       }
+      if (turn.lost >= LOST_PAUSES_MS.length) throw new Lost("The connection was lost.");
+      turn.lost += 1;
+      hooks.lost(turn.lost, LOST_PAUSES_MS.length);
+      await pause(LOST_PAUSES_MS[turn.lost - 1], signal);
     }
   }
 
@@ -186,7 +185,7 @@ export class Client {
         throw refused;
       }
       this.#noteSession(response);
-      hooks.connected();
+      hooks.connected(turn.lastId !== "");
       return await this.#read(response.body, turn, hooks, heard);
     } finally {
       clearTimeout(quiet);

@@ -142,11 +142,21 @@ def page(chromium, proxy):
     return page
 
 
+HISTORY = """
+    fetch('/api/v1/session/history',
+          {headers: {'X-Session-ID': localStorage.getItem('maya_session_id')}})
+      .then((r) => r.json()).then(done);
+"""
+
+
 def server_order(page):
     """What the server itself says was ordered."""
-    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
-                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
+    past = page.later(HISTORY)
     return [(i["name"].lower(), i["quantity"]) for i in past["current_order"]]
+
+
+def last_reply(page):
+    return page.later(HISTORY)["history"][-1]["content"]
 
 
 def said_by_user(proxy):
@@ -308,8 +318,7 @@ def test_goes_on_after_a_cut_and_orders_once(page, proxy, torn):
     assert whole[1][2]["Last-Event-ID"]
     assert whole[0][2]["Idempotency-Key"] == whole[1][2]["Idempotency-Key"]
     assert server_order(page) == [("negroni", 1)]
-    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
-                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
+    past = page.later(HISTORY)
     assert reply == past["history"][-1]["content"]
     assert len(past["history"]) == 2
     assert page.state() == "connected"
@@ -334,6 +343,18 @@ def test_gives_up_after_three_tries(page, proxy):
     assert page.state() == "not connected"
     assert page.say("Hello again")
     assert page.state() == "connected"
+
+
+def test_what_was_given_up_can_be_tried_again_and_is_ordered_once(page, proxy):
+    proxy.faults = [Fault(cut_events=3)] + [Fault(cut_events=0)] * 3
+    page.say("A Negroni, please")
+    page.find(".offer").click()
+    page.idle()
+    assert page.all(".offer, .failed") == []
+    assert len({key for _, key in said_by_user(proxy)}) == 1
+    assert server_order(page) == [("negroni", 1)]
+    assert len(page.texts(".user .words")) == 1
+    assert page.texts(".maya .words")[-1] == last_reply(page)
 
 
 def test_every_message_has_a_key_of_its_own(page, proxy):
@@ -379,9 +400,7 @@ def test_stop_ends_the_answer(page, proxy):
 def test_words_survive_a_split_at_every_byte(page, proxy):
     proxy.faults = [Fault(one_byte=True)]
     reply = page.say("What do you recommend?")
-    past = page.later("fetch('/api/v1/session/history', {headers: {'X-Session-ID':"
-                      " localStorage.getItem('maya_session_id')}}).then((r) => r.json()).then(done)")
-    assert reply == past["history"][-1]["content"]
+    assert reply == last_reply(page)
     assert len(proxy.messages()) == 1
 
 

@@ -18,7 +18,7 @@ struct asset {
     const char *type; /* Content-Type */
     const void *data;
     size_t len;
-    char etag[20]; /* a hash of the bytes, 16 hex digits in double quotes */
+    char etag[36]; /* a hash of the bytes, 32 hex digits in double quotes */
 };
 
 /* The file that is served at `path`, or NULL. The hashes are made at the first call. */

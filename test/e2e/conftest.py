@@ -1,0 +1,52 @@
+"""Fixtures: `node` is a running Maya with the defaults of the tests, `nodes` makes more."""
+import shutil
+
+import pytest
+
+from node import MAYA, SANITIZED, Node
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "plain: too slow or of no use with sanitizers")
+
+
+def pytest_collection_modifyitems(items):
+    if not MAYA.exists():
+        raise pytest.UsageError(f"{MAYA} is not there: make builds it")
+    for item in items:
+        if SANITIZED and item.get_closest_marker("plain"):
+            item.add_marker(pytest.mark.skip(reason="runs against the plain build"))
+
+
+@pytest.fixture
+def nodes(tmp_path_factory):
+    """nodes(env={...}) starts a Maya of its own; all are stopped and looked at in the end."""
+    made = []
+
+    def make(env=None, args=(), before=(), start=True):
+        n = Node(tmp_path_factory.mktemp("node"), env, args, before)
+        made.append(n)
+        return n.start() if start else n
+
+    yield make
+    faults = []
+    for n in made:
+        try:
+            n.close()
+        except AssertionError as e:
+            faults.append(str(e))
+    for n in made:
+        if not faults:
+            shutil.rmtree(n.folder, ignore_errors=True)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """One Maya for all tests of a file that do not mind the others' sessions."""
+    n = Node(tmp_path_factory.mktemp("node"), {"MAYA_SESSIONS_PER_CONTAINER": "400",
+                                               "MAYA_DEFAULT_SESSION_MEMORY_MB": "1"})
+    n.start()
+    yield n
+    n.close()
+    shutil.rmtree(n.folder, ignore_errors=True)

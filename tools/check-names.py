@@ -3,6 +3,7 @@
 
 Some folders have second prefixes, named after what the type is. In base every file is a
 toolbox of its own, and its functions begin with the file's name or with one of its words.
+A name with two underscores in it (conn__close) is the folder's own business: <noun>__<verb>.
 """
 import pathlib
 import re
@@ -11,6 +12,7 @@ import sys
 
 SECOND = {
     "memory": ["region_", "budget_", "cgroup_", "pressure_", "json_region_"],
+    "api": ["asset_"],
     "metric": ["histogram_"],
     "net": ["http_", "loop_", "sse_", "ws_"],
     "agent": ["turn_", "knowledge_", "scan_", "tool_", "rate_"],
@@ -45,10 +47,11 @@ def main():
         folder = archive.stem
         for member, name in symbols(archive):
             if folder == "base":
-                allowed = BASE.get(member, []) + [member + "_"]
+                allowed = BASE.get(member, []) + [member]
             else:
                 allowed = [folder + "_", *SECOND.get(folder, [])]
-            if not any(name.startswith(p) for p in allowed):
+            private = folder != "base" and re.match(r"[a-z]+(_[a-z]+)*__[a-z]", name)
+            if not private and not any(name.startswith(p) for p in allowed):
                 bad.append(f"{folder}/{member}: {name} does not begin with "
                            f"{' or '.join(allowed)}")
     print("\n".join(bad))

@@ -10,8 +10,10 @@
  * The log is folded into the file (a checkpoint) when nobody waits and it is worth it, and
  * also under load when it would grow without bound.
  */
+#ifndef CHECKPOINT_FRAMES
 #define CHECKPOINT_IDLE_FRAMES 256
 #define CHECKPOINT_FRAMES 4000
+#endif
 
 /* How long a commit waits for other processes that share the file. */
 #define BUSY_ROUNDS 5000

@@ -65,13 +65,20 @@ static int owner_open(struct owner *o)
     return store_open_sqlite(&cfg, &o->store, &o->err);
 }
 
-static void owner_init(struct owner *o)
+/* A folder, and no store in it yet. */
+static void owner_settle(struct owner *o, const char *under)
 {
-    *o = (struct owner){.folder = "/tmp/maya-store-XXXXXX"};
+    *o = (struct owner){.event = -1};
+    snprintf(o->folder, sizeof(o->folder), "%s/maya-store-XXXXXX", under);
     MUST(mkdtemp(o->folder));
     o->path = xprintf("%s/maya.db", o->folder);
     o->event = eventfd(0, EFD_CLOEXEC);
     MUST(o->event >= 0);
+}
+
+static inline void owner_init(struct owner *o)
+{
+    owner_settle(o, "/tmp");
     if (owner_open(o) < 0)
         printf("# open: %s\n", o->err.msg);
     MUST(o->store);

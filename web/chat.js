@@ -2,16 +2,26 @@
  * The conversation on the page. What comes from outside enters as text, never as markup. Words
  * are shown as they come, and read aloud (to those who listen to the page) by the sentence.
  */
-const NEAR_END_PX = 80;
+const NEAR_END_PX = 48;
 
 export class Chat {
   #log;
   #announcer;
   #name = "Maya";
+  #following = true; /* until the reader scrolls up to older words */
+  #top = 0; /* where the log was scrolled to */
 
   constructor(log, announcer) {
     this.#log = log;
     this.#announcer = announcer;
+    log.addEventListener("scroll", () => {
+      const left = log.scrollHeight - log.scrollTop - log.clientHeight;
+      if (left < NEAR_END_PX) this.#following = true;
+      else if (log.scrollTop < this.#top) this.#following = false;
+      this.#top = log.scrollTop;
+    });
+    /* a keyboard, the unfolded bill, a turned phone */
+    new ResizeObserver(() => this.#toEnd(false)).observe(log);
   }
 
   set agentName(name) {
@@ -75,12 +85,9 @@ export class Chat {
     return { element, words, note };
   }
 
-  /* Follow the newest words, unless the reader has scrolled up to older ones. */
   #toEnd(always) {
-    const log = this.#log;
-    const left = log.scrollHeight - log.scrollTop - log.clientHeight;
-    if (always || left < NEAR_END_PX + log.lastElementChild.offsetHeight / 4)
-      log.scrollTop = log.scrollHeight;
+    if (always) this.#following = true;
+    if (this.#following) this.#log.scrollTop = this.#log.scrollHeight;
   }
 }
 

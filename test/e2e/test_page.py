@@ -437,7 +437,7 @@ def test_parser_gives_the_same_events_for_every_split(page):
 @pytest.mark.parametrize("width", [360, 390, 720, 960, 1280])
 def test_nothing_is_wider_than_the_window(page, width):
     page.size(width, 740)
-    page.say("Tell me a story. " + "Donaudampfschifffahrt" * 8)
+    page.say("Do you know this word? " + "Donaudampfschifffahrt" * 8)
     assert page.js("return document.documentElement.scrollWidth") <= width
     over = page.js("""
         return [...document.querySelectorAll('main *, #bill *, #composer *, .top *')]
@@ -469,10 +469,33 @@ def test_phone_has_drawer_and_sheet(page):
     assert not page.find("#pay").is_displayed()
 
 
+def left_below(page):
+    return page.js("const l = document.getElementById('log');"
+                   "return l.scrollHeight - l.scrollTop - l.clientHeight")
+
+
+def test_follows_the_newest_words_unless_the_reader_went_back(page, proxy):
+    page.size(*PHONE)
+    for _ in range(4):
+        page.say("What do you recommend?")
+    assert left_below(page) < 2
+    page.find("#bill-toggle").click()
+    page.until(lambda: left_below(page) < 2)
+    fault = Fault(hold=threading.Event())
+    proxy.faults = [fault]
+    page.find("#message").send_keys("What do you recommend?", Keys.ENTER)
+    page.until(lambda: page.texts(".maya .words")[-1])
+    page.until(lambda: page.js("const l = document.getElementById('log');"
+                               "const was = l.scrollTop; l.scrollTop = 0; return was === 0"))
+    fault.hold.set()
+    page.idle()
+    assert page.js("return document.getElementById('log').scrollTop") == 0
+
+
 def test_finger_sized_targets_on_a_phone(page):
     page.size(*PHONE)
+    page.find("#bill-toggle").click()
     page.find("#menu-toggle").click()
-    page.find("#bill-toggle")
     small = page.js("""
         return [...document.querySelectorAll('button, textarea')]
           .map((e) => [e.id || e.textContent, e.getBoundingClientRect()])

@@ -100,9 +100,8 @@ async function serve() {
 /* What the page does with the news of a turn. */
 function turnHooks(reply, onKnown) {
   return {
-    connected(resumed) {
-      if (resumed) reply.note("");
-      else reply.restart();
+    connected() {
+      reply.note("");
       showState("Maya is answering", "busy");
     },
     lost(tries, most) {
@@ -114,7 +113,8 @@ function turnHooks(reply, onKnown) {
       showState("waiting for a place", "busy");
     },
     event(event) {
-      if (event.type === "text_chunk") reply.append(event.content ?? "");
+      if (event.type === "session") reply.restart();
+      else if (event.type === "text_chunk") reply.append(event.content ?? "");
       else if (event.type === "sentence") reply.sentence(event.content ?? "");
       else if (event.type === "error")
         reply.fail(event.content || "I cannot help with that. What drink can I get you?");

@@ -115,9 +115,11 @@ export class Client {
   }
 
   /*
-   * Say a message. `hooks`: event(object) for each event of the stream, connected(resumed)
-   * when the server answers, lost(tries, most) before another try, full(refusal, seconds) each
-   * second until a full bar is asked again. Resolves after `complete` or `error`.
+   * Say a message. `hooks`: event(object) for each event of the stream, connected() when the
+   * server answers, lost(tries, most) before another try, full(refusal, seconds) each second
+   * until a full bar is asked again. Resolves after `complete` or `error`. A `session` event
+   * means that the answer is told from its start, also when some of it was told before: the
+   * server undoes a turn whose listener is gone, and does it again for one that comes back.
    */
   async turn(turn, hooks, signal) {
     turn.lost = 0;
@@ -184,8 +186,9 @@ export class Client {
         if (gateway && !refused.code) return false;
         throw refused;
       }
+      if (response.status === 204) return true; /* nothing of it is missing */
       this.#noteSession(response);
-      hooks.connected(turn.lastId !== "");
+      hooks.connected();
       return await this.#read(response.body, turn, hooks, heard);
     } finally {
       clearTimeout(quiet);
@@ -209,18 +212,22 @@ export class Client {
   async #read(stream, turn, hooks, heard) {
     let ended = false;
     const parser = new SseParser(({ id, data }) => {
-      if (ended || (id && turn.seen.has(id))) return;
+      if (ended) return;
       let event;
       try {
         event = JSON.parse(data);
       } catch {
         return;
       }
+      if (event.type === "session") {
+        turn.seen.clear();
+        if (event.session_id) this.sessionId = event.session_id;
+      }
+      if (id && turn.seen.has(id)) return;
       if (id) {
         turn.seen.add(id);
         turn.lastId = id;
       }
-      if (event.type === "session" && event.session_id) this.sessionId = event.session_id;
       ended = event.type === "complete" || event.type === "error";
       hooks.event(event);
     });

@@ -334,6 +334,25 @@ def test_an_answer_that_never_came_is_not_ordered_again(page, proxy):
     assert [n.lower() for n in page.order()] == ["negroni"]
 
 
+def test_an_answer_that_begins_anew_is_shown_once(page, proxy):
+    proxy.faults = [Fault(cut_events=4), Fault(forget=True)]
+    page.js("""
+        window.seen = [];
+        new MutationObserver(() => {
+          const all = document.querySelectorAll('.maya .words');
+          if (all.length > 1) seen.push(all[all.length - 1].textContent);
+        }).observe(document.getElementById('log'),
+                   {childList: true, subtree: true, characterData: true});
+    """)
+    reply = page.say("What do you recommend?")
+    assert len(proxy.messages()) == 2
+    assert reply == last_reply(page)
+    seen = page.js("return seen")
+    anew = len(seen) - 1 - seen[::-1].index("")
+    assert anew > 0 and seen[-1] == reply
+    assert all(reply.startswith(shown) for shown in seen[anew:])
+
+
 def test_gives_up_after_three_tries(page, proxy):
     proxy.faults = [Fault(cut_events=3), Fault(cut_events=0), Fault(cut_events=0),
                     Fault(cut_events=0)]

@@ -24,6 +24,7 @@ class Fault:
     drop: bool = False  # the server does the work, the browser hears nothing at all
     hold: threading.Event = None  # wait for it after the first words
     one_byte: bool = False  # every byte in a packet of its own
+    forget: bool = False  # hide what was seen, so that the server begins anew
 
 
 FAULTS = {
@@ -63,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         up = http.client.HTTPConnection(self.proxy.host, timeout=60)
         try:
             headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP}
+            if fault.forget:
+                headers.pop("Last-Event-ID", None)
             up.request(self.command, self.path, body or None, headers)
             answer = up.getresponse()
             self.answer(answer, fault)

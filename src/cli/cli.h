@@ -52,3 +52,5 @@ bool cli_options(const char *command, struct config *c, int argc, char **argv,
 /* config_plan() with the config's numbers; under `measured` everything fits. */
 int cli_plan(const struct config *c, uint64_t limit, uint64_t footprint, uint64_t *ret_sessions,
              struct err *e) MUST_USE;
+/* Bytes this process holds in memory now: the same program that serves, so about its own. */
+uint64_t cli_footprint(void);

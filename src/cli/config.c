@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "config/config.h"
+#include "memory/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,14 +20,41 @@ static int show(const struct config *c)
     return CLI_OK;
 }
 
+/* The same question that serve asks before it starts. */
+static int check(const struct config *c)
+{
+    struct cgroup *cg = cgroup_new("", (uint64_t)config_int(c, C_MEMORY_MB) * 1048576);
+    uint64_t footprint = cli_footprint(), sessions = 0;
+    struct memory_sample memory;
+    struct err e;
+
+    cgroup_sample(cg, &memory);
+    cgroup_free(&cg);
+    printf("memory    %llu MiB (%s)\n", (unsigned long long)(memory.limit >> 20),
+           memory_source_text(memory.limit_from));
+    printf("sessions  %lld of %.15g MiB each, %s\n", (long long)config_int(c, C_SESSIONS),
+           config_number(c, C_BUDGET_MB), config_text(c, C_POLICY));
+    fflush(stdout);
+    if (cli_plan(c, memory.limit, footprint, &sessions, &e) < 0)
+        return cli_fail(&e);
+    if (sessions != (uint64_t)config_int(c, C_SESSIONS))
+        printf("They do not all fit; since nobody chose their number, %llu will be admitted.\n",
+               (unsigned long long)sessions);
+    else if (strcmp(config_text(c, C_POLICY), "measured") == 0)
+        puts("Each is admitted when there is room for one more just then.");
+    else
+        puts("They fit.");
+    return CLI_OK;
+}
+
 int cmd_config(int argc, char **argv)
 {
     struct config *c = config_new();
-    bool check = argc > 1 && strcmp(argv[1], "check") == 0;
+    bool only_check = argc > 1 && strcmp(argv[1], "check") == 0;
     int code = CLI_OK;
 
-    if (cli_options("config", c, argc - check, argv + check, &code))
-        code = show(c);
+    if (cli_options("config", c, argc - only_check, argv + only_check, &code))
+        code = only_check ? check(c) : show(c);
     config_free(&c);
     return code;
 }

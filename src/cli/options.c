@@ -47,3 +47,15 @@ int cli_plan(const struct config *c, uint64_t limit, uint64_t footprint, uint64_
     }
     return config_plan(&plan, ret_sessions, e);
 }
+
+uint64_t cli_footprint(void)
+{
+    unsigned long long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (f && fscanf(f, "%llu %llu", &total, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

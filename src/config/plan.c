@@ -30,14 +30,15 @@ int config_plan(const struct config_plan *p, uint64_t *ret_sessions, struct err 
         return 0;
     }
     if (fits >= 1)
-        snprintf(fewer, sizeof(fewer), "%.0f sessions, ", fits);
+        snprintf(fewer, sizeof(fewer), "%.0f session%s, or ", fits, fits > 1 ? "s" : "");
     if (smaller >= 0.02)
-        snprintf(less, sizeof(less), "%.15g MiB a session, ", smaller);
+        snprintf(less, sizeof(less), "%.15g MiB each, or ", smaller);
     return err_set(e, ERR_CONFIG, 0,
-                   "%llu sessions x %.15g MiB = %.15g MiB do not fit under %.15g x %.15g MiB - "
-                   "%.15g MiB for the process = %.15g MiB; what fits: %s%s%s%.0f MiB of memory",
+                   "MAYA_SESSIONS_PER_CONTAINER %llu x MAYA_DEFAULT_SESSION_MEMORY_MB %.15g = "
+                   "%.15g MiB is over %.15g x %.15g - %.15g (the process) = %.15g; what fits: "
+                   "%s%s%.0f MiB of memory",
                    (unsigned long long)p->sessions, floor_2((double)p->budget / MIB),
                    floor_2(wanted / MIB), p->threshold, floor_2((double)p->limit / MIB),
                    floor_2((double)p->footprint / MIB), floor_2(usable / MIB), fewer, less,
-                   *fewer || *less ? "or " : "", more);
+                   more);
 }

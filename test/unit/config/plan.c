@@ -36,7 +36,7 @@ static void adapts(void)
     CHECK_INT(n, 16);
     CHECK_INT(plan(50, 50, 0.8, 64, 15, false, &n), -1);
     CHECK_INT(n, 16); /* untouched on failure */
-    CHECK(strstr(e.msg, "what fits: 0.72 MiB a session, or 3144 MiB of memory"));
+    CHECK(strstr(e.msg, "what fits: 0.72 MiB each, or 3144 MiB of memory"));
 }
 
 static void says_why(void)
@@ -47,9 +47,9 @@ static void says_why(void)
     CHECK_INT(e.code, ERR_CONFIG);
     CHECK_INT(n, 7);
     CHECK_STR(e.msg,
-              "50 sessions x 50 MiB = 2500 MiB do not fit under 0.8 x 2048 MiB - 15 MiB "
-              "for the process = 1623.4 MiB; what fits: 32 sessions, 32.46 MiB a session, "
-              "or 3144 MiB of memory");
+              "MAYA_SESSIONS_PER_CONTAINER 50 x MAYA_DEFAULT_SESSION_MEMORY_MB 50 = 2500 MiB "
+              "is over 0.8 x 2048 - 15 (the process) = 1623.4; what fits: 32 sessions, "
+              "or 32.46 MiB each, or 3144 MiB of memory");
 }
 
 static void footprint_above_all(void)
@@ -57,16 +57,14 @@ static void footprint_above_all(void)
     uint64_t n = 0;
 
     CHECK_INT(plan(1, 1, 0.5, 64, 40, true, &n), -1);
-    CHECK_STR(e.msg,
-              "1 sessions x 1 MiB = 1 MiB do not fit under 0.5 x 64 MiB - 40 MiB for the "
-              "process = -8 MiB; what fits: 82 MiB of memory");
+    CHECK(strstr(e.msg, "over 0.5 x 64 - 40 (the process) = -8; what fits: 82 MiB of memory"));
 }
 
 static void longest(void)
 {
     uint64_t n = 0;
 
-    CHECK_INT(plan(9999999, 65535.99, 0.123456, 16777215, 99999.99, true, &n), -1);
+    CHECK_INT(plan(10000000, 65535.99, 0.9499, 999999.99, 99.99, true, &n), -1);
     CHECK(strlen(e.msg) < sizeof(e.msg) - 1);
     CHECK(strstr(e.msg, "MiB of memory"));
 }
@@ -92,11 +90,11 @@ static void advice_holds(void)
             text += strlen("what fits: ");
             unsigned long long fewer = strtoull(text, &at, 10);
             struct err said = e;
-            if (strncmp(at, " sessions", 9) == 0) {
+            if (strncmp(at, " session", 8) == 0) {
                 CHECK_INT(plan(fewer, budgets[b], 0.8, limit, 12.5, true, &n), 0);
                 CHECK_INT(plan(fewer + 1, budgets[b], 0.8, limit, 12.5, true, &n), -1);
             }
-            if ((at = strstr(said.msg, " MiB a session"))) {
+            if ((at = strstr(said.msg, " MiB each"))) {
                 while (at[-1] != ' ')
                     at--;
                 less = strtod(at, NULL);

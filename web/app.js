@@ -17,6 +17,7 @@ const field = byId("message");
 let greeting = "";
 let waiting = []; /* { turn, asked, reply }: said while Maya was still answering */
 let current = null; /* the AbortController of the turn under way */
+let serving = Promise.resolve(); /* until nothing is under way or waiting */
 
 function showState(text, kind) {
   byId("state-text").textContent = text;
@@ -25,6 +26,7 @@ function showState(text, kind) {
 }
 
 function showBusy(busy) {
+  if (!busy && document.activeElement === byId("stop")) field.focus();
   byId("stop").hidden = !busy;
   byId("log").setAttribute("aria-busy", String(busy));
 }
@@ -81,7 +83,7 @@ function say(text) {
 function enqueue(said) {
   waiting.push(said);
   if (current) said.asked.element.classList.add("queued");
-  else serve();
+  else serving = serve();
 }
 
 async function serve() {
@@ -172,6 +174,7 @@ async function tip(percentage) {
 
 async function startOver() {
   stop();
+  await serving;
   try {
     await client.reset();
     chat.clear();

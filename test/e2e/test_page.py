@@ -34,14 +34,19 @@ DESK = (1280, 800)
 pytestmark = pytest.mark.skipif(not (DRIVER and BROWSER), reason="no chromium with its driver")
 
 
-@pytest.fixture(scope="session")
-def maya_url():
-    if "MAYA_URL" in os.environ:
-        yield os.environ["MAYA_URL"].rstrip("/")
-        return
-    fake = FakeMaya()
-    yield fake.url
-    fake.close()
+@pytest.fixture(scope="module")
+def maya_url(request):
+    """MAYA_URL: an address, "node" for a Maya of our own, "fake" (the default)."""
+    where = os.environ.get("MAYA_URL", "fake")
+    if where == "node":
+        node = request.getfixturevalue("node")
+        yield node.url
+    elif where == "fake":
+        fake = FakeMaya()
+        yield fake.url
+        fake.close()
+    else:
+        yield where.rstrip("/")
 
 
 @pytest.fixture
@@ -191,6 +196,20 @@ def test_shows_the_conversation_again_after_a_reload(page):
     assert [n.lower() for n in page.order()] == ["negroni"]
 
 
+def test_what_could_not_be_loaded_can_be_asked_for_again(page, proxy):
+    proxy.closed = {"/api/v1/menu"}
+    page.driver.get(page.url)
+    page.until(lambda: page.find("#reload").is_displayed())
+    assert page.texts("#menu-list .name") == []
+    assert len(page.texts(".maya .words")) == 1
+    proxy.closed = set()
+    page.find("#reload").click()
+    page.until(lambda: page.state() == "connected")
+    assert "Negroni" in page.texts("#menu-list .name")
+    assert len(page.texts(".maya .words")) == 1
+    assert not page.find("#reload").is_displayed()
+
+
 # Words, order and money
 
 
@@ -273,6 +292,22 @@ def test_start_over_asks_first(page):
     page.until(lambda: len(page.texts(".words")) == 1)
     assert page.text("#due") == "$0.00"
     assert server_order(page) == []
+
+
+def test_start_over_in_the_middle_of_an_answer(page, proxy):
+    proxy.faults = [Fault(hold=threading.Event())]
+    hold = proxy.faults[0].hold
+    page.find("#message").send_keys("A Negroni, please", Keys.ENTER)
+    page.until(lambda: page.texts(".maya .words")[-1])
+    page.find("#start-over").click()
+    page.find("#sure [value='yes']").click()
+    page.until(lambda: len(page.texts(".words")) == 1)
+    hold.set()
+    page.idle()
+    page.until(lambda: page.state() == "connected")
+    assert page.order() == []
+    page.say("A Soda, please")
+    assert server_order(page) == [("soda", 1)]
 
 
 # What comes from outside is text

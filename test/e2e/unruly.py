@@ -57,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
         path = urllib.parse.urlsplit(self.path).path
         self.proxy.seen.append((self.command, self.path, dict(self.headers.items()), body))
         fault = Fault()
+        if path in self.proxy.closed:
+            return self.refuse(Fault(status=503, code="store_unavailable"))
         if path.endswith("/chat/stream") and self.proxy.faults:
             fault = self.proxy.faults.pop(0)
         if fault.status:
@@ -144,6 +146,7 @@ class Unruly:
         self.host = urllib.parse.urlsplit(upstream).netloc
         self.pace_s = pace_s
         self.faults = []
+        self.closed = set()  # paths that answer 503
         self.seen = []
         self.server = Server(("127.0.0.1", port), type("Proxy", (Handler,), {"proxy": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"

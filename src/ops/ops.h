@@ -39,7 +39,8 @@ void ops_set_http(struct ops *o, const struct http_server *http); /* NULL: not s
 
 /*
  * Read the container's memory, update pressure (a change is logged once, with its numbers),
- * give freed memory back under pressure, and tell the session table. About four times a second.
+ * give freed memory back under pressure, tell the session table, and run the checks of health
+ * (check.def). About four times a second; before the first call the container is healthy.
  */
 void ops_sample(struct ops *o, int64_t now_ms);
 
@@ -47,9 +48,10 @@ void ops_sample(struct ops *o, int64_t now_ms);
 int ops_health(struct ops *o, int64_t now_s, struct buf *json);
 /* {"status":"ready"} 200, {"status":"draining"} 503. */
 int ops_ready(struct ops *o, struct buf *json);
-/* Prometheus text. `predecessor_names` adds the two series whose unit promtool objects to. */
+/* Prometheus text. `predecessor_names` adds the three names that promtool objects to. */
 void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct buf *out);
 
+/* A route beyond route_count counts as the last one. */
 void ops_count_request(struct ops *o, size_t route, int status);
 /* For struct store_cfg's on_commit; ctx is the struct ops. */
 void ops_count_commit(void *ctx, uint64_t us, unsigned writes);

@@ -1,0 +1,52 @@
+/*
+ * What the files of ops/ share among themselves.
+ */
+#pragma once
+
+#include "agent/agent.h"
+#include "bar/bar.h"
+#include "memory/memory.h"
+#include "metric/metric.h"
+#include "net/net.h"
+#include "ops/ops.h"
+#include "session/session.h"
+#include "store/store.h"
+
+enum ops_check {
+#define OPS_CHECK(name, function, label, text) OPS_CHECK_##name,
+#include "ops/check.def"
+#undef OPS_CHECK
+    OPS_CHECK__COUNT
+};
+
+/* Status codes that were answered, in order of their first time; the last place is "other". */
+#define OPS_STATUS_MAX 32
+
+struct ops {
+    struct ops_cfg cfg;
+    const struct http_server *http;
+    struct memory_sample sample;
+    struct pressure pressure;
+    int64_t trim_after_ms;
+    bool failed[OPS_CHECK__COUNT];
+    struct histogram commit_seconds;
+    int status[OPS_STATUS_MAX];
+    unsigned status_count;
+    uint64_t *requests; /* route_count rows of OPS_STATUS_MAX */
+};
+
+/* health.c: run the checks, and log those that changed. */
+void ops__check(struct ops *o);
+const char *ops__check_label(enum ops_check c);
+
+/* process.c: what the kernel tells of our own process; 0 where it does not. */
+struct process_figures {
+    double resident, virtual, open_fds, max_fds, cpu_seconds;
+};
+void process__read(struct process_figures *ret);
+
+/* metrics_parts.c: the families of each part */
+void ops__memory_metrics(struct ops *o, struct metric_writer *w);
+void ops__session_metrics(struct ops *o, struct metric_writer *w);
+void ops__agent_metrics(struct ops *o, struct metric_writer *w);
+void ops__store_metrics(struct ops *o, struct metric_writer *w);

@@ -1,0 +1,186 @@
+/*
+ * stubs: the parts that ops asks, as plain figures a test sets. Defined here, so that the
+ * archives' own are not linked; memory and metric are the real ones, on a fake tree.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "ops/ops_int.h"
+#include "unit/memory/fake_tree.h"
+#include "unit/tap.h"
+
+static struct session_stats stub_sessions;
+static struct agent_stats stub_agent;
+static struct store_stats stub_store;
+static struct http_stats stub_http;
+static size_t stub_documents;
+static bool stub_draining;
+static struct {
+    unsigned calls;
+    struct memory_sample sample;
+    uint64_t footprint;
+    bool pressure;
+} stub_told;
+static char stub_log[4096];
+
+void session_stats(const struct session_table *t, struct session_stats *ret)
+{
+    (void)t;
+    *ret = stub_sessions;
+}
+
+void session_table_memory(struct session_table *t, const struct memory_sample *sample,
+                          uint64_t footprint, bool pressure)
+{
+    (void)t;
+    stub_told.calls++;
+    stub_told.sample = *sample;
+    stub_told.footprint = footprint;
+    stub_told.pressure = pressure;
+}
+
+const char *session_reject_text(enum session_reject r)
+{
+    static const char *const text[] = {"session_limit", "memory_pressure",
+                                       "insufficient_memory"};
+
+    return text[r];
+}
+
+const struct agent_stats *agent_stats(const struct agent *a)
+{
+    (void)a;
+    return &stub_agent;
+}
+
+size_t agent_documents(const struct agent *a)
+{
+    (void)a;
+    return stub_documents;
+}
+
+const char *turn_outcome_text(enum turn_outcome o)
+{
+    static const char *const text[TURN_OUTCOME__COUNT] = {
+        "completed", "replayed", "stopped", "rejected", "limited", "over_budget", "failed"};
+
+    return text[o];
+}
+
+const struct bar_tool *bar_tools(size_t *ret_count)
+{
+    static const struct bar_tool tools[] = {{"add_to_order", "", "", true},
+                                            {"get_bill", "", "", false}};
+
+    *ret_count = 2;
+    return tools;
+}
+
+void store_stats(const struct store *s, struct store_stats *ret)
+{
+    (void)s;
+    *ret = stub_store;
+}
+
+void http_server_stats(const struct http_server *s, struct http_stats *ret)
+{
+    (void)s;
+    *ret = stub_http;
+}
+
+bool http_server_draining(const struct http_server *s)
+{
+    (void)s;
+    return stub_draining;
+}
+
+const char *http_close_label(enum http_close c)
+{
+    static const char *const labels[] = {
+#define HTTP_CLOSE(name, label, text) label,
+#include "net/close.def"
+#undef HTTP_CLOSE
+    };
+
+    return labels[c];
+}
+
+static const struct http_server *const stub_server = (const void *)&stub_http;
+
+static void stub_sink(const char *line)
+{
+    size_t n = strlen(stub_log);
+
+    snprintf(stub_log + n, sizeof(stub_log) - n, "%s\n", line);
+}
+
+static inline int stub_logged(const char *word)
+{
+    int n = 0;
+
+    for (const char *at = stub_log; (at = strstr(at, word)); at++)
+        n++;
+    return n;
+}
+
+/* `anon` bytes in use of 1,000,000. */
+static void stub_memory(unsigned anon)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "anon %u\nfile 999999\nshmem 0\nkernel 0\n", anon);
+    tree_file("/sys/fs/cgroup/a/memory.stat", text);
+}
+
+/* A fake machine with a cgroup of 1,000,000 bytes, 100,000 of them used. */
+static struct ops *stub_begin(void)
+{
+    static const char *const routes[] = {"/healthz", "/api/v1/chat", "other"};
+
+    stub_sessions = (struct session_stats){.max_resident = 50};
+    stub_agent = (struct agent_stats){0};
+    histogram_init(&stub_agent.turn_seconds, histogram_seconds, histogram_seconds_count);
+    histogram_init(&stub_agent.first_word_seconds, histogram_seconds, histogram_seconds_count);
+    histogram_init(&stub_agent.session_bytes, histogram_bytes, histogram_bytes_count);
+    stub_store = (struct store_stats){.healthy = true};
+    stub_http = (struct http_stats){0};
+    stub_documents = 0;
+    stub_draining = false;
+    memset(&stub_told, 0, sizeof(stub_told));
+    stub_log[0] = '\0';
+    log_sink(stub_sink);
+    tree_begin();
+    tree_file("/proc/meminfo", "MemTotal: 8388608 kB\n");
+    tree_file("/proc/self/cgroup", "0::/a\n");
+    tree_file("/proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    tree_file("/sys/fs/cgroup/a/memory.max", "1000000\n");
+    tree_file("/sys/fs/cgroup/a/cpu.stat", "usage_usec 2500000\n");
+    tree_file("/agent/agent.yaml", "name: Maya\n");
+    stub_memory(100000);
+
+    static char folder[300];
+    snprintf(folder, sizeof(folder), "%s/agent", tree);
+    struct ops_cfg cfg = {
+        .cgroup = cgroup_new(tree, 0),
+        .threshold = 0.8,
+        .agent_folder = folder,
+        .routes = routes,
+        .route_count = 3,
+        .config_memory = (uint64_t)4096 << 20,
+        .config_max_containers = 5,
+        .started_s = 1708714000,
+    };
+    struct ops *o = ops_new(&cfg);
+    ops_set_http(o, stub_server);
+    return o;
+}
+
+static void stub_end(struct ops *o)
+{
+    struct cgroup *cg = o->cfg.cgroup;
+
+    ops_free(&o);
+    cgroup_free(&cg);
+    tree_end();
+    log_sink(NULL);
+}

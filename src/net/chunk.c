@@ -37,7 +37,7 @@ static enum refusal size_byte(struct http_chunked *k, char c)
     if (d >= 0) {
         if (k->digits == 15) /* 60 bits: more can only be an attack on somebody's integer */
             return REFUSE_CHUNK_SIZE;
-        k->left = k->left << 4 | (unsigned)d;
+        k->size = k->size << 4 | (unsigned)d;
         k->digits++;
         return REFUSE_NONE;
     }
@@ -100,11 +100,14 @@ static enum refusal fixed_byte(struct http_chunked *k, char c)
 
     if (c != fixed[k->state].want)
         return (enum refusal)fixed[k->state].why;
-    if (k->state == SIZE_LF && k->left == 0)
-        k->state = TRAILER;
-    else
-        k->state = fixed[k->state].next;
-    k->digits = 0;
+    if (k->state == SIZE_LF) {
+        k->left = k->size; /* only now: a size is not believed before its line has ended */
+        k->size = 0;
+        k->digits = 0;
+        k->state = k->left ? DATA : TRAILER;
+        return REFUSE_NONE;
+    }
+    k->state = fixed[k->state].next;
     return REFUSE_NONE;
 }
 

@@ -59,7 +59,7 @@ static void on_handle_closed(uv_handle_t *h)
     free_if_done(s);
 }
 
-void server__conn_closed(struct http_server *s)
+void http_server__conn_closed(struct http_server *s)
 {
     s->all_conns--;
     if (s->all_conns == 0 && !s->freed) {
@@ -71,7 +71,7 @@ void server__conn_closed(struct http_server *s)
 
 static void on_tick(uv_timer_t *t)
 {
-    conn__sweep(t->data);
+    http_conn__sweep(t->data);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -82,7 +82,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     if (s->all_conns == 0)
         uv_timer_start(&s->tick, on_tick, (uint64_t)s->tick_ms, (uint64_t)s->tick_ms);
-    conn__accept(s);
+    http_conn__accept(s);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -98,17 +98,17 @@ static void begin_drain(struct http_server *s)
         uv_close(&s->listener.handle, on_handle_closed);
     LIST_EACH(at, after, &s->states[CONN_IDLE])
     {
-        conn__close(LIST_ITEM(at, struct conn, link), HTTP_CLOSE_DRAIN);
+        http_conn__close(LIST_ITEM(at, struct conn, link), HTTP_CLOSE_DRAIN);
     }
     LIST_EACH(at, after, &s->states[CONN_HEAD])
     {
         struct conn *c = LIST_ITEM(at, struct conn, link);
         if (c->in_len == 0)
-            conn__close(c, HTTP_CLOSE_DRAIN);
+            http_conn__close(c, HTTP_CLOSE_DRAIN);
     }
     LIST_EACH(at, after, &s->states[CONN_STREAM])
     {
-        conn__ready(LIST_ITEM(at, struct conn, link));
+        http_conn__ready(LIST_ITEM(at, struct conn, link));
     }
 }
 
@@ -130,7 +130,7 @@ static void on_turn(uv_check_t *check)
     while (!list_empty(&now)) {
         struct list *first = now.next;
         list_remove(first);
-        conn__turn(LIST_ITEM(first, struct conn, ready));
+        http_conn__turn(LIST_ITEM(first, struct conn, ready));
     }
     if (s->freed || !list_empty(&s->ready))
         return;
@@ -139,7 +139,7 @@ static void on_turn(uv_check_t *check)
     uv_idle_stop(&s->idle);
 }
 
-void server__want_turn(struct http_server *s)
+void http_server__want_turn(struct http_server *s)
 {
     if (s->turn_wanted || s->freed)
         return;
@@ -312,7 +312,7 @@ static void close_all(struct http_server *s)
 {
     for (int i = 0; i < CONN_CLOSED; i++) {
         while (!list_empty(&s->states[i]))
-            conn__close(LIST_ITEM(s->states[i].next, struct conn, link), HTTP_CLOSE_DRAIN);
+            http_conn__close(LIST_ITEM(s->states[i].next, struct conn, link), HTTP_CLOSE_DRAIN);
     }
 }
 
@@ -330,7 +330,7 @@ void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(
     s->drained = drained;
     s->drained_ctx = ctx;
     uv_timer_start(&s->grace, on_grace, grace_ms > 0 ? (uint64_t)grace_ms : 0, 0);
-    server__want_turn(s);
+    http_server__want_turn(s);
 }
 
 bool http_server_draining(const struct http_server *s)

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#define JOINED_MAX ((size_t)8 * 1024) /* a body up to this size travels in the head's buffer   \
-                                       */
+#define JOINED_MAX                                                                             \
+    ((size_t)8 * 1024) /* a body up to this size travels in the head's buffer                  \
+                        */
 
 static const struct {
     int status;
@@ -139,16 +140,16 @@ static void note_close(struct http_req *r)
     }
 }
 
-/* The owner is done with the request; the answer's bytes are with conn__send(). */
+/* The owner is done with the request; the answer's bytes are with http_conn__send(). */
 static void finish(struct http_req *r)
 {
     struct conn *c = r->conn;
 
     c->req = NULL;
-    req__free(&r);
-    conn__move(c, CONN_FLUSH);
+    http_req__free(&r);
+    http_conn__move(c, CONN_FLUSH);
     if (!c->out)
-        conn__next(c);
+        http_conn__next(c);
 }
 
 static void send_whole(struct conn *c, struct buf *head, const void *body, size_t len,
@@ -157,17 +158,17 @@ static void send_whole(struct conn *c, struct buf *head, const void *body, size_
     if (len <= JOINED_MAX) {
         buf_add(head, body, len);
         uv_buf_t one = uv_buf_init(head->data, (unsigned)head->len);
-        conn__send(c, &one, 1, false);
+        http_conn__send(c, &one, 1, false);
         return;
     }
     uv_buf_t two[2] = {uv_buf_init(head->data, (unsigned)head->len), {0}};
     two[1].base = (char *)(uintptr_t)body; /* libuv has no const; it only reads */
     two[1].len = len;
-    conn__send(c, two, 2, body_is_static);
+    http_conn__send(c, two, 2, body_is_static);
 }
 
-void answer__send(struct http_req *r, int status, const char *content_type, const void *body,
-                  size_t len, bool body_is_static)
+void http_answer__send(struct http_req *r, int status, const char *content_type,
+                       const void *body, size_t len, bool body_is_static)
 {
     struct http_server *s = r->conn->server;
     bool bodyless = status == 204 || status == 304;
@@ -193,7 +194,7 @@ void answer__send(struct http_req *r, int status, const char *content_type, cons
 void http_answer(struct http_req *r, int status, const char *content_type, const void *body,
                  size_t len)
 {
-    answer__send(r, status, content_type, body, len, false);
+    http_answer__send(r, status, content_type, body, len, false);
 }
 
 void http_stream_begin(struct http_req *r, int status, const char *content_type)
@@ -215,11 +216,11 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
     if (s->cfg.on_answer)
         s->cfg.on_answer(s->cfg.ctx, r, status);
     uv_buf_t one = uv_buf_init(b->data, (unsigned)b->len);
-    conn__send(c, &one, 1, false);
+    http_conn__send(c, &one, 1, false);
     r->streaming = true;
-    conn__move(c, CONN_STREAM);
+    http_conn__move(c, CONN_STREAM);
     if (s->drain_begun)
-        conn__ready(c);
+        http_conn__ready(c);
 }
 
 size_t http_stream_write(struct http_req *r, const void *data, size_t len)
@@ -239,11 +240,11 @@ size_t http_stream_write(struct http_req *r, const void *data, size_t len)
         three[n++].len = len;
         if (r->chunked_answer)
             three[n++] = uv_buf_init(end, 2);
-        conn__send(c, three, n, false);
+        http_conn__send(c, three, n, false);
     }
-    size_t queued = conn__queued(c);
+    size_t queued = http_conn__queued(c);
     if (queued > c->server->cfg.max_queued)
-        conn__doom(c, HTTP_CLOSE_STALLED);
+        http_conn__doom(c, HTTP_CLOSE_STALLED);
     return queued;
 }
 
@@ -253,29 +254,29 @@ void http_stream_end(struct http_req *r)
     if (r->chunked_answer && !r->no_body) {
         char last[] = "0\r\n\r\n";
         uv_buf_t one = uv_buf_init(last, 5);
-        conn__send(r->conn, &one, 1, false);
+        http_conn__send(r->conn, &one, 1, false);
     }
     if (r->conn->server->draining)
         note_close(r);
     finish(r);
 }
 
-void answer__continue(struct conn *c)
+void http_answer__continue(struct conn *c)
 {
     char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     uv_buf_t one = uv_buf_init(line, sizeof(line) - 1);
 
-    conn__send(c, &one, 1, false);
+    http_conn__send(c, &one, 1, false);
 }
 
 /* The server's own word: the request never reaches an owner, and the connection ends. */
-void answer__refuse(struct conn *c, enum refusal why)
+void http_answer__refuse(struct conn *c, enum refusal why)
 {
     struct http_server *s = c->server;
     char body[200];
 
     MUST(c->state == CONN_HEAD || c->state == CONN_BODY);
-    req__free(&c->req);
+    http_req__free(&c->req);
     c->close_after = true;
     if (c->why == HTTP_CLOSE__COUNT)
         c->why = refusals[why].close;
@@ -290,7 +291,7 @@ void answer__refuse(struct conn *c, enum refusal why)
     if (s->cfg.on_answer)
         s->cfg.on_answer(s->cfg.ctx, NULL, refusals[why].status);
     send_whole(c, b, body, (size_t)n, false);
-    conn__move(c, CONN_FLUSH);
+    http_conn__move(c, CONN_FLUSH);
     if (!c->out)
-        conn__next(c);
+        http_conn__next(c);
 }

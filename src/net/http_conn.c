@@ -19,7 +19,7 @@ static const unsigned allowed[CONN__COUNT] = {
     [CONN_LINGER] = TO(CLOSED),
 };
 
-void conn__move(struct conn *c, enum conn_state to)
+void http_conn__move(struct conn *c, enum conn_state to)
 {
     struct http_server *s = c->server;
 
@@ -33,21 +33,21 @@ void conn__move(struct conn *c, enum conn_state to)
     list_append(&s->states[to], &c->link);
 }
 
-void conn__ready(struct conn *c)
+void http_conn__ready(struct conn *c)
 {
     list_remove(&c->ready);
     list_append(&c->server->ready, &c->ready);
-    server__want_turn(c->server);
+    http_server__want_turn(c->server);
 }
 
-void conn__doom(struct conn *c, enum http_close why)
+void http_conn__doom(struct conn *c, enum http_close why)
 {
     if (c->doomed || c->state == CONN_CLOSED)
         return;
     c->doomed = true;
     if (c->why == HTTP_CLOSE__COUNT)
         c->why = (uint8_t)why;
-    conn__ready(c);
+    http_conn__ready(c);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -63,10 +63,10 @@ static void on_closed(uv_handle_t *h)
     free(c->in);
     free(c->peer);
     free(c);
-    server__conn_closed(s);
+    http_server__conn_closed(s);
 }
 
-void conn__close(struct conn *c, enum http_close why)
+void http_conn__close(struct conn *c, enum http_close why)
 {
     struct http_server *s = c->server;
     bool owned = c->state == CONN_BUSY || c->state == CONN_STREAM;
@@ -76,7 +76,7 @@ void conn__close(struct conn *c, enum http_close why)
     if (c->why == HTTP_CLOSE__COUNT)
         c->why = (uint8_t)why;
     s->stats.closed[c->why]++;
-    conn__move(c, CONN_CLOSED);
+    http_conn__move(c, CONN_CLOSED);
     list_remove(&c->ready);
     if (c->out)
         list_remove(&c->out->link);
@@ -86,7 +86,7 @@ void conn__close(struct conn *c, enum http_close why)
         if (c->req->on_gone)
             c->req->on_gone(c->req->ctx, c->req);
     }
-    req__free(&c->req);
+    http_req__free(&c->req);
 }
 
 static void alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
@@ -103,7 +103,7 @@ static void on_eof(struct conn *c)
 {
     c->eof = true;
     if (c->state != CONN_FLUSH)
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -115,10 +115,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (n == UV_EOF)
             on_eof(c);
         else
-            conn__close(c, HTTP_CLOSE_GONE);
+            http_conn__close(c, HTTP_CLOSE_GONE);
         return;
     }
-    conn__feed(c, buf->base, (size_t)n);
+    http_conn__feed(c, buf->base, (size_t)n);
     if (c->in_len >= READ_SMALL && c->state >= CONN_BUSY && c->state <= CONN_FLUSH) {
         uv_read_stop(stream); /* it asks faster than it is answered */
         c->paused = true;
@@ -129,7 +129,7 @@ static void resume(struct conn *c)
 {
     c->paused = false;
     if (!c->eof && uv_read_start(&c->uv.stream, alloc, on_read) < 0)
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
 }
 
 static void linger(struct conn *c)
@@ -137,10 +137,10 @@ static void linger(struct conn *c)
     uv_os_fd_t fd;
 
     if (c->eof || uv_fileno(&c->uv.handle, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
         return;
     }
-    conn__move(c, CONN_LINGER);
+    http_conn__move(c, CONN_LINGER);
     free(c->in);
     c->in = NULL;
     c->in_len = c->in_cap = 0;
@@ -148,20 +148,20 @@ static void linger(struct conn *c)
         resume(c);
 }
 
-void conn__next(struct conn *c)
+void http_conn__next(struct conn *c)
 {
     if (c->doomed || c->state == CONN_CLOSED)
         return;
     if (c->close_after) {
         if (c->feeding) /* conn->in is being read: leave it alone for now */
-            conn__ready(c);
+            http_conn__ready(c);
         else
             linger(c);
         return;
     }
-    conn__move(c, CONN_IDLE);
+    http_conn__move(c, CONN_IDLE);
     if (!c->feeding && (c->in_len || c->paused || c->eof))
-        conn__ready(c);
+        http_conn__ready(c);
 }
 
 static void tell_drain(struct conn *c)
@@ -180,10 +180,10 @@ static void tell_drain(struct conn *c)
     }
 }
 
-void conn__turn(struct conn *c)
+void http_conn__turn(struct conn *c)
 {
     if (c->doomed) {
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
         return;
     }
     if (c->state == CONN_FLUSH && c->close_after && !c->out) {
@@ -194,9 +194,9 @@ void conn__turn(struct conn *c)
         tell_drain(c);
     if (c->state != CONN_IDLE)
         return;
-    conn__feed(c, NULL, 0);
+    http_conn__feed(c, NULL, 0);
     if (c->eof && (c->state <= CONN_BODY))
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
     else if (c->paused && c->state != CONN_CLOSED && c->in_len < READ_SMALL)
         resume(c);
 }
@@ -205,23 +205,23 @@ static void expire(struct conn *c)
 {
     switch (c->state) {
     case CONN_IDLE:
-        conn__close(c, HTTP_CLOSE_IDLE);
+        http_conn__close(c, HTTP_CLOSE_IDLE);
         return;
     case CONN_HEAD:
         if (c->in_len == 0) /* it never said a word, so it is told none */
-            conn__close(c, HTTP_CLOSE_HEAD_TIMEOUT);
+            http_conn__close(c, HTTP_CLOSE_HEAD_TIMEOUT);
         else
-            answer__refuse(c, REFUSE_HEAD_TIMEOUT);
+            http_answer__refuse(c, REFUSE_HEAD_TIMEOUT);
         return;
     case CONN_BODY:
-        answer__refuse(c, REFUSE_BODY_TIMEOUT);
+        http_answer__refuse(c, REFUSE_BODY_TIMEOUT);
         return;
     default:
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
     }
 }
 
-void conn__sweep(struct http_server *s)
+void http_conn__sweep(struct http_server *s)
 {
     int64_t now = loop_now(s->loop);
 
@@ -236,10 +236,10 @@ void conn__sweep(struct http_server *s)
             expire(c);
         }
     }
-    out__sweep(s, now);
+    http_out__sweep(s, now);
 }
 
-void conn__accept(struct http_server *s)
+void http_conn__accept(struct http_server *s)
 {
     struct conn *c = xalloc(sizeof(*c));
     int rc;
@@ -254,12 +254,12 @@ void conn__accept(struct http_server *s)
     s->all_conns++;
     s->stats.accepted++;
     s->in_state[CONN_HEAD]++;
-    conn__move(c, CONN_HEAD);
+    http_conn__move(c, CONN_HEAD);
     if (uv_accept(&s->listener.stream, &c->uv.stream) < 0 ||
         uv_read_start(&c->uv.stream, alloc, on_read) < 0)
-        conn__close(c, HTTP_CLOSE_GONE);
+        http_conn__close(c, HTTP_CLOSE_GONE);
     else if (s->all_conns > s->cfg.max_conns + OVERFLOW_CONNS)
-        conn__close(c, HTTP_CLOSE_CONNECTIONS);
+        http_conn__close(c, HTTP_CLOSE_CONNECTIONS);
     else if (s->all_conns > s->cfg.max_conns)
-        answer__refuse(c, REFUSE_CONNECTIONS);
+        http_answer__refuse(c, REFUSE_CONNECTIONS);
 }

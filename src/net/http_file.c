@@ -93,7 +93,7 @@ void http_answer_file(struct http_req *r, const char *content_type, const char *
     http_header(r, "ETag", "%s", etag);
     http_header(r, "Accept-Ranges", "bytes");
     if (none_match.data && none_match_hits(none_match, etag)) {
-        answer__send(r, 304, NULL, NULL, 0, false);
+        http_answer__send(r, 304, NULL, NULL, 0, false);
         return;
     }
     /* If-Range compares strongly; a weak tag or a date means: send it all. */
@@ -101,16 +101,16 @@ void http_answer_file(struct http_req *r, const char *content_type, const char *
         range = parse_range(http_req_header(r, "range"), len, &from, &to);
     switch (range) {
     case RANGE_NONE:
-        answer__send(r, 200, content_type, body, len, true);
+        http_answer__send(r, 200, content_type, body, len, true);
         return;
     case RANGE_PART:
         http_header(r, "Content-Range", "bytes %llu-%llu/%zu", (unsigned long long)from,
                     (unsigned long long)to, len);
-        answer__send(r, 206, content_type, start + from, (size_t)(to - from + 1), true);
+        http_answer__send(r, 206, content_type, start + from, (size_t)(to - from + 1), true);
         return;
     case RANGE_OUTSIDE:
         http_header(r, "Content-Range", "bytes */%zu", len);
-        answer__send(r, 416, NULL, NULL, 0, false);
+        http_answer__send(r, 416, NULL, NULL, 0, false);
         return;
     }
 }

@@ -11,7 +11,7 @@
 
 static void on_written(uv_write_t *w, int status);
 
-size_t conn__queued(const struct conn *c)
+size_t http_conn__queued(const struct conn *c)
 {
     return c->out ? uv_stream_get_write_queue_size(&c->uv.stream) + c->out->next.len : 0;
 }
@@ -33,7 +33,7 @@ static void arm(struct out *o)
 
     list_remove(&o->link);
     o->deadline = loop_now(s->loop) + s->cfg.write_ms;
-    o->mark = o->put - conn__queued(o->conn);
+    o->mark = o->put - http_conn__queued(o->conn);
     list_append(&s->stalled, &o->link);
 }
 
@@ -54,19 +54,19 @@ static void on_written(uv_write_t *w, int status)
 
     if (status < 0 || c->state == CONN_CLOSED) {
         out_free(c);
-        conn__doom(c, HTTP_CLOSE_GONE);
+        http_conn__doom(c, HTTP_CLOSE_GONE);
         return;
     }
     if (o->next.len) {
         if (fly_next(o) < 0) {
             out_free(c);
-            conn__doom(c, HTTP_CLOSE_GONE);
+            http_conn__doom(c, HTTP_CLOSE_GONE);
         }
         return;
     }
     out_free(c);
     if (c->state == CONN_FLUSH)
-        conn__next(c);
+        http_conn__next(c);
 }
 
 /* What is left of bufs after n bytes were sent. */
@@ -120,7 +120,7 @@ static bool begin(struct conn *c, const uv_buf_t *bufs, unsigned count, bool las
 
 #define MAX_BUFS 4
 
-void conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static)
+void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static)
 {
     uv_buf_t left[MAX_BUFS];
 
@@ -133,30 +133,30 @@ void conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_
             c->out->put += bufs[i].len;
         }
         if (c->out->next.full)
-            conn__doom(c, HTTP_CLOSE_STALLED);
+            http_conn__doom(c, HTTP_CLOSE_STALLED);
         return;
     }
     int n = uv_try_write(&c->uv.stream, bufs, count);
     if (n < 0 && n != UV_EAGAIN) {
-        conn__doom(c, HTTP_CLOSE_GONE);
+        http_conn__doom(c, HTTP_CLOSE_GONE);
         return;
     }
     memcpy(left, bufs, count * sizeof(*bufs));
     count = skip(left, count, n > 0 ? (size_t)n : 0);
     if (count && !begin(c, left, count, last_is_static))
-        conn__doom(c, HTTP_CLOSE_STALLED);
+        http_conn__doom(c, HTTP_CLOSE_STALLED);
 }
 
-void out__sweep(struct http_server *s, int64_t now)
+void http_out__sweep(struct http_server *s, int64_t now)
 {
     LIST_EACH(at, after, &s->stalled)
     {
         struct out *o = LIST_ITEM(at, struct out, link);
         if (o->deadline > now)
             break;
-        if (o->put - conn__queued(o->conn) > o->mark)
+        if (o->put - http_conn__queued(o->conn) > o->mark)
             arm(o); /* slow, but it reads */
         else
-            conn__close(o->conn, HTTP_CLOSE_STALLED);
+            http_conn__close(o->conn, HTTP_CLOSE_STALLED);
     }
 }

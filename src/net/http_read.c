@@ -9,7 +9,7 @@ static void dispatch(struct conn *c)
 {
     struct http_server *s = c->server;
 
-    conn__move(c, CONN_BUSY);
+    http_conn__move(c, CONN_BUSY);
     s->stats.requests++;
     c->req->started_ns = loop_hrtime_ns();
     s->cfg.on_request(s->cfg.ctx, c->req);
@@ -27,21 +27,21 @@ static void take_head(struct conn *c, const char *data, size_t len, bool more)
     if (!why && h.length > s->cfg.max_body)
         why = REFUSE_BODY_SIZE;
     if (!why) {
-        c->req = req__new(&h, c);
+        c->req = http_req__new(&h, c);
         if (!c->req)
             why = REFUSE_MEMORY;
     }
     if (why) {
-        answer__refuse(c, why);
+        http_answer__refuse(c, why);
         return;
     }
     if (!h.chunked && h.length == 0) {
         dispatch(c);
         return;
     }
-    conn__move(c, CONN_BODY);
+    http_conn__move(c, CONN_BODY);
     if (h.expect_continue && !more)
-        answer__continue(c);
+        http_answer__continue(c);
 }
 
 static size_t read_head(struct conn *c, const char *data, size_t len)
@@ -52,7 +52,7 @@ static size_t read_head(struct conn *c, const char *data, size_t len)
     case PARSE_MORE:
         return 0;
     case PARSE_REFUSED:
-        answer__refuse(c, why);
+        http_answer__refuse(c, why);
         return len;
     case PARSE_DONE:
         break;
@@ -68,8 +68,8 @@ static size_t read_length(struct conn *c, const char *data, size_t len)
     struct http_req *r = c->req;
     size_t n = len < r->body_left ? len : (size_t)r->body_left;
 
-    if (!req__add_body(r, data, n, r->body_left)) {
-        answer__refuse(c, REFUSE_MEMORY);
+    if (!http_req__add_body(r, data, n, r->body_left)) {
+        http_answer__refuse(c, REFUSE_MEMORY);
         return len;
     }
     r->body_left -= n;
@@ -94,13 +94,13 @@ static size_t read_chunked(struct conn *c, const char *data, size_t len)
     case PARSE_MORE:
         if (r->body_len + run.len + r->chunked.left > max)
             why = REFUSE_BODY_SIZE;
-        else if (run.len && !req__add_body(r, run.data, run.len, r->chunked.left))
+        else if (run.len && !http_req__add_body(r, run.data, run.len, r->chunked.left))
             why = REFUSE_MEMORY;
         break;
     }
     if (!why)
         return used;
-    answer__refuse(c, why);
+    http_answer__refuse(c, why);
     return len;
 }
 
@@ -113,7 +113,7 @@ static size_t use(struct conn *c, const char *data, size_t len)
         size_t n;
         switch (c->state) {
         case CONN_IDLE:
-            conn__move(c, CONN_HEAD);
+            http_conn__move(c, CONN_HEAD);
             continue;
         case CONN_HEAD:
             n = read_head(c, data + at, len - at);
@@ -160,7 +160,7 @@ static void drop_kept(struct conn *c)
 }
 
 /* `data` is new and comes after what is kept; it may be empty. */
-void conn__feed(struct conn *c, const char *data, size_t len)
+void http_conn__feed(struct conn *c, const char *data, size_t len)
 {
     size_t used;
 
@@ -168,9 +168,9 @@ void conn__feed(struct conn *c, const char *data, size_t len)
     if (c->in_len == 0) { /* the usual case: nothing is copied */
         used = use(c, data, len);
         if (used < len && !keep(c, data + used, len - used))
-            conn__doom(c, HTTP_CLOSE_CONNECTIONS);
+            http_conn__doom(c, HTTP_CLOSE_CONNECTIONS);
     } else if (len && !keep(c, data, len)) {
-        conn__doom(c, HTTP_CLOSE_CONNECTIONS);
+        http_conn__doom(c, HTTP_CLOSE_CONNECTIONS);
     } else {
         used = use(c, c->in, c->in_len);
         if (used == c->in_len) {

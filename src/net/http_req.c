@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* One block: the struct, the decoded path, the query and the header lines. */
-struct http_req *req__new(const struct http_head *h, struct conn *c)
+struct http_req *http_req__new(const struct http_head *h, struct conn *c)
 {
     size_t room = sizeof(struct http_req) + h->path.len + h->query.len + h->headers.len + 3;
     struct http_req *r = malloc(room);
@@ -41,7 +41,7 @@ struct http_req *req__new(const struct http_head *h, struct conn *c)
  * `expect`: how many bytes are still to come, 0 if unknown. Memory grows with what has really
  * come (doubling), not with what was announced: an announcement costs a client nothing.
  */
-bool req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect)
+bool http_req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect)
 {
     if (r->body_len + len + 1 > r->body_cap) {
         size_t cap = r->body_cap * 2;
@@ -61,7 +61,7 @@ bool req__add_body(struct http_req *r, const char *data, size_t len, uint64_t ex
     return true;
 }
 
-void req__free(struct http_req **r)
+void http_req__free(struct http_req **r)
 {
     if (!*r)
         return;
@@ -202,6 +202,6 @@ void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_
 {
     r->on_drain = fn;
     if (r->conn->server->drain_begun) { /* it came too late to be told with the others */
-        conn__ready(r->conn);
+        http_conn__ready(r->conn);
     }
 }

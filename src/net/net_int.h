@@ -1,11 +1,11 @@
 /*
  * Private to net/: the loop, and how the files of the HTTP server know each other.
  *
- * A connection is always in one state, and a state is a list: conn__move() is the only writer.
- * A state's time limit is the same for everybody in it, so its list is in the order of the
- * deadlines, and one timer of the server looks at the heads of the lists. Nothing is closed
- * inside a call from above: conn__doom() leaves it to the end of the loop's turn, so a request
- * never dies in its owner's hands.
+ * A connection is always in one state, and a state is a list: http_conn__move() is the only
+ * writer. A state's time limit is the same for everybody in it, so its list is in the order of
+ * the deadlines, and one timer of the server looks at the heads of the lists. Nothing is closed
+ * inside a call from above: http_conn__doom() leaves it to the end of the loop's turn, so a
+ * request never dies in its owner's hands.
  */
 #pragma once
 
@@ -41,8 +41,9 @@ enum conn_state {
 #define READ_SMALL ((size_t)16 * 1024) /* one read, and so the most that is read ahead */
 #define READ_LARGE ((size_t)64 * 1024) /* one read of a body */
 #define LINGER_MS 2000
-#define OVERFLOW_CONNS 64u /* above max_conns: so many are told why, the rest is just closed   \
-                            */
+#define OVERFLOW_CONNS                                                                         \
+    64u /* above max_conns: so many are told why, the rest is just closed                      \
+         */
 
 /* Exists while a client does not take what we have. */
 struct out {
@@ -63,9 +64,9 @@ struct conn {
         uv_pipe_t pipe;
     } uv; /* first: libuv hands it back */
     uint32_t magic;
-    uint8_t state;     /* enum conn_state, written by conn__move() */
+    uint8_t state;     /* enum conn_state, written by http_conn__move() */
     uint8_t why;       /* enum http_close: the first reason given, HTTP_CLOSE__COUNT: none */
-    bool feeding;      /* conn__feed() is on the stack */
+    bool feeding;      /* http_conn__feed() is on the stack */
     bool paused;       /* reading is stopped: too much was read ahead */
     bool eof;          /* the client sends no more */
     bool doomed;       /* to be closed at the end of the turn */
@@ -136,34 +137,35 @@ struct http_server {
 };
 
 /* http.c */
-void server__want_turn(struct http_server *s);
-void server__conn_closed(struct http_server *s);
+void http_server__want_turn(struct http_server *s);
+void http_server__conn_closed(struct http_server *s);
 
 /* http_conn.c */
-void conn__accept(struct http_server *s);
-void conn__move(struct conn *c, enum conn_state to);
-void conn__doom(struct conn *c, enum http_close why);
-void conn__close(struct conn *c, enum http_close why);
-void conn__next(struct conn *c); /* the answer is out: close, or wait for the next request */
-void conn__turn(struct conn *c); /* at the end of a turn, for conns on server->ready */
-void conn__ready(struct conn *c);
-void conn__sweep(struct http_server *s);
+void http_conn__accept(struct http_server *s);
+void http_conn__move(struct conn *c, enum conn_state to);
+void http_conn__doom(struct conn *c, enum http_close why);
+void http_conn__close(struct conn *c, enum http_close why);
+void http_conn__next(
+    struct conn *c); /* the answer is out: close, or wait for the next request */
+void http_conn__turn(struct conn *c); /* at the end of a turn, for conns on server->ready */
+void http_conn__ready(struct conn *c);
+void http_conn__sweep(struct http_server *s);
 
 /* http_read.c: bytes to requests */
-void conn__feed(struct conn *c, const char *data, size_t len);
+void http_conn__feed(struct conn *c, const char *data, size_t len);
 
 /* http_out.c */
-void conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static);
-size_t conn__queued(const struct conn *c);
-void out__sweep(struct http_server *s, int64_t now);
+void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static);
+size_t http_conn__queued(const struct conn *c);
+void http_out__sweep(struct http_server *s, int64_t now);
 
 /* http_answer.c */
-void answer__refuse(struct conn *c, enum refusal why);
-void answer__send(struct http_req *r, int status, const char *content_type, const void *body,
-                  size_t len, bool body_is_static);
-void answer__continue(struct conn *c); /* 100 */
+void http_answer__refuse(struct conn *c, enum refusal why);
+void http_answer__send(struct http_req *r, int status, const char *content_type,
+                       const void *body, size_t len, bool body_is_static);
+void http_answer__continue(struct conn *c); /* 100 */
 
 /* http_req.c */
-struct http_req *req__new(const struct http_head *h, struct conn *c);
-bool req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect);
-void req__free(struct http_req **r);
+struct http_req *http_req__new(const struct http_head *h, struct conn *c);
+bool http_req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect);
+void http_req__free(struct http_req **r);

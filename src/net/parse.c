@@ -379,7 +379,7 @@ enum refusal http_head_parse(const char *data, size_t len, struct http_head *ret
     struct framing f = {0};
     struct str authority = {0};
 
-    *ret = (struct http_head){.method = HTTP_METHOD__COUNT};
+    *ret = (struct http_head){.method = HTTP_METHOD__COUNT, .query = {"", 0}};
     if (!end || len - (size_t)(end - data) < 4)
         return REFUSE_LINE;
     enum refusal why = parse_line((struct str){data, (size_t)(end - data)}, ret, &authority);

@@ -68,6 +68,7 @@ bool http_is_token(struct str s);
 /* chunk.c: a body in chunks. All zeros at its start. */
 struct http_chunked {
     uint64_t left;     /* data bytes that the current chunk still has */
+    uint64_t size;     /* the size being read */
     uint32_t overhead; /* bytes of extensions and trailers so far */
     uint8_t state;
     uint8_t digits;

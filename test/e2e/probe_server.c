@@ -61,14 +61,14 @@ static uint64_t counter(const char *name)
     struct http_stats st;
 
     http_server_stats(probe.server, &st);
-    if (strcmp(name, "gone") == 0)
+    if (strcmp(name, "told_gone") == 0)
         return probe.gone;
     if (strcmp(name, "conns") == 0)
         return st.conns;
     if (strcmp(name, "accepted") == 0)
         return st.accepted;
-    if (strcmp(name, "streams") == 0)
-        return st.streams;
+    if (strcmp(name, "busy") == 0)
+        return st.busy;
     for (int i = 0; i < HTTP_CLOSE__COUNT; i++) {
         if (strcmp(name, http_close_label((enum http_close)i)) == 0)
             return st.closed[i];
@@ -177,7 +177,7 @@ static void answer_stats(struct http_req *r)
 
     http_server_stats(probe.server, &st);
     buf_printf(&b,
-               "{\"rss_kb\":%llu,\"gone\":%llu,\"accepted\":%llu,\"requests\":%llu,"
+               "{\"rss_kb\":%llu,\"told_gone\":%llu,\"accepted\":%llu,\"requests\":%llu,"
                "\"conns\":%u,\"streams\":%u,\"busy\":%u",
                (unsigned long long)rss_kb(), (unsigned long long)probe.gone,
                (unsigned long long)st.accepted, (unsigned long long)st.requests, st.conns,

@@ -1,5 +1,6 @@
 /* The table of commands, and what all of them share. */
 #include "cli/cli.h"
+#include "cli/cli_int.h"
 
 #include "base/strs.h"
 
@@ -102,24 +103,30 @@ int cli_run(int argc, char **argv)
     return code;
 }
 
-int cli_fail(const struct err *e)
-{
-    fprintf(stderr, "maya: %s\n", e->msg);
-    if (e->code == ERR_INVALID)
-        return CLI_USAGE;
-    return err_retry_after_s(e->code) > 0 ? CLI_TRY_AGAIN : CLI_FAILED;
-}
-
 int cli_fail_with(enum cli_exit code, const char *fmt, ...)
 {
+    struct buf text = BUF_INIT, clean = BUF_INIT;
     va_list ap;
 
-    fputs("maya: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    cli__clean(&clean, buf_text(&text)); /* it may quote what somebody else wrote */
+    fprintf(stderr, "maya: %s\n", buf_text(&clean));
+    buf_release(&clean);
+    buf_release(&text);
     return code;
+}
+
+int cli_fail(const struct err *e)
+{
+    enum cli_exit code = CLI_FAILED;
+
+    if (e->code == ERR_INVALID)
+        code = CLI_USAGE;
+    else if (err_retry_after_s(e->code) > 0)
+        code = CLI_TRY_AGAIN;
+    return cli_fail_with(code, "%s", e->msg);
 }
 
 bool cli_wants_help(int argc, char **argv)

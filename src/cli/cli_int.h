@@ -11,7 +11,10 @@
 
 /* sse.c */
 
-/* Reads text/event-stream in pieces of any size. Events without data are no events. */
+/*
+ * Reads text/event-stream in pieces of any size. Events without data are no events. Other than
+ * in a browser an id is that of its own event only: it tells which events were here before.
+ */
 struct cli_sse {
     void (*on_event)(void *self, const char *id, const char *data); /* id "": none */
     void *self;

@@ -228,7 +228,7 @@ static void on_error(struct turn *t, const json_t *event)
 static void on_event(void *self, const char *id, const char *data)
 {
     struct turn *t = self;
-    json_t *event = json_loads(data, 0, NULL);
+    json_t *event = json_loads(data, JSON_ALLOW_NUL, NULL);
     const char *type = text_of(event, "type");
 
     /* What cannot be read is asked for again, so it must not count as seen. */

@@ -23,6 +23,7 @@ static void end_event(struct cli_sse *s)
     if (s->has_data && !s->data.full)
         s->on_event(s->self, buf_text(&s->id), buf_text(&s->data));
     buf_clear(&s->data);
+    buf_clear(&s->id);
     s->has_data = false;
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "memory/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct fixture {

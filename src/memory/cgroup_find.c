@@ -140,13 +140,13 @@ void place__find(const char *root, const char *controller, struct cgroup_place *
     if (file__read(root, "/proc/self", "mountinfo", &mounts)) {
         /* A controller is bound to one hierarchy: when v1 has it, a v2 tree beside does not. */
         char *path = own_path(buf_text(&groups), controller);
-        if (mounted(buf_text(&mounts), controller, &mount_root, &ret->mount)) {
-            ret->found = true;
-        } else if (!path && mounted(buf_text(&mounts), NULL, &mount_root, &ret->mount)) {
+        if (!mounted(buf_text(&mounts), controller, &mount_root, &ret->mount) && !path &&
+            mounted(buf_text(&mounts), NULL, &mount_root, &ret->mount)) {
             path = own_path(buf_text(&groups), NULL);
-            ret->found = ret->v2 = true;
+            ret->v2 = true;
         }
-        if (ret->found) {
+        if (mount_root) {
+            ret->found = true;
             ret->below = below(path, mount_root);
             ret->ours = *ret->below || strcmp(mount_root, "/") != 0 || in_namespace(root);
         }

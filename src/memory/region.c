@@ -286,6 +286,7 @@ void *region_resize(struct region *r, void *p, size_t old_size, size_t new_size)
     if (!to)
         return NULL;
     memcpy(to, p, old_size);
-    region__give(r, p, old_size);
-    return to;
+    if (c)
+        region__give(r, p, old_size);
+    return to; /* NOLINT(clang-analyzer-unix.Malloc): `to` did not fit into the chunk of p */
 }

@@ -246,6 +246,47 @@ static void a_released_region_serves_again(void)
     CHECK_INT(b.used, 0);
 }
 
+/* Allocations, resizes and gifts in any order: nobody's bytes are ever another's. */
+static void nobody_writes_into_another(void)
+{
+    struct {
+        unsigned char *p;
+        size_t n;
+    } held[64] = {0};
+    struct budget b;
+    struct region r;
+    unsigned seed = 1;
+
+    setup(&b, &r, 400000, 512);
+    for (int round = 0; round < 20000; round++) {
+        seed = seed * 1103515245 + 12345;
+        unsigned i = (seed >> 16) % 64, what = (seed >> 24) % 8;
+        seed = seed * 1103515245 + 12345;
+        size_t n = 1 + (seed >> 16) % (what == 7 ? 40000 : 300);
+        for (size_t at = 0; at < held[i].n; at++)
+            CHECK(held[i].p[at] == (unsigned char)i);
+        if (what == 0 && held[i].p) {
+            region__give(&r, held[i].p, held[i].n);
+            held[i].p = NULL;
+            held[i].n = 0;
+            continue;
+        }
+        unsigned char *p = region_resize(&r, held[i].p, held[i].n, n);
+        if (!p)
+            continue;
+        memset(p, (int)i, n);
+        held[i].p = p;
+        held[i].n = n;
+        CHECK(b.used <= 400000);
+        if (round % 4000 == 3999) {
+            region_release(&r);
+            memset(held, 0, sizeof(held));
+        }
+    }
+    region_release(&r);
+    CHECK_INT(b.used, 0);
+}
+
 static const struct tap_case cases[] = {
     {"the charge is what malloc holds", charge_is_what_malloc_holds},
     {"small sessions are small", small_sessions_are_small},
@@ -261,6 +302,7 @@ static const struct tap_case cases[] = {
     {"a resize that is refused keeps p", a_resize_that_is_refused_keeps_p},
     {"a buf lives in it", a_buf_lives_in_it},
     {"a released region serves again", a_released_region_serves_again},
+    {"nobody writes into another", nobody_writes_into_another},
 };
 
 TAP_MAIN(cases)

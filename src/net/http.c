@@ -151,12 +151,14 @@ void http_server__want_turn(struct http_server *s)
 static int make_tcp(struct http_server *s, struct err *e)
 {
     const struct http_cfg *cfg = &s->cfg;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     char port[12];
 
     snprintf(port, sizeof(port), "%d", cfg->port);
-    int rc = getaddrinfo(cfg->host, port, &hints, &found);
+    const char *host = strcmp(cfg->host, "localhost") == 0 ? "127.0.0.1" : cfg->host;
+    int rc = getaddrinfo(host, port, &hints, &found); /* numbers only: it never waits */
     if (rc != 0)
         return err_set(e, ERR_IO, 0, "listen on '%s' port %d: %s", cfg->host, cfg->port,
                        gai_strerror(rc));

@@ -43,15 +43,20 @@ struct http_req *http_req__new(const struct http_head *h, struct conn *c)
  */
 bool http_req__add_body(struct http_req *r, const char *data, size_t len, uint64_t expect)
 {
+    struct http_server *s = r->conn->server;
+
     if (r->body_len + len + 1 > r->body_cap) {
         size_t cap = r->body_cap * 2;
         if (expect && cap > r->body_len + expect + 1)
             cap = r->body_len + (size_t)expect + 1;
         if (cap < r->body_len + len + 1)
             cap = r->body_len + len + 1;
+        if (s->cfg.max_bodies && s->bodies - r->body_cap + cap > s->cfg.max_bodies)
+            return false;
         char *p = realloc(r->body, cap);
         if (!p)
             return false;
+        s->bodies += cap - r->body_cap;
         r->body = p;
         r->body_cap = cap;
     }
@@ -67,6 +72,7 @@ void http_req__free(struct http_req **r)
         return;
     MUST((*r)->magic == REQ_MAGIC);
     (*r)->magic = 0;
+    (*r)->conn->server->bodies -= (*r)->body_cap;
     buf_release(&(*r)->headers);
     free((*r)->body);
     free(*r);

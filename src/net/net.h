@@ -64,18 +64,19 @@ enum http_method {
 const char *http_method_text(enum http_method m);
 
 struct http_cfg {
-    const char *host; /* "0.0.0.0", "::", "127.0.0.1" or "unix:/path" */
+    const char *host; /* "0.0.0.0", "::", "localhost" or "unix:/path"; no names */
     int port;         /* 0: any free one */
     int inherited_fd; /* a listening socket given to us, or -1 */
     int backlog;
     size_t max_head;    /* request line and headers; 431 above */
     size_t max_body;    /* 413 above, told from Content-Length before reading */
+    size_t max_bodies;  /* held at once by all connections together; 503 above; 0: no limit */
     uint32_t max_conns; /* above: 503 and close, counted */
     size_t max_queued;  /* bytes waiting for a slow reader before it is cut off */
-    int64_t head_ms;    /* whole head must have come; idle keep-alive too */
-    int64_t idle_ms;
-    int64_t body_ms;  /* whole body must have come */
-    int64_t write_ms; /* a reader that takes nothing for so long is cut off */
+    int64_t head_ms;    /* the whole head must have come, since accept or its first byte */
+    int64_t idle_ms;    /* between two requests */
+    int64_t body_ms;    /* the whole body must have come */
+    int64_t write_ms;   /* a reader that takes nothing for so long is cut off */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
@@ -110,11 +111,16 @@ void http_server_stats(const struct http_server *s, struct http_stats *ret);
 void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *),
                        void *ctx);
 bool http_server_draining(const struct http_server *s);
-void http_server_free(struct http_server **s); /* after drained, or to cut everything */
+/* After drained, or to cut everything; sockets are closed as the loop turns, or loop_free(). */
+void http_server_free(struct http_server **s);
 
-/* The request. All texts are borrowed and valid until the answer is whole. */
+/*
+ * The request. All texts are borrowed and valid until the answer is whole. A method that is
+ * none of enum http_method was answered 501 by the server. A client that shuts its sending
+ * side while its request is in progress counts as gone.
+ */
 enum http_method http_req_method(const struct http_req *r);
-struct str http_req_path(const struct http_req *r);  /* percent-decoded, "/" first, no "?…" */
+struct str http_req_path(const struct http_req *r);  /* percent-decoded, "/…" or "*" */
 struct str http_req_query(const struct http_req *r); /* raw, without "?" */
 /* {NULL, 0} when there is none. */
 struct str http_req_header(const struct http_req *r, const char *lower_name);
@@ -130,7 +136,11 @@ void *http_req_ctx(const struct http_req *r);
 /* The client is gone before the answer was whole: called once, then `r` is dead. */
 void http_req_on_gone(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
 
-/* The answer. Headers first (any number), then one of: http_answer, http_stream_begin. */
+/*
+ * The answer. Headers first (any number), then one of: http_answer, http_stream_begin. The
+ * server's own are Content-Type, Content-Length, Transfer-Encoding, Connection and Date. Line
+ * ends and other control characters in a value become spaces.
+ */
 void http_header(struct http_req *r, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Content-Length and, for HEAD, no body. Afterwards `r` is dead. `body` is copied. */
 void http_answer(struct http_req *r, int status, const char *content_type, const void *body,
@@ -140,7 +150,10 @@ void http_answer_file(struct http_req *r, const char *content_type, const char *
                       const void *body, size_t len);
 /* A body of unknown length (chunked). The request stays alive until end, or gone. */
 void http_stream_begin(struct http_req *r, int status, const char *content_type);
-/* Returns the bytes waiting to be sent; above cfg.max_queued the reader is cut off. */
+/*
+ * Returns the bytes waiting to be sent; above cfg.max_queued the reader is cut off (on_gone
+ * comes later, never inside this call). With len 0 it only tells.
+ */
 size_t http_stream_write(struct http_req *r, const void *data, size_t len);
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
 /* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */

@@ -97,8 +97,8 @@ struct http_req {
     uint64_t body_left; /* of Content-Length */
     struct http_chunked chunked;
     char *body;
-    size_t body_len, body_cap;
-    struct buf headers; /* the answer's, from http_header() */
+    size_t body_len, body_cap; /* body_cap is counted in server->bodies */
+    struct buf headers;        /* the answer's, from http_header() */
     uint32_t path_len, query_len, headers_len;
     char text[]; /* path, NUL, query, NUL, header lines */
 };
@@ -120,6 +120,7 @@ struct http_server {
     bool turn_wanted;
     int port;
     unsigned handles;              /* open libuv handles; freed at none */
+    size_t bodies;                 /* memory of request bodies */
     unsigned all_conns;            /* also those that close */
     int64_t limit_ms[CONN__COUNT]; /* 0: no limit */
     int64_t tick_ms;

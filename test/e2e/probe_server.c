@@ -322,6 +322,8 @@ static void set_flag(struct http_cfg *cfg, const char *flag, const char *value)
         cfg->max_head = (size_t)n;
     else if (strcmp(flag, "--max-body") == 0)
         cfg->max_body = (size_t)n;
+    else if (strcmp(flag, "--max-bodies") == 0)
+        cfg->max_bodies = (size_t)n;
     else if (strcmp(flag, "--max-conns") == 0)
         cfg->max_conns = (uint32_t)n;
     else if (strcmp(flag, "--max-queued") == 0)

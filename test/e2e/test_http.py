@@ -740,6 +740,25 @@ def test_thousands_of_half_open_connections(start):
         assert p.ask().status == 200
 
 
+def test_bodies_of_all_connections_are_bounded():
+    with probe_with(max_bodies=1000000) as p, contextlib.ExitStack() as stack:
+        begun = POST + b"Content-Length: 400000\r\n\r\n" + b"x" * 399999
+        clients = [stack.enter_context(p.client()) for _ in range(3)]
+        for c in clients:
+            c.send(begun)
+        told = select.select([c.sock for c in clients], [], [], LIMIT)[0]
+        assert len(told) == 1
+        for c in clients:
+            if c.sock in told:
+                r = c.reply()
+                check_refusal(r, c.ended(), 503, "out_of_memory")
+                assert r.headers["retry-after"] == "1"
+            else:
+                c.send(b"x")
+                assert len(c.reply().body) == 400000
+        assert len(p.ask("/echo", "POST", b"x" * 400000).body) == 400000
+
+
 def test_too_many_connections():
     with probe_with(max_conns=10) as p, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(p.client()) for _ in range(10)]

@@ -1,0 +1,348 @@
+/* The whole server in this process, spoken to over socket pairs of its own unix socket. */
+#include "net/http.c"
+#include "unit/tap.h"
+
+static struct {
+    struct loop *loop;
+    struct http_server *server;
+    struct loop_timer *giving_up;
+    struct http_cfg cfg;
+    struct http_req *held;
+    char folder[32], path[64];
+    int requests, answers, last_status, gone, drained;
+    void (*on_request)(struct http_req *r);
+} t;
+
+static void on_request(void *ctx, struct http_req *r)
+{
+    CHECK(ctx == &t);
+    t.requests++;
+    t.on_request(r);
+}
+
+static void on_answer(void *ctx, struct http_req *r, int status)
+{
+    (void)r;
+    CHECK(ctx == &t);
+    t.answers++;
+    t.last_status = status;
+}
+
+static void give_up(void *ctx)
+{
+    (void)ctx;
+    CHECK(!"the loop had nothing to do for ten seconds");
+    loop_stop(t.loop);
+}
+
+static void begin(void (*handler)(struct http_req *r))
+{
+    struct err e = {0};
+
+    memset(&t, 0, sizeof(t));
+    t.on_request = handler;
+    str_copy(t.folder, sizeof(t.folder), "/tmp/net-XXXXXX");
+    CHECK(mkdtemp(t.folder) != NULL);
+    snprintf(t.path, sizeof(t.path), "unix:%s/s", t.folder);
+    t.cfg = (struct http_cfg){.host = t.path,
+                              .inherited_fd = -1,
+                              .max_head = 8192,
+                              .max_body = 65536,
+                              .max_conns = 100,
+                              .max_queued = 65536,
+                              .head_ms = 10000,
+                              .idle_ms = 10000,
+                              .body_ms = 10000,
+                              .write_ms = 10000,
+                              .on_request = on_request,
+                              .on_answer = on_answer,
+                              .ctx = &t};
+    CHECK_INT(loop_new(&t.loop, &e), 0);
+    CHECK_INT(http_server_new(t.loop, &t.cfg, &t.server, &e), 0);
+    t.giving_up = loop_after(t.loop, 10000, give_up, NULL);
+}
+
+static void end(void)
+{
+    http_server_free(&t.server);
+    CHECK(!t.server);
+    loop_timer_free(&t.giving_up);
+    loop_free(&t.loop); /* dies if anything is left open */
+    CHECK_INT(rmdir(t.folder), 0);
+}
+
+static int dial(void)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    str_copy(sa.sun_path, sizeof(sa.sun_path), t.path + 5);
+    CHECK_INT(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* Turn the loop until the condition holds. */
+#define TURN_UNTIL(cond)                                                                       \
+    do {                                                                                       \
+        for (int turns = 0; !(cond) && turns < 10000; turns++)                                 \
+            uv_run(&t.loop->uv, UV_RUN_ONCE);                                                  \
+        CHECK(cond);                                                                           \
+    } while (0)
+
+/* What has been answered, without waiting. */
+static const char *heard(int fd)
+{
+    static char text[4096];
+    ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void hold(struct http_req *r)
+{
+    t.held = r;
+}
+
+static void hello(struct http_req *r)
+{
+    http_answer(r, 200, "text/plain", "hello", 5);
+}
+
+static void on_gone(void *ctx, struct http_req *r)
+{
+    CHECK(ctx == &t && r == t.held);
+    t.gone++;
+    t.held = NULL;
+}
+
+static void hold_stream(struct http_req *r)
+{
+    t.held = r;
+    http_req_set_ctx(r, &t);
+    CHECK(http_req_ctx(r) == &t);
+    http_req_on_gone(r, on_gone);
+    http_stream_begin(r, 200, "text/event-stream");
+}
+
+static void on_drained(void *ctx)
+{
+    CHECK(ctx == &t);
+    t.drained++;
+}
+
+static void answers(void)
+{
+    begin(hello);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.answers == 1);
+    CHECK_INT(t.last_status, 200);
+    CHECK(strstr(heard(fd), "\r\n\r\nhello") != NULL);
+    struct http_stats st;
+    http_server_stats(t.server, &st);
+    CHECK_INT(st.accepted, 1);
+    CHECK_INT(st.requests, 1);
+    CHECK_INT(st.conns, 1);
+    CHECK_INT(st.busy, 0);
+    close(fd);
+    end();
+}
+
+static void answers_later(void)
+{
+    begin(hold);
+    int fd = dial();
+    say(fd, "POST /x%20y?a=1&b=%zz&c=d+e&f HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nContent-Length: "
+            "2\r\n\r\nok");
+    /* a bad encoding in the query is refused */
+    TURN_UNTIL(t.answers == 1);
+    CHECK_INT(t.last_status, 400);
+    close(fd);
+    fd = dial();
+    say(fd, "POST /x%20y?a=1&b=&c=d+%65&f HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nContent-Length: "
+            "2\r\n\r\nok");
+    TURN_UNTIL(t.held);
+    struct http_req *r = t.held;
+    struct buf out = BUF_INIT;
+    CHECK_INT(http_req_method(r), HTTP_POST);
+    CHECK(str_eq(http_req_path(r), "/x y"));
+    CHECK(str_eq(http_req_query(r), "a=1&b=&c=d+%65&f"));
+    CHECK(str_eq(http_req_header(r, "x-one"), "1"));
+    CHECK(!http_req_header(r, "x-two").data);
+    CHECK(str_eq(http_req_body(r), "ok"));
+    CHECK(str_eq(http_req_peer(r), "unix") && http_req_loopback(r));
+    CHECK(http_req_started_ns(r) > 0 && http_req_started_ns(r) <= loop_hrtime_ns());
+    CHECK(http_req_param(r, "c", &out));
+    CHECK_STR(buf_text(&out), "d e");
+    buf_clear(&out);
+    CHECK(http_req_param(r, "b", &out) && out.len == 0);
+    CHECK(http_req_param(r, "f", &out) && out.len == 0);
+    CHECK(!http_req_param(r, "g", &out));
+    CHECK(!http_req_param(r, "", &out));
+    buf_release(&out);
+    http_header(r, "X-Two", "a\r\nb%c%d", 0x7f, 5);
+    http_answer(r, 418, NULL, "tea", 3);
+    const char *said = heard(fd);
+    CHECK(strncmp(said, "HTTP/1.1 418 Status\r\n", 21) == 0);
+    CHECK(strstr(said, "\r\nX-Two: a  b 5\r\n") != NULL);
+    CHECK(strstr(said, "Content-Type") == NULL);
+    close(fd);
+    end();
+}
+
+static void tells_who_is_gone(void)
+{
+    begin(hold_stream);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    CHECK_INT(t.gone, 0);
+    close(fd);
+    TURN_UNTIL(t.gone == 1);
+    end();
+    CHECK_INT(t.gone, 1);
+}
+
+/* A reader that takes nothing: never told inside the write, always after it. */
+static void cuts_a_stalled_reader(void)
+{
+    char lump[4096] = {0};
+
+    begin(hold_stream);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    size_t queued = 0;
+    for (int i = 0; i < 10000 && queued <= t.cfg.max_queued; i++)
+        queued = http_stream_write(t.held, lump, sizeof(lump));
+    CHECK(queued > t.cfg.max_queued);
+    CHECK_INT(t.gone, 0);
+    CHECK(http_stream_write(t.held, NULL, 0) >= t.cfg.max_queued);
+    TURN_UNTIL(t.gone == 1);
+    struct http_stats st;
+    http_server_stats(t.server, &st);
+    CHECK_INT(st.closed[HTTP_CLOSE_STALLED], 1);
+    close(fd);
+    end();
+}
+
+/* The owner ends its stream in the same breath in which the client was doomed. */
+static void ends_a_doomed_stream(void)
+{
+    char lump[4096] = {0};
+
+    begin(hold_stream);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    for (int i = 0; i < 10000; i++) {
+        if (http_stream_write(t.held, lump, sizeof(lump)) > t.cfg.max_queued)
+            break;
+    }
+    http_stream_end(t.held);
+    struct http_stats st;
+    do {
+        uv_run(&t.loop->uv, UV_RUN_ONCE);
+        http_server_stats(t.server, &st);
+    } while (st.conns);
+    CHECK_INT(t.gone, 0); /* it was answered, so it cannot be gone */
+    close(fd);
+    end();
+}
+
+static void free_cuts_everything(void)
+{
+    begin(hold_stream);
+    int stream = dial(), silent = dial(), half = dial();
+    say(half, "GET / HT");
+    say(stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct http_stats st;
+    do {
+        uv_run(&t.loop->uv, UV_RUN_ONCE);
+        http_server_stats(t.server, &st);
+    } while (st.conns < 3 || !t.held);
+    end();
+    CHECK_INT(t.gone, 1);
+    close(stream);
+    close(silent);
+    close(half);
+}
+
+static void drains(void)
+{
+    begin(hold);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    CHECK(!http_server_draining(t.server));
+    http_server_drain(t.server, 10000, on_drained, &t);
+    http_server_drain(t.server, 1, on_drained, &t); /* the first word counts */
+    CHECK(http_server_draining(t.server));
+    for (int i = 0; i < 5; i++)
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    CHECK_INT(t.drained, 0);
+    http_answer(t.held, 200, "text/plain", "x", 1);
+    CHECK(strstr(heard(fd), "Connection: close\r\n") != NULL);
+    close(fd);
+    TURN_UNTIL(t.drained == 1);
+    end();
+    CHECK_INT(t.drained, 1);
+}
+
+static void tells_why_it_cannot_listen(void)
+{
+    struct err e = {0};
+    struct http_server *s = NULL;
+    struct loop *l = NULL;
+    struct http_cfg cfg = {.host = "unix:/nowhere/at/all/s",
+                           .inherited_fd = -1,
+                           .max_head = 1,
+                           .max_conns = 1,
+                           .max_queued = 1,
+                           .head_ms = 1,
+                           .idle_ms = 1,
+                           .body_ms = 1,
+                           .write_ms = 1,
+                           .on_request = on_request};
+
+    CHECK_INT(loop_new(&l, &e), 0);
+    CHECK_INT(http_server_new(l, &cfg, &s, &e), -1);
+    CHECK(strstr(e.msg, "/nowhere/at/all/s") != NULL);
+    cfg.host = "300.300.300.300";
+    CHECK_INT(http_server_new(l, &cfg, &s, &e), -1);
+    CHECK(strstr(e.msg, "300.300.300.300") != NULL);
+    cfg.inherited_fd = 9999;
+    CHECK_INT(http_server_new(l, &cfg, &s, &e), -1);
+    CHECK(!s && strstr(e.msg, "9999") != NULL);
+    loop_free(&l);
+}
+
+static void labels_are_told_apart(void)
+{
+    for (int i = 0; i < HTTP_CLOSE__COUNT; i++) {
+        for (int k = i + 1; k < HTTP_CLOSE__COUNT; k++)
+            CHECK(strcmp(http_close_label((enum http_close)i),
+                         http_close_label((enum http_close)k)) != 0);
+    }
+    CHECK_STR(http_close_label(HTTP_CLOSE__COUNT), "none");
+}
+
+static const struct tap_case cases[] = {
+    {"answers", answers},
+    {"answers later, having shown all of the request", answers_later},
+    {"tells who is gone", tells_who_is_gone},
+    {"cuts a stalled reader, and not inside a call", cuts_a_stalled_reader},
+    {"ends a stream whose client was doomed", ends_a_doomed_stream},
+    {"cuts everything when freed", free_cuts_everything},
+    {"drains when the last one is answered", drains},
+    {"tells why it cannot listen", tells_why_it_cannot_listen},
+    {"labels are told apart", labels_are_told_apart},
+};
+
+TAP_MAIN(cases)

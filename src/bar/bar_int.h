@@ -4,6 +4,8 @@
 #include "bar/bar.h"
 #include "base/map.h"
 
+#define BAR__LIQUORS_MAX 16
+
 struct bar__piece; /* one allocation of the menu */
 
 /* Every pointer of the menu's structs lies in `pieces`; the maps borrow their keys there. */
@@ -12,7 +14,7 @@ struct bar_menu {
     struct bar_item *items;
     struct bar_mood *moods;
     struct bar_modifier *modifiers;
-    const struct bar_item **liquors;
+    const struct bar_item *liquors[BAR__LIQUORS_MAX];
     size_t item_count, mood_count, modifier_count, liquor_count;
     struct map by_item, by_mood, by_modifier; /* names and aliases in normal form */
     struct bar__piece *pieces;
@@ -25,6 +27,5 @@ void *bar__find(const struct map *names, const char *normal);
 
 const char *bar__outcome_text(enum bar_outcome o);
 uint64_t bar__random(uint64_t *seed);
-/* Make line `index` be `wanted` and merge it with its twin; *ret_index is where it is then. */
-enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line *wanted,
-                             int *ret_index);
+/* Make line `index` be `wanted`, and one line of it and its twin when there is one. */
+enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line *wanted);

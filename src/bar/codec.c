@@ -125,6 +125,7 @@ static void decode_field(struct bar_tab *t, uint8_t tag, struct str field, bool 
 {
     switch (tag) {
     case TAG_LINE:
+        MUST(t->lines && t->line_count < t->line_cap); /* they were counted */
         decode_line(field, &t->lines[t->line_count++], bad);
         break;
     case TAG_PLACED:

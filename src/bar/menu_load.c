@@ -186,7 +186,7 @@ static int load_categories(struct loader *l, const struct yaml_node *root)
         return -1;
     for (size_t i = 0; i < yaml_count(list); i++) {
         const struct yaml_node *n = yaml_at(list, i);
-        const char *category;
+        const char *category = NULL;
         if (yaml_only_keys(n, keys, l->e) || need_text(l, n, "name", BAR_NAME_MAX, &category) ||
             need_members(l, n, "items", &items))
             return -1;
@@ -307,10 +307,12 @@ static int load_liquors(struct loader *l, const struct yaml_node *root)
 
     if (need_members(l, root, "liquors", &list))
         return -1;
-    m->liquors = bar__take(m, yaml_count(list) * sizeof(*m->liquors));
+    if (yaml_count(list) > BAR__LIQUORS_MAX)
+        return yaml_err(list, l->e, "'liquors' has %zu members; at most %d", yaml_count(list),
+                        BAR__LIQUORS_MAX);
     for (size_t i = 0; i < yaml_count(list); i++) {
         const struct yaml_node *n = yaml_at(list, i);
-        const char *name;
+        const char *name = NULL;
         if (take_text(l, n, BAR_NAME_MAX, &name))
             return -1;
         m->liquors[i] = bar_menu_find(m, name);

@@ -177,8 +177,7 @@ enum bar_outcome bar_remove(struct bar_tab *t, int index, int quantity)
     return BAR_OK;
 }
 
-enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line *wanted,
-                             int *ret_index)
+enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line *wanted)
 {
     int twin = 0;
 
@@ -198,11 +197,8 @@ enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line
         t->lines[twin].quantity <= BAR_QUANTITY_MAX - wanted->quantity) {
         t->lines[twin].quantity += wanted->quantity;
         drop_line(t, index);
-        index = twin < index ? twin : twin - 1;
     }
     touched(t);
-    if (ret_index)
-        *ret_index = index;
     return BAR_OK;
 }
 
@@ -214,7 +210,7 @@ enum bar_outcome bar_set_quantity(struct bar_tab *t, int index, int quantity)
         return BAR_LINE_NOT_FOUND;
     line = t->lines[index];
     line.quantity = quantity;
-    return bar__change(t, index, &line, NULL);
+    return bar__change(t, index, &line);
 }
 
 enum bar_outcome bar_set_modifiers(struct bar_tab *t, int index, const char *modifiers)
@@ -226,7 +222,7 @@ enum bar_outcome bar_set_modifiers(struct bar_tab *t, int index, const char *mod
     line = t->lines[index];
     if (!str_copy(line.modifiers, sizeof(line.modifiers), modifiers ? modifiers : ""))
         return BAR_INVALID_ARGUMENT;
-    return bar__change(t, index, &line, NULL);
+    return bar__change(t, index, &line);
 }
 
 void bar_clear(struct bar_tab *t)

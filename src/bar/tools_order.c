@@ -209,7 +209,7 @@ void bar__change_order(struct bar__call *c)
     struct bar_line was = t->lines[at], line = was;
     if (!read_change(c, &line))
         return;
-    o = bar__change(t, at, &line, &at);
+    o = bar__change(t, at, &line);
     if (o != BAR_OK) {
         refuse_outcome(c, o, "change costs",
                        line.unit_cents * line.quantity - was.unit_cents * was.quantity);

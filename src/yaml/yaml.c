@@ -127,6 +127,7 @@ static int on_map_end(struct reader *r, struct err *e)
     const char *key = NULL;
     struct map seen;
 
+    MUST(n); /* libyaml ends only what it began */
     map_init(&seen, 0x79616d6c);
     for (size_t i = 0; i < n->count && !key; i++) {
         struct yaml_member *m = &n->members[i];

@@ -126,6 +126,23 @@ static void test_find(void)
     fixture_release(&f);
 }
 
+static void test_plurals(void)
+{
+    struct bar_menu *m = NULL;
+    struct err e = {0};
+
+    CHECK_INT(load_text(HOUSE DRINKS "  - {name: Toddy, price: 9}\n  - {name: Fizz, price: 9}\n"
+                                     "modifiers: [{name: neat}]\n" MOODS LIQUORS,
+                        &m, &e),
+              0);
+    CHECK_STR(e.msg, "");
+    CHECK_STR(m ? bar_menu_find(m, "toddies")->name : "", "Toddy");
+    CHECK_STR(m ? bar_menu_find(m, "fizzes")->name : "", "Fizz");
+    CHECK(m && bar_menu_find(m, "toddie") == NULL);
+    CHECK(m && bar_menu_find(m, "ies") == NULL);
+    bar_menu_free(&m);
+}
+
 static void test_normal(void)
 {
     char form[BAR_NAME_MAX];
@@ -236,12 +253,19 @@ static void test_too_many(void)
         buf_printf(&b, "a%dx,", i);
     buf_str(&b, "]\n");
     CHECK_STR(refused(buf_text(&b)), "menu.yaml:8: 'aliases' has 61 members; at most 60");
+    buf_clear(&b);
+    buf_str(&b, HOUSE DRINKS MODS MOODS "liquors: [");
+    for (int i = 0; i < 17; i++)
+        buf_str(&b, "Gin,");
+    buf_str(&b, "]\n");
+    CHECK_STR(refused(buf_text(&b)), "menu.yaml:10: 'liquors' has 17 members; at most 16");
     buf_release(&b);
 }
 
 static const struct tap_case cases[] = {
     {"the shipped menu has the known drinks and prices", test_shipped},
     {"names, aliases, plurals and spellings are found", test_find},
+    {"plurals", test_plurals},
     {"normal form", test_normal},
     {"the menu as text", test_text},
     {"what does not fit is told with its line", test_refusals},

@@ -72,6 +72,20 @@ static void test_whole_balance(void)
     fixture_release(&f);
 }
 
+static void test_tip_needs_balance(void)
+{
+    struct fixture f;
+
+    fixture_init(&f, 0);
+    CHECK_INT(add(&f, "daiquiri", NULL, 99), BAR_OK); /* leaves 10.00 */
+    CHECK_INT(bar_tip_amount(&f.tab, 1001), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, 1), BAR_INSUFFICIENT_FUNDS);
+    CHECK_INT(bar_tip_amount(&f.tab, 1000), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
+    CHECK_INT(bar_balance_cents(&f.tab), 0);
+    fixture_release(&f);
+}
+
 static void test_line_limit(void)
 {
     struct fixture f;
@@ -335,6 +349,7 @@ static const struct tap_case cases[] = {
     {"money as text", test_money},
     {"adding moves money to the tab; the same line grows", test_add},
     {"the last cent can be spent, not one more", test_whole_balance},
+    {"a tip needs balance when it is paid", test_tip_needs_balance},
     {"an order holds 64 lines", test_line_limit},
     {"modifiers have a length", test_long_modifiers},
     {"removing moves money back", test_remove},

@@ -332,8 +332,13 @@ static void test_remove(void)
     refused("remove_from_order", "{'item_name': 'spaceship'}", "LINE_NOT_FOUND", NULL);
     refused("remove_from_order", "{'item_name': 'martini', 'quantity': 0}", "INVALID_QUANTITY",
             NULL);
+    call("add_to_order", "{'item_name': 'martini', 'modifiers': ['dry', 'up'], 'quantity': 2}");
+    CHECK_STR(call("remove_from_order", "{'item_name': 'martini', 'quantity': 4}"), "ok");
+    CHECK_INT(cents("quantity"), 4); /* the three newest, and one of the older ones */
+    CHECK_INT(f.tab.line_count, 1);
+    CHECK_INT(f.tab.lines[0].quantity, 2);
     CHECK_STR(call("remove_from_order", "{'item_name': 'martini', 'quantity': 9}"), "ok");
-    CHECK_INT(cents("quantity"), 4);
+    CHECK_INT(cents("quantity"), 2);
     CHECK_INT(f.tab.line_count, 0);
     CHECK_INT(bar_balance_cents(&f.tab), 100000);
     end();

@@ -55,7 +55,7 @@ static bool checks_out(const int *digits, int n)
 static size_t hide_card(char *text, size_t len)
 {
     int digits[19], n = 0;
-    size_t ends[19]; /* behind digit i */
+    size_t ends[19] = {0}; /* behind digit i */
 
     for (size_t at = 0; at < len && n < 19; at++) {
         if (isdigit((unsigned char)text[at])) {

@@ -146,10 +146,11 @@ static void run_order(struct chat *chat, const char *argument)
     json_array_foreach(order, i, item)
     {
         const char *how = text_of(item, "modifiers");
+        if (strcmp(how, "no modifiers") == 0)
+            how = "";
         struct buf line = BUF_INIT;
         buf_printf(&line, "%2.0f x %s%s%s  $%.2f", number_of(item, "quantity"),
-                   text_of(item, "name"), strcmp(how, "no modifiers") && *how ? ", " : "",
-                   strcmp(how, "no modifiers") ? how : "", number_of(item, "price"));
+                   text_of(item, "name"), *how ? ", " : "", how, number_of(item, "price"));
         cli__screen_line(&chat->screen, buf_text(&line));
         buf_release(&line);
     }

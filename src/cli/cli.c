@@ -151,7 +151,7 @@ int cli_usage(const char *command, const char *more)
 void cli_commands_markdown(struct buf *out)
 {
     buf_str(out,
-            "# Commands\n\nMade from `src/cli/cmd.def` by `maya docs commands`.\n\n"
+            "# Commands\n\n<!-- Made from src/cli/cmd.def; do not edit. -->\n\n"
             "Data goes to stdout, words for people to stderr. Exit codes: 0 it worked, 1 it "
             "failed, 2 the command\nline was wrong, 75 try again later.\n\n"
             "| command | what it does |\n|---|---|\n");

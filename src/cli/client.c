@@ -147,30 +147,26 @@ struct turn {
     const struct cli_turn_sink *sink;
     struct buf json;
     char key[33];
-    char **seen; /* ids of events that were handled */
-    size_t n_seen;
-    struct buf shown; /* all text so far */
-    size_t skip;      /* bytes that a repeated stream says once more */
+    struct buf last_id;      /* of any event */
+    char **seen;             /* ids of the pieces of text that were shown */
+    size_t n_seen, n_before; /* before: in earlier tries */
+    struct buf shown;        /* all text so far */
+    size_t skip;             /* bytes that a repeated stream says once more */
     bool ended, failed;
     struct err *e;
 };
 
-static const char *last_id(const struct turn *t)
-{
-    return t->n_seen ? t->seen[t->n_seen - 1] : NULL;
-}
-
-/* False for an event that came before the connection broke. */
-static bool is_new(struct turn *t, const char *id)
+/* Was this piece of text shown before the connection broke? An id of our own try is new. */
+static bool seen_before(struct turn *t, const char *id)
 {
     if (!*id || strlen(id) > 200)
-        return true;
-    for (size_t i = 0; i < t->n_seen; i++)
+        return false;
+    for (size_t i = 0; i < t->n_before; i++)
         if (strcmp(t->seen[i], id) == 0)
-            return false;
+            return true;
     t->seen = xrealloc(t->seen, (t->n_seen + 1) * sizeof(*t->seen));
     t->seen[t->n_seen++] = xstrdup(id);
-    return true;
+    return false;
 }
 
 static void say(struct turn *t, const char *text)
@@ -181,8 +177,12 @@ static void say(struct turn *t, const char *text)
     t->sink->on_text(t->sink->self, text);
 }
 
-static void on_chunk(struct turn *t, const char *text)
+static void on_chunk(struct turn *t, const char *id, const char *text)
 {
+    if (seen_before(t, id)) {
+        t->skip -= strlen(text) < t->skip ? strlen(text) : t->skip;
+        return;
+    }
     while (t->skip && *text && *text == t->shown.data[t->shown.len - t->skip]) {
         text++;
         t->skip--;
@@ -219,8 +219,11 @@ static void on_error(struct turn *t, const json_t *event)
     cli__clean(&clean, text_of(event, "content"));
     err_set(t->e, ERR_MIND, 0, "%s",
             clean.len ? buf_text(&clean) : "the answer ended in an error without words");
-    if (strcmp(text_of(event, "code"), "rate_limited") == 0 && t->e)
-        t->e->code = ERR_RATE_LIMITED;
+    /* Another time it may work: the exit code of a script tells. */
+    for (int code = ERR_NONE + 1; code < ERR__COUNT; code++)
+        if (err_retry_after_s((enum err_code)code) > 0 &&
+            strcmp(err_code_text((enum err_code)code), text_of(event, "code")) == 0)
+            t->e->code = (enum err_code)code;
     buf_release(&clean);
     t->ended = t->failed = true;
 }
@@ -232,14 +235,18 @@ static void on_event(void *self, const char *id, const char *data)
     const char *type = text_of(event, "type");
 
     /* What cannot be read is asked for again, so it must not count as seen. */
-    if (event && !t->ended && is_new(t, id)) {
+    if (event && !t->ended) {
+        if (*id && strlen(id) <= 200) {
+            buf_clear(&t->last_id);
+            buf_str(&t->last_id, id);
+        }
         if (strcmp(type, "session") == 0) {
             const char *session = text_of(event, "session_id");
             if (cli__session_ok(session))
                 str_copy(t->client->session, sizeof(t->client->session), session);
             t->skip = t->shown.len; /* from the beginning again */
         } else if (strcmp(type, "text_chunk") == 0) {
-            on_chunk(t, text_of(event, "content"));
+            on_chunk(t, id, text_of(event, "content"));
         } else if (strcmp(type, "complete") == 0) {
             on_complete(t, event);
         } else if (strcmp(type, "error") == 0) {
@@ -254,14 +261,17 @@ enum attempt { ATTEMPT_ENDED, ATTEMPT_LOST, ATTEMPT_REFUSED };
 static enum attempt attempt(struct turn *t, bool first, struct err *e)
 {
     struct cli_sse sse;
+    char last_id[201]; /* as it was when we asked */
     struct cli_request r = {.path = API "/chat/stream",
                             .json = &t->json,
                             .key = t->key,
-                            .last_id = last_id(t),
+                            .last_id = last_id,
                             .sse = &sse,
                             .enough = &t->ended};
     enum attempt result = ATTEMPT_LOST;
 
+    t->n_before = t->n_seen;
+    str_copy(last_id, sizeof(last_id), buf_text(&t->last_id));
     cli__sse_init(&sse, on_event, t);
     int rc = cli__request(t->client, &r, e);
     if (t->ended) {
@@ -333,6 +343,7 @@ int cli__client_turn(struct cli_client *c, const char *text, const struct cli_tu
     for (size_t i = 0; i < t.n_seen; i++)
         free(t.seen[i]);
     free(t.seen);
+    buf_release(&t.last_id);
     buf_release(&t.shown);
     buf_release(&t.json);
     buf_release(&clean);

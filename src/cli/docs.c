@@ -3,6 +3,7 @@
 
 #include "base/strs.h"
 #include "config/config.h"
+#include "metric/metric.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@ static void errors(struct buf *out)
 {
     buf_str(
         out,
-        "# Errors\n\nMade from `src/base/err.def` by `maya docs errors`.\n\n"
+        "# Errors\n\n<!-- Made from src/base/err.def; do not edit. -->\n\n"
         "Every error of the API carries `code`, which is stable, and `detail`, which is "
         "for people. The sentence is\nwhat `detail` says when the place of failure has "
         "nothing better.\n\n| code | status | Retry-After | sentence |\n|---|---|---|---|\n");
@@ -31,6 +32,7 @@ static const struct page {
     {"commands", cli_commands_markdown},
     {"config", config_markdown},
     {"errors", errors},
+    {"metrics", metric_markdown},
 };
 
 int cmd_docs(int argc, char **argv)

@@ -135,7 +135,7 @@ void config_markdown(struct buf *out)
     buf_str(
         out,
         "# Configuration\n\n"
-        "Made from `src/config/config.def` by `maya docs config`.\n\n"
+        "<!-- Made from src/config/config.def; do not edit. -->\n\n"
         "Every option of `maya serve` has a variable, and all but the secrets a flag. Values "
         "come from, in\nrising order: the default, the `.env` file, the environment, the "
         "command line. An empty value is none.\n`maya config` shows what counts and where it "

@@ -264,6 +264,19 @@ def test_an_error_event(fake):
     assert (code, out, err) == (1, "Well\n", "maya: No[31m more.\n")
 
 
+def test_an_error_that_passes(fake):
+    """Its id may be that of the event before: no words came in between."""
+    code, out, err = chat(fake, [event("3-0-0", "session"), event(
+        "3-0-0", "error", content="Session limit reached", code="session_limit")])
+    assert (code, out, err) == (75, "", "maya: Session limit reached\n")
+
+
+def test_a_stream_from_its_start_and_words_that_begin_alike(fake):
+    events = answer("One ", "One more.")
+    code, out, _ = chat(fake, events[:2] + [CUT], events)
+    assert (code, out) == (0, "One One more.\n")
+
+
 def test_only_complete_has_words(fake):
     assert chat(fake, answer(full="All at once."))[1] == "All at once.\n"
     assert chat(fake, answer("Some", full="Something."))[1] == "Something.\n"

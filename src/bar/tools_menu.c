@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define WORDS_MAX 24
+#define RUN_MAX 4 /* "hair of the dog" */
+
 static void put_buf(struct bar__call *c, const char *key, struct buf *b)
 {
     if (b->full)
@@ -59,7 +62,7 @@ static bool has_tag(const struct bar_item *item, const char *tag)
     return false;
 }
 
-/* Append to the names and to the text; true when memory held. */
+/* Append to the names and to the text. */
 static void recommend(struct bar__call *c, json_t *names, struct buf *text, const char *name)
 {
     buf_printf(text, "%s%s", json_array_size(names) ? ", " : "", name);
@@ -85,47 +88,62 @@ static void recommend_tag(struct bar__call *c, const char *tag, json_t *names, s
     bar__put(c, "ingredient", json_string(tag));
 }
 
-/* The word of a wish that is a mood or a tag: the whole text, or the first word that is one. */
-static bool understand(struct bar__call *c, const char *said, const struct bar_mood **ret_mood,
-                       char ret_tag[BAR_NAME_MAX])
-{
-    const struct bar_menu *m = c->g->menu;
+/* What a wish is about: a mood, or (with no mood) what may be among the tags. */
+struct wish {
+    const struct bar_mood *mood;
+    char tag[BAR_NAME_MAX];
+};
 
-    if (!bar_normal(said, strlen(said), ret_tag, BAR_NAME_MAX) || !ret_tag[0])
+/* Is this run of words a mood or a tag? */
+static bool understand(const struct bar_menu *m, struct str words, struct wish *ret)
+{
+    if (!bar_normal(words.data, words.len, ret->tag, sizeof(ret->tag)) || !ret->tag[0])
         return false;
-    *ret_mood = bar_menu_find_mood(m, ret_tag);
-    if (*ret_mood)
+    ret->mood = bar_menu_find_mood(m, ret->tag);
+    if (ret->mood)
         return true;
     for (size_t i = 0; i < m->item_count; i++)
-        if (has_tag(&m->items[i], ret_tag))
+        if (has_tag(&m->items[i], ret->tag))
             return true;
+    return false;
+}
+
+/* The longest run of words that means something; the first of those. False: none does. */
+static bool find_wish(const struct bar_menu *m, const char *said, struct wish *ret)
+{
+    static const char gaps[] = " \t\r\n,.!?;:";
+    struct str words[WORDS_MAX];
+    size_t count = 0;
+
+    for (const char *at = said + strspn(said, gaps); *at && count < WORDS_MAX;) {
+        words[count] = (struct str){at, strcspn(at, gaps)};
+        at += words[count].len;
+        at += strspn(at, gaps);
+        count++;
+    }
+    for (size_t run = count < RUN_MAX ? count : RUN_MAX; run > 0; run--)
+        for (size_t i = 0; i + run <= count; i++) {
+            const struct str *last = &words[i + run - 1];
+            size_t len = (size_t)(last->data - words[i].data) + last->len;
+            if (understand(m, (struct str){words[i].data, len}, ret))
+                return true;
+        }
     return false;
 }
 
 void bar__get_recommendation(struct bar__call *c)
 {
-    const char *said = bar__arg(c, "preference")->text, *at = said;
-    const struct bar_mood *mood = NULL;
-    char tag[BAR_NAME_MAX], word[BAR_NAME_MAX];
-    bool found = understand(c, said, &mood, tag);
+    const struct bar_menu *m = c->g->menu;
+    struct wish wish = {0};
     struct buf text = BUF_INIT;
     json_t *names = json_array();
 
-    while (!found && *at) {
-        size_t space = strspn(at, " \t,.!?;:"), len = strcspn(at + space, " \t,.!?;:");
-        if (len > 0 && len < sizeof(word)) {
-            memcpy(word, at + space, len);
-            word[len] = '\0';
-            found = understand(c, word, &mood, tag);
-        }
-        at += space + len;
-    }
-    if (!found)
-        mood = bar_menu_find_mood(c->g->menu, "popular");
-    if (mood)
-        recommend_mood(c, mood, names, &text);
+    if (!find_wish(m, bar__arg(c, "preference")->text, &wish))
+        wish.mood = bar_menu_find_mood(m, "popular");
+    if (wish.mood)
+        recommend_mood(c, wish.mood, names, &text);
     else
-        recommend_tag(c, tag, names, &text);
+        recommend_tag(c, wish.tag, names, &text);
     put_buf(c, "text", &text);
     bar__put(c, "items", names);
 }

@@ -203,6 +203,15 @@ static void test_recommendation(void)
     says("get_recommendation", "{'preference': 'a drink with campari'}",
          "For something with campari, I'd recommend: Negroni");
     CHECK_STR(text("ingredient"), "campari");
+    says("get_recommendation", "{'preference': 'I could use some hair of the dog...'}",
+         "For something strong, I'd recommend: Long Island, Old Fashioned, Negroni, Whiskey "
+         "(neat)");
+    says("get_recommendation", "{'preference': 'without alcohol, please'}",
+         "To keep a clear head, I'd recommend: Water, Iced Tea, Lemonade, Soda");
+    says("get_recommendation", "{'preference': 'anything with sugar cane?'}",
+         "For something with sugar cane, I'd recommend: Rum");
+    says("get_recommendation", "{'preference': '?!'}",
+         "What people here like best is: Martini, Daiquiri, Old Fashioned, IPA");
     says("get_recommendation", "{'preference': 'purple'}",
          "What people here like best is: Martini, Daiquiri, Old Fashioned, IPA");
     CHECK_INT(json_array_size(result("items")), 4);

@@ -7,7 +7,12 @@
  * commit); answers come back on the caller's thread inside store_reap(), which the owner calls
  * after `wake` was called (from the store's thread) - so the store knows no event loop. A call
  * back never happens inside the call that asked for it, except for store_get(), which may.
- * The answers to the writes of one id come in the order they were asked.
+ * The answers to the writes of one id come in the order they were asked. A read sees what is
+ * committed, not what is still queued.
+ *
+ * A write that was answered without an error is durable. One that failed with ERR_STORE may be
+ * there nonetheless (the disk may fail after it wrote): read again before trying again. Every
+ * other code means that nothing was changed.
  */
 #pragma once
 
@@ -50,7 +55,11 @@ struct store_cfg {
     void *commit_ctx;
 };
 
-/* Opens (and where needed makes) the database: WAL, synchronous=FULL, one row a session. */
+/*
+ * Opens (and where needed makes, mode 0600) the database: WAL, synchronous=FULL, one row a
+ * session. Several processes may share the file. ERR_STORE when it cannot be used, ERR_CORRUPT
+ * when it is damaged, ERR_NEWER when a newer version of this program has changed its tables.
+ */
 int store_open_sqlite(const struct store_cfg *cfg, struct store **ret, struct err *e) MUST_USE;
 
 /* Commits what is queued, answers it, closes. */

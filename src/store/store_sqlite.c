@@ -35,8 +35,8 @@ int store__sqlite_err(struct err *e, const struct sqlite_store *q, sqlite3 *db, 
         return err_set(e, ERR_STORE, 0, "%s: the disk is full, '%s' cannot grow", doing,
                        q->path);
     case SQLITE_IOERR:
-        return err_set(e, ERR_STORE, sys, "%s: the disk failed under '%s' (%s %d)", doing,
-                       q->path, "SQLite", rc);
+        return err_set(e, ERR_STORE, sys, "%s: the disk failed under '%s' (SQLite says %d)",
+                       doing, q->path, rc);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return err_set(e, ERR_STORE, 0, "%s: another process keeps '%s' locked", doing,
@@ -76,15 +76,16 @@ static int get(void *self, const char *id, store_get_fn *fn, void *ctx)
         rc = sqlite3_step(st);
     q->getting = true;
     if (rc == SQLITE_ROW) {
+        /* First of all the blob: where it lies on several pages it is read only now. */
+        const void *data = sqlite3_column_blob(st, 2);
+        if (!data && sqlite3_errcode(q->reader) != SQLITE_ROW)
+            rc = sqlite3_errcode(q->reader);
         const struct store_row row = {
             .version = (uint64_t)sqlite3_column_int64(st, 0),
             .used_at_s = sqlite3_column_int64(st, 1),
-            .data = sqlite3_column_blob(st, 2),
+            .data = data,
             .len = (size_t)sqlite3_column_bytes(st, 2),
         };
-        /* A blob that lies on several pages is read only now. */
-        rc = !row.data && sqlite3_errcode(q->reader) != SQLITE_ROW ? sqlite3_errcode(q->reader)
-                                                                   : SQLITE_ROW;
         if (rc == SQLITE_ROW)
             fn(ctx, &row, NULL);
     } else if (rc == SQLITE_DONE) {

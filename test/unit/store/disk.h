@@ -326,6 +326,16 @@ static void disk_plan(long fail_at, int error, long dead_from)
     pthread_mutex_unlock(&disk.lock);
 }
 
+static long disk_count(void)
+{
+    long n;
+
+    pthread_mutex_lock(&disk.lock);
+    n = disk.count;
+    pthread_mutex_unlock(&disk.lock);
+    return n;
+}
+
 static void disk_forget(void)
 {
     for (struct disk_file *f = disk.files; f < disk.files + DISK_FILES; f++) {

@@ -131,7 +131,7 @@ static long operations(void)
     for (int i = 0; i < ROUNDS; i++)
         put_all();
     check_all();
-    n = disk.count;
+    n = disk_count();
     owner_release(&o);
     disk_forget();
     return n;
@@ -184,8 +184,8 @@ static void one_full_disk(void)
 static void power_cut(long fail_at, long at, unsigned seed)
 {
     begin(fail_at, SQLITE_IOERR_FSYNC, at);
-    if (owner_open(&o) == 0 || (disk.count < at && owner_open(&o) == 0)) {
-        for (int i = 0; i < ROUNDS && disk.count < at; i++)
+    if (owner_open(&o) == 0 || (disk_count() < at && owner_open(&o) == 0)) {
+        for (int i = 0; i < ROUNDS && disk_count() < at; i++)
             put_all();
         store_close(&o.store);
     }

@@ -289,8 +289,11 @@ static enum attempt attempt(struct turn *t, bool first, struct err *e)
                 t->client->shown);
     } else {
         refused(t->client, &r, e);
-        /* Our own first try may still be at work; a gateway may find another container. */
-        bool passes = strstr(buf_text(&r.body), "turn_in_progress") != NULL;
+        /*
+         * Our own first try may still be at work, or its container be on its way out; and a
+         * gateway may find another one.
+         */
+        bool passes = r.status == 503 || strstr(buf_text(&r.body), "turn_in_progress") != NULL;
         if ((first || !passes) && r.status != 502 && r.status != 504)
             result = ATTEMPT_REFUSED;
     }

@@ -247,6 +247,15 @@ def test_a_gateway_that_finds_nobody_is_asked_again(fake):
     assert (code, out) == (0, "Here.\n")
 
 
+def test_a_container_that_is_replaced_in_mid_answer(fake):
+    events = answer("One ", "Martini.")
+    busy = (429, {}, {"detail": "Too many messages are waiting.", "code": "turn_in_progress"})
+    code, out, err = chat(fake, events[:2] + [CUT], (503, {}, {"detail": "Shutting down."}), busy,
+                          events[2:])
+    assert (code, out, err) == (0, "One Martini.\n", "")
+    assert len({h["Idempotency-Key"] for h, _ in fake.asked()}) == 1
+
+
 def test_something_else_answers(fake):
     code, _, err = chat(fake, (200, {"Content-Type": "text/html\x1b"}, b"<html>"))
     assert code == 1 and "not as Maya does (text/html)" in err

@@ -194,11 +194,14 @@ static int make_unix(struct http_server *s, const char *path, struct err *e)
     return 0;
 }
 
-/* Accepted sockets inherit both: no system call for each connection. */
+/*
+ * Accepted sockets inherit them: no system call for each connection. Without a bound the
+ * kernel takes megabytes for a client that reads slowly, and that is our memory too.
+ */
 static void set_options(struct http_server *s)
 {
     struct sockaddr_storage sa = {0};
-    int on = 1, quiet_s = 60, len = sizeof(sa);
+    int on = 1, quiet_s = 60, unsent = 128 * 1024, len = sizeof(sa);
     uv_os_fd_t fd;
 
     if (s->unix_socket || uv_fileno(&s->listener.handle, &fd) < 0)
@@ -206,6 +209,7 @@ static void set_options(struct http_server *s)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &quiet_s, sizeof(quiet_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     if (uv_tcp_getsockname(&s->listener.tcp, (struct sockaddr *)&sa, &len) < 0)
         return;
     s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port

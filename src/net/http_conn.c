@@ -197,8 +197,8 @@ void http_conn__turn(struct conn *c)
     http_conn__feed(c, NULL, 0);
     if (c->eof && (c->state <= CONN_BODY))
         http_conn__close(c, HTTP_CLOSE_GONE);
-    else if (c->paused && c->state != CONN_CLOSED && c->in_len < READ_SMALL)
-        resume(c);
+    else if (c->paused && (c->state <= CONN_BODY || c->in_len < READ_SMALL))
+        resume(c); /* the rest of a head is needed, however much of it is here */
 }
 
 static void expire(struct conn *c)

@@ -1,7 +1,9 @@
 #include "net/net_int.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /*
  * Sending. What the kernel takes at once costs no memory. What it does not take waits in a
@@ -27,13 +29,24 @@ static void out_free(struct conn *c)
     c->out = NULL;
 }
 
+/* How much the client itself has taken: what lies in the kernel does not count. */
+static int64_t taken(const struct out *o)
+{
+    uv_os_fd_t fd;
+    int unread = 0;
+
+    if (uv_fileno(&o->conn->uv.handle, &fd) < 0 || ioctl(fd, SIOCOUTQ, &unread) < 0)
+        unread = 0;
+    return (int64_t)(o->put - http_conn__queued(o->conn)) - unread;
+}
+
 static void arm(struct out *o)
 {
     struct http_server *s = o->conn->server;
 
     list_remove(&o->link);
     o->deadline = loop_now(s->loop) + s->cfg.write_ms;
-    o->mark = o->put - http_conn__queued(o->conn);
+    o->mark = taken(o);
     list_append(&s->stalled, &o->link);
 }
 
@@ -154,7 +167,7 @@ void http_out__sweep(struct http_server *s, int64_t now)
         struct out *o = LIST_ITEM(at, struct out, link);
         if (o->deadline > now)
             break;
-        if (o->put - http_conn__queued(o->conn) > o->mark)
+        if (taken(o) > o->mark)
             arm(o); /* slow, but it reads */
         else
             http_conn__close(o->conn, HTTP_CLOSE_STALLED);

@@ -51,9 +51,10 @@ struct out {
     struct conn *conn;
     struct list link; /* server->stalled, in the order of deadlines */
     int64_t deadline;
-    uint64_t put, mark; /* bytes given to this queue; bytes taken from it at the last look */
-    char *flying;       /* what libuv is writing, when it is ours */
-    struct buf next;    /* what comes behind it */
+    uint64_t put;    /* bytes given to this queue */
+    int64_t mark;    /* what the client had taken at the last look; below 0: older bytes */
+    char *flying;    /* what libuv is writing, when it is ours */
+    struct buf next; /* what comes behind it */
 };
 
 struct conn {

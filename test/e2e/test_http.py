@@ -571,6 +571,19 @@ def test_read_ahead_is_bounded():
         sender.join()
 
 
+def test_read_ahead_may_end_inside_a_large_head():
+    with probe_with(max_head=100000) as p, p.client() as c:
+        c.send(b"GET /wait?for=accepted&least=2 HTTP/1.1\r\n" + HOST + b"\r\n")
+        large = b"GET /mirror HTTP/1.1\r\n" + HOST + b"X-Test: " + b"a" * 90000 + b"\r\n\r\n"
+        sender = threading.Thread(target=c.send, args=(large + INNER,))
+        sender.start()
+        assert p.ask().status == 200
+        assert c.reply().body == b"done\n"
+        assert b"x-test=" + b"a" * 90000 in c.reply().body
+        assert c.reply().status == 204
+        sender.join()
+
+
 # --- time
 
 
@@ -713,6 +726,18 @@ def test_slow_reader_that_reads_gets_everything():
             assert c.reply().body == FILE
 
 
+def test_slow_reader_is_not_a_stalled_one():
+    """It takes far longer than write_ms in all, but never takes nothing for so long."""
+    with probe_with(write_ms=300) as p, p.client(small=True) as c:
+        c.send((b"GET /file HTTP/1.1\r\n" + HOST + b"\r\n") * 2)
+        while len(c.data) < 2 * len(FILE):
+            select.select([], [], [], 0.002)  # the slowness
+            assert c.more()
+        assert c.reply().body == FILE
+        assert c.reply().body == FILE
+        assert p.stats()["stalled"] == 0
+
+
 # --- very many
 
 
@@ -790,13 +815,14 @@ def test_flood_beyond_the_limit_is_just_closed():
 
 
 def test_accepts_again_after_running_out_of_files():
-    with probe_with(nofile=40) as p, contextlib.ExitStack() as stack:
-        kept = stack.enter_context(p.client())
+    with probe_with(nofile=40) as p, p.client() as kept:
         assert kept.ask().status == 200
-        for _ in range(60):
-            stack.enter_context(p.client()).send(b"GET /hello HTTP/1.1\r\n" + HOST + b"\r\n")
-        assert kept.ask().status == 200
-        stack.pop_all().close()
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(p.client()).send(b"GET /hello HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert kept.ask().status == 200
+        while kept.ask("/stats").json()["conns"] > 1:
+            pass
         assert p.ask().status == 200
 
 
@@ -901,7 +927,8 @@ def test_inherited_socket(family):
             if family != socket.AF_UNIX:
                 assert p.port == s.getsockname()[1]
             with Client(s.getsockname(), family) as c:
-                assert c.ask().status == 200
+                peer = {socket.AF_INET: b"127.0.0.1", socket.AF_INET6: b"::1"}.get(family, b"unix")
+                assert c.ask("/mirror").body.endswith(b"\npeer=%s\n" % peer)
 
 
 def test_port_in_use_is_told():

@@ -232,6 +232,42 @@ static void cuts_a_stalled_reader(void)
     end();
 }
 
+/* Whatever the client did not take at once comes later, in order and whole. */
+static void keeps_what_is_not_taken(void)
+{
+    static char got[1024 * 1024];
+    size_t len = 0, lumps = 0;
+
+    begin(hold_stream);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.0\r\n\r\n"); /* a body that is not chunked is easy to compare */
+    TURN_UNTIL(t.held);
+    for (size_t queued = 0; queued < t.cfg.max_queued / 2; lumps++) {
+        char lump[512];
+        memset(lump, 'a' + (int)(lumps % 26), sizeof(lump));
+        queued = http_stream_write(t.held, lump, sizeof(lump));
+    }
+    http_stream_end(t.held);
+    for (;;) {
+        ssize_t n = recv(fd, got + len, sizeof(got) - len, MSG_DONTWAIT);
+        if (n == 0)
+            break;
+        len += n > 0 ? (size_t)n : 0;
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    }
+    CHECK(len > lumps * 512);
+    const char *body = got + len - lumps * 512;
+    CHECK(memcmp(body - 4, "\r\n\r\n", 4) == 0);
+    for (size_t i = 0; i < lumps * 512; i++) {
+        if (body[i] != (char)('a' + (int)(i / 512 % 26))) {
+            CHECK(!"a byte is not where it belongs");
+            break;
+        }
+    }
+    close(fd);
+    end();
+}
+
 /* The owner ends its stream in the same breath in which the client was doomed. */
 static void ends_a_doomed_stream(void)
 {
@@ -295,6 +331,36 @@ static void drains(void)
     CHECK_INT(t.drained, 1);
 }
 
+static void drain_ends_streams_that_nobody_ends(void)
+{
+    begin(hold_stream);
+    int before = dial(), during = dial();
+    say(before, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    say(during, "GET / HTTP/1.1\r\n");
+    struct http_stats st;
+    do {
+        uv_run(&t.loop->uv, UV_RUN_ONCE);
+        http_server_stats(t.server, &st);
+    } while (st.conns < 2 || st.streams < 1);
+    for (int i = 0; i < 3; i++) /* the half head, too, has been read */
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    http_server_drain(t.server, 10000, on_drained, &t);
+    TURN_UNTIL(t.server->drain_begun);
+    say(during, "Host: a\r\n\r\n");
+    TURN_UNTIL(t.answers == 2);
+    do {
+        uv_run(&t.loop->uv, UV_RUN_ONCE);
+        http_server_stats(t.server, &st);
+    } while (st.streams);
+    CHECK(strstr(heard(before), "\r\n0\r\n\r\n") != NULL);
+    CHECK(strstr(heard(during), "Connection: close\r\n") != NULL);
+    close(before);
+    close(during);
+    TURN_UNTIL(t.drained == 1);
+    CHECK_INT(t.gone, 0);
+    end();
+}
+
 static void tells_why_it_cannot_listen(void)
 {
     struct err e = {0};
@@ -338,9 +404,11 @@ static const struct tap_case cases[] = {
     {"answers later, having shown all of the request", answers_later},
     {"tells who is gone", tells_who_is_gone},
     {"cuts a stalled reader, and not inside a call", cuts_a_stalled_reader},
+    {"keeps what a client does not take at once", keeps_what_is_not_taken},
     {"ends a stream whose client was doomed", ends_a_doomed_stream},
     {"cuts everything when freed", free_cuts_everything},
     {"drains when the last one is answered", drains},
+    {"a drain ends streams that nobody else ends", drain_ends_streams_that_nobody_ends},
     {"tells why it cannot listen", tells_why_it_cannot_listen},
     {"labels are told apart", labels_are_told_apart},
 };

@@ -32,7 +32,7 @@ E2E ?= test/e2e
 .PHONY: test-e2e
 test-e2e: all $(B)/test/probe_server ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
-		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e \
+		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
 .PHONY: test-san

@@ -1,0 +1,348 @@
+/* What a clause does: answers to Maya's own question first, then the intent's own act. */
+#include "mind/house_int.h"
+
+#include <string.h>
+
+static bool is_business(const struct clause *cl)
+{
+    return cl->intent != IN_TALK && cl->intent != IN_NONE && cl->intent != IN_FIX &&
+           cl->intent != IN_YES && cl->intent != IN_NO && cl->intent != IN_DONE;
+}
+
+static bool other_business(struct ctx *c, const struct clause *cl)
+{
+    for (size_t i = 0; i < c->clause_count; i++)
+        if (&c->clauses[i] != cl && is_business(&c->clauses[i]))
+            return true;
+    return false;
+}
+
+static void offer_taken(struct ctx *c, const struct clause *cl)
+{
+    struct memo *m = &c->memo;
+    struct wish w = {.kind = WISH_ITEM, .qty = 1};
+    struct wishes ws;
+
+    parse_wishes(c->h, cl->e, cl->n, &ws);
+    if (m->shown_count != 1 && !(ws.count && ws.w[0].ref == REF_ORDINAL)) {
+        struct buf list;
+
+        say_buf(c, &list);
+        for (size_t i = 0; i < m->shown_count; i++) {
+            if (i)
+                buf_str(&list, i + 1u < m->shown_count ? ", " : " or ");
+            buf_printf(&list, "the %s", c->h->items[m->shown[i]].name);
+        }
+        if (m->shown_count)
+            say(c, OC_which_line, "list", buf_text(&list), NULL);
+        else
+            say(c, OC_want_which, NULL);
+        m->pending = PEND_OFFER;
+        c->asked = true;
+        return;
+    }
+    w.value = m->shown[0];
+    if (ws.count && ws.w[0].ref == REF_ORDINAL && ws.w[0].value <= m->shown_count)
+        w.value = m->shown[ws.w[0].value - 1];
+    if (ws.count && ws.w[0].qty)
+        w.qty = ws.w[0].qty;
+    order_wish(c, &w, w.qty);
+    m->shown_count = 0;
+}
+
+/* "Place it": the order goes to the bar, when there is one. */
+static void done_ordering(struct ctx *c)
+{
+    struct reply r;
+    struct buf items;
+    char tab[24];
+
+    if (c->tab->line_count == 0) {
+        say(c, OC_done_empty, NULL);
+        c->asked = true;
+        return;
+    }
+    say_flush(c);
+    if (!c->tab->placed && !tool_plain(c, "place_order", &r))
+        return;
+    c->memo.pending = PEND_NONE;
+    if (c->acted && c->said.len) {
+        c->asked = true;
+        return;
+    }
+    say_buf(c, &items);
+    say_lines(c, &items);
+    bar_money(bar_tab_cents(c->tab), tab);
+    say(c, OC_done_order, "items", buf_text(&items), "tab", tab, NULL);
+    c->asked = true;
+}
+
+static bool short_number(const struct clause *cl)
+{
+    size_t numbers = 0;
+
+    for (size_t i = 0; i < cl->n; i++)
+        numbers += (cl->e[i].kind == EL_NUM && !cl->e[i].weak) || cl->e[i].kind == EL_MONEY ||
+                   cl->e[i].kind == EL_PCT;
+    return numbers == 1 && cl->n <= 4;
+}
+
+bool act_answer(struct ctx *c, struct clause *cl)
+{
+    struct memo *m = &c->memo;
+    enum pending was = (enum pending)m->pending;
+    bool yes = cl->intent == IN_YES, no = cl->intent == IN_NO;
+    struct clause copy = *cl;
+
+    if (c->acted || !c->fresh)
+        return false;
+    if (was == PEND_TIP || (m->last_act == ACT_TIP && !yes && !no)) {
+        if (short_number(cl) && (cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE ||
+                                 cl->intent == IN_MEANT || cl->intent == IN_NONE)) {
+            copy.intent = IN_TIP;
+            act_money(c, &copy);
+            return true;
+        }
+        if (was == PEND_TIP && no) {
+            m->pending = PEND_NONE;
+            copy.intent = IN_TIP_NONE;
+            act_money(c, &copy);
+            return true;
+        }
+    }
+    if (was == PEND_REMOVE &&
+        (cl->intent == IN_ORDER || cl->intent == IN_ORDER_REF || cl->intent == IN_MODIFY ||
+         cl->intent == IN_DONE || cl->intent == IN_MAKE)) {
+        struct wishes ws;
+
+        parse_wishes(c->h, cl->e, cl->n, &ws);
+        if (ws.count) {
+            m->pending = PEND_NONE;
+            if (ws.w[0].kind == WISH_REF && ws.w[0].ref == REF_NONE)
+                ws.w[0].ref = REF_ONE;
+            act_remove_wish(c, &ws.w[0]);
+            return true;
+        }
+    }
+    if (yes && was == PEND_OFFER && !other_business(c, cl)) {
+        m->pending = PEND_NONE;
+        offer_taken(c, cl);
+        c->did = true;
+        return true;
+    }
+    if (yes && was == PEND_PAY && !other_business(c, cl)) {
+        copy.intent = IN_PAY;
+        act_money(c, &copy);
+        return true;
+    }
+    if (no && (was == PEND_MORE || was == PEND_PAY) && !other_business(c, cl)) {
+        m->pending = PEND_NONE;
+        if (was == PEND_MORE)
+            done_ordering(c);
+        else
+            say(c, OC_let_it_be, NULL);
+        c->did = true;
+        return true;
+    }
+    return false;
+}
+
+static bool enough_said(struct ctx *c, const struct clause *cl)
+{
+    return other_business(c, cl) &&
+           !(cl->talk == OC_T_ROUGH_DAY || cl->talk == OC_T_CELEBRATE || cl->talk == OC_T_AI ||
+             cl->talk == OC_T_JOKE || cl->talk == OC_T_WEATHER || cl->talk == OC_T_HOURS ||
+             cl->talk == OC_T_FOOD || cl->talk == OC_T_WIFI || cl->talk == OC_T_TOILET ||
+             cl->talk == OC_T_WHO || cl->talk == OC_T_MEANING || cl->talk == OC_T_HIM ||
+             cl->talk == OC_T_OFFER_HER || cl->talk == OC_T_TRICK ||
+             cl->talk == OC_T_COMPLAINT);
+}
+
+static void talk(struct ctx *c, struct clause *cl)
+{
+    char total[24];
+    size_t before = 0;
+
+    for (size_t i = 0; &c->clauses[i] != cl; i++)
+        before += c->clauses[i].handled;
+    if (enough_said(c, cl) || before >= 2)
+        return;
+    /* a greeting or a thank-you beside other talk needs no answer of its own */
+    if ((cl->talk == OC_T_GREETING || cl->talk == OC_T_THANKS || cl->talk == OC_T_LAUGH ||
+         cl->talk == OC_T_SWEAR) &&
+        c->clause_count > 1)
+        for (size_t i = 0; i < c->clause_count; i++)
+            if (&c->clauses[i] != cl && c->clauses[i].intent == IN_TALK &&
+                c->clauses[i].talk != cl->talk)
+                return;
+    cl->handled = true;
+    if (cl->talk == OC_T_GREETING) {
+        if (c->memo.greeted)
+            say(c, OC_T_GREETING_AGAIN, NULL);
+        else
+            say(c, OC_T_GREETING, "house", bar_menu_house(c->h->menu), NULL);
+        c->memo.greeted = 1;
+        c->asked = true;
+    } else if (cl->talk == OC_T_BYE && c->tab->line_count) {
+        bar_money(bar_tab_cents(c->tab) + bar_tip_cents(c->tab), total);
+        say(c, OC_T_BYE_OPEN, "total", total, NULL);
+        c->memo.pending = PEND_PAY;
+        c->did = true;
+    } else if (cl->talk == OC_T_WHO || cl->talk == OC_T_WHERE) {
+        say(c, cl->talk, "house", bar_menu_house(c->h->menu), NULL);
+    } else {
+        say(c, cl->talk, NULL);
+    }
+}
+
+static void unknown(struct ctx *c, struct clause *cl)
+{
+    int item = -1;
+
+    for (size_t i = 0; i < cl->n && item < 0; i++) {
+        if (cl->e[i].kind == EL_ITEM)
+            item = cl->e[i].value;
+        if (cl->e[i].kind == EL_OFF && !other_business(c, cl)) {
+            off_menu_say(c, cl->e[i].value);
+            return;
+        }
+    }
+    if (item < 0)
+        return; /* house.c says that nothing was understood, when nothing was */
+    c->memo.shown_count = 0;
+    show_item(c, item);
+    say(c, OC_unknown_drink, "item", c->h->items[item].name, NULL);
+    c->memo.pending = PEND_OFFER;
+    c->memo.last_act = ACT_ASK;
+    c->asked = c->did = true;
+}
+
+static void surprise(struct ctx *c, struct clause *cl)
+{
+    act_ask(c, cl);
+    if (c->memo.shown_count > 1) { /* one, so that "I'll take it" is plain */
+        c->memo.shown[0] = c->memo.shown[(c->rng >> 20) % c->memo.shown_count];
+        c->memo.shown_count = 1;
+    }
+}
+
+static void answer_no(struct ctx *c, struct clause *cl)
+{
+    if (other_business(c, cl) || c->said.len)
+        return;
+    c->memo.pending = PEND_NONE;
+    say(c, OC_let_it_be, NULL);
+}
+
+static void answer_yes(struct ctx *c, struct clause *cl)
+{
+    if (other_business(c, cl) || c->said.len)
+        return;
+    say(c, c->memo.pending == PEND_MORE && c->fresh ? OC_want_one : OC_yes_what, NULL);
+    c->asked = true;
+}
+
+static void negated(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    int lines[BAR_LINES_MAX];
+
+    parse_wishes(c->h, cl->e, cl->n, &ws);
+    c->did = true;
+    for (size_t i = 0; i < ws.count; i++)
+        if (ws.w[i].kind == WISH_ITEM && lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
+            cl->fix && !ws.w[i].more) { /* "no, wait: no beer" */
+            act_remove(c, cl);
+            return;
+        }
+    if (other_business(c, cl))
+        return;
+    if (ws.count && ws.w[0].kind == WISH_ITEM)
+        say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
+    else
+        say(c, OC_not_added, NULL);
+}
+
+void act_clause(struct ctx *c, struct clause *cl)
+{
+    if (cl->n == 0 || act_answer(c, cl))
+        return;
+    switch (cl->intent) {
+    case IN_ORDER:
+    case IN_ORDER_REF:
+        act_order(c, cl);
+        break;
+    case IN_MORE:
+        act_more(c, cl);
+        break;
+    case IN_AGAIN:
+    case IN_ROUND:
+        act_again(c, cl);
+        break;
+    case IN_REMOVE:
+    case IN_FEWER:
+        act_remove(c, cl);
+        break;
+    case IN_MAKE:
+    case IN_MEANT:
+        act_quantity(c, cl);
+        break;
+    case IN_REPLACE:
+        act_replace(c, cl);
+        break;
+    case IN_MODIFY:
+        act_modify(c, cl);
+        break;
+    case IN_CLEAR:
+        act_clear(c, cl);
+        break;
+    case IN_UNDO:
+        /* "scratch that, make it a gin": what follows says what instead */
+        if (!other_business(c, cl) || c->memo.last_act == ACT_ADD)
+            act_undo(c, cl);
+        break;
+    case IN_NEGATE:
+        negated(c, cl);
+        break;
+    case IN_BILL:
+    case IN_PAY:
+    case IN_PAID_ASK:
+    case IN_SPLIT:
+    case IN_BALANCE:
+    case IN_TIP:
+    case IN_TIP_NONE:
+    case IN_TIP_ASK:
+    case IN_TIP_SHOW:
+    case IN_ROUND_UP:
+        act_money(c, cl);
+        break;
+    case IN_USUAL:
+        say(c, OC_usual, NULL);
+        c->asked = c->did = true;
+        break;
+    case IN_SURPRISE:
+        surprise(c, cl);
+        break;
+    case IN_YES:
+        answer_yes(c, cl);
+        break;
+    case IN_NO:
+        answer_no(c, cl);
+        break;
+    case IN_DONE:
+        if (!other_business(c, cl) || c->acted)
+            done_ordering(c);
+        break;
+    case IN_TALK:
+        talk(c, cl);
+        break;
+    case IN_FIX:
+        break;
+    case IN_NONE:
+        unknown(c, cl);
+        break;
+    default:
+        act_ask(c, cl);
+        break;
+    }
+}

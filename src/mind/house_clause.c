@@ -1,0 +1,368 @@
+/* Elements into clauses, each with one intent; a bare list of drinks joins what went before. */
+#include "mind/house_int.h"
+
+#include <string.h>
+
+#define CLAUSE_ELEMENTS_MAX 40
+
+static bool is_drink(const struct el *e)
+{
+    return e->kind == EL_ITEM || e->kind == EL_OFF || e->kind == EL_CAT;
+}
+
+static bool is_join(const struct house *h, const struct el *e)
+{
+    return IS(e, and) || IS(e, then) || IS(e, also) || IS(e, plus) || IS(e, but);
+}
+
+/* "me and my two friends", "her and I": one group of people, not two wishes. */
+static bool joins_people(const struct house *h, const struct el *e, size_t i, size_t n)
+{
+    const struct el *a = i > 0 ? &e[i - 1] : NULL, *b = i + 1 < n ? &e[i + 1] : NULL;
+
+    if (!a || !b || !IS(&e[i], and))
+        return false;
+    if (IS(a, me) || IS(a, him) || IS(a, her) || IS(a, i) || IS(a, friend))
+        return IS(b, my) || IS(b, me) || IS(b, i) || IS(b, him) || IS(b, her) || IS(b, the);
+    return false;
+}
+
+/* Where a new wish begins although nobody wrote a comma: "... a beer how much is that". */
+static bool starts_wish(const struct house *h, const struct el *e, size_t i, size_t n)
+{
+    const struct el *a = &e[i], *b = i + 1 < n ? &e[i + 1] : NULL;
+    const struct el *c = i + 2 < n ? &e[i + 2] : NULL;
+    const struct el *before = &e[i - 1];
+
+    if (!b)
+        return false;
+    if ((IS(a, give) || IS(a, get) || IS(a, bring)) && (IS(b, me) || IS(b, us)))
+        return !IS(before, can) && !IS(before, you) && !IS(before, please) && !IS(before, to) &&
+               !IS(before, just) && !IS(before, also) && !IS(before, would) &&
+               !is_join(h, before);
+    if (!(is_drink(before) || before->kind == EL_MOD || IS(before, please) ||
+          IS(before, thanks) || IS(before, it) || IS(before, me) || IS(before, us)))
+        return false;
+    if (IS(a, how) && IS(b, much))
+        return true;
+    if (IS(a, what) && (IS(b, is) || (c && (IS(c, owe) || IS(c, i)))))
+        return true;
+    if (IS(before, it) || IS(before, me) || IS(before, us))
+        return false;
+    if ((IS(a, can) || IS(a, could) || IS(a, may)) && (IS(b, i) || IS(b, we) || IS(b, you)))
+        return true;
+    if (IS(a, make) && (IS(b, it) || IS(b, that) || IS(b, them)))
+        return true;
+    if ((IS(a, take) && (IS(b, off) || IS(b, the))) || (IS(a, remove) && b))
+        return true;
+    if (IS(a, i) && (IS(b, will) || IS(b, want) || IS(b, would)))
+        return true;
+    return IS(a, actually) || IS(a, wait);
+}
+
+static size_t cut(const struct house *h, const struct el *e, size_t n, struct clause *out)
+{
+    size_t count = 0, start = 0;
+
+    for (size_t i = 0; i < n && count < HOUSE_CLAUSES_MAX; i++) {
+        bool last = i + 1 == n;
+        bool here = last || e[i].after || i + 1 - start >= CLAUSE_ELEMENTS_MAX;
+
+        if (!here && is_join(h, &e[i + 1]) && !joins_people(h, e, i + 1, n) && i + 2 < n)
+            here = true;
+        if (!here)
+            here = starts_wish(h, e, i + 1, n);
+        if (!here)
+            continue;
+        out[count] = (struct clause){.e = e + start, .n = i + 1 - start};
+        out[count].first = start == 0 || (e[start - 1].after && e[start - 1].after != ',');
+        count++;
+        start = i + 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t k = i;
+
+        while (k + 1 < count &&
+               !(out[k].e[out[k].n - 1].after && out[k].e[out[k].n - 1].after != ','))
+            k++;
+        out[i].question = out[k].e[out[k].n - 1].after == '?';
+    }
+    return count;
+}
+
+/* Words that open a clause without meaning anything by themselves; some say "correction". */
+static void strip_opening(const struct house *h, struct clause *cl)
+{
+    static const char *const empty[] = {
+        "and",        "then",     "also",      "plus",    "but",     "so",   "ok",
+        "well",       "um",       "uh",        "uhm",     "er",      "erm",  "umm",
+        "uhh",        "hmm",      "hm",        "oh",      "ah",      "hey",  "hi",
+        "hello",      "now",      "right",     "like",    "just",    "maya", "barkeep",
+        "bartender",  "alright",  "please",    "anyway",  "yo",      "mate", "buddy",
+        "love",       "dear",     "sir",       "miss",    "man",     "bro",  "dude",
+        "sweetheart", "darling",  "pal",       "cheers",  "great",   "cool", "good",
+        "thanks",     "yes",      "sure",      "first",   "second",  "next", "finally",
+        "lastly",     "fine",     "perfect",   "lovely",  "awesome", "nice", "later",
+        "still",      "honestly", "basically", "look",    "listen",  "say",  "friend",
+        "boss",       "chief",    "evening",   "probably"};
+    static const char *const fix[] = {"actually", "wait",  "sorry",  "oops",    "whoops",
+                                      "no",       "meant", "rather", "instead", "correction"};
+
+    for (size_t at = 0; at + 1 < cl->n;) {
+        const struct el *e = &cl->e[at], *next = &cl->e[at + 1];
+        bool known = false;
+
+        if (e->kind != EL_WORD && e->kind != EL_MOD && e->kind != EL_MOOD)
+            break;
+        for (size_t i = 0; i < ARRAY_LEN(fix) && !known; i++) {
+            if (e->len != strlen(fix[i]) || memcmp(e->text, fix[i], e->len) != 0)
+                continue;
+            /* "no beer", "no ice", "no more": that "no" belongs to what follows */
+            if (i == 5 && !e->after &&
+                !(IS(next, wait) || IS(next, actually) || IS(next, sorry) || IS(next, make)))
+                return;
+            known = cl->fix = true;
+            cl->denied |= i != 0;
+        }
+        if (IS(e, i) && IS(next, meant) && cl->n > 2) {
+            cl->fix = cl->denied = true;
+            cl->e += 2;
+            cl->n -= 2;
+            continue;
+        }
+        for (size_t i = 0; i < ARRAY_LEN(empty) && !known; i++)
+            known = e->len == strlen(empty[i]) && memcmp(e->text, empty[i], e->len) == 0;
+        if (!known)
+            break;
+        /* "first" and "like" open a list, or name a thing: "first one", "same thing" */
+        if ((IS(e, first) || IS(e, second) || IS(e, next)) && !e->after && !IS(next, i) &&
+            !IS(next, a) && !IS(next, an))
+            return;
+        if (e->kind == EL_MOD && !e->after) /* "perfect manhattan" */
+            return;
+        if (e->len == 4 && memcmp(e->text, "like", 4) == 0 && next->kind == EL_WORD)
+            return;
+        if (IS(e, please) && (next->kind == EL_WORD) && 0)
+            return;
+        cl->e++;
+        cl->n--;
+    }
+}
+
+/* A word that may stand in a bare list of drinks without changing what is wanted. */
+static bool is_filler(const struct house *h, const struct el *e)
+{
+    static const char *const words[] = {
+        "and",     "plus",      "please",   "for",       "me",        "us",         "him",
+        "her",     "them",      "my",       "friend",    "friends",   "of",         "with",
+        "the",     "some",      "just",     "also",      "too",       "then",       "more",
+        "another", "each",      "all",      "both",      "ones",      "x",          "times",
+        "here",    "there",     "now",      "thanks",    "maybe",     "only",       "wife",
+        "husband", "mate",      "mates",    "lady",      "gentleman", "girlfriend", "boyfriend",
+        "buddy",   "that",      "those",    "around",    "round",     "everyone",   "table",
+        "mom",     "dad",       "this",     "extra",     "brother",   "sister",     "boss",
+        "cold",    "nice",      "big",      "large",     "small",     "fresh",      "finest",
+        "best",    "proper",    "lovely",   "tall",      "quick",     "cheeky",     "icy",
+        "good",    "ice",       "single",   "really",    "very",      "well",       "made",
+        "served",  "quickly",   "tonight",  "as",        "again",     "your",       "our",
+        "plain",   "regular",   "normal",   "standard",  "pint",      "pints",      "shot",
+        "shots",   "round",     "rounds",   "drink",     "drinks",    "beautiful",  "chilled",
+        "ok",      "yeah",      "maya",     "in",        "it",        "myself",     "first",
+        "yet",     "still",     "no",       "not",       "without",   "so",         "um",
+        "guys",    "colleague", "daughter", "son",       "uncle",     "partner",    "date",
+        "two",     "himself",   "love",     "sir",       "bartender", "barkeep",    "oh",
+        "uh",      "i",         "group",    "everybody", "gang",      "crew",       "lads",
+        "girls",   "boys",      "people",   "other",     "you",       "person",     "either",
+        "side",    "bit",       "splash",   "little"};
+
+    if (e->kind != EL_WORD)
+        return e->kind != EL_MONEY && e->kind != EL_PCT;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (e->len == strlen(words[i]) && memcmp(e->text, words[i], e->len) == 0)
+            return true;
+    return IS(e, and);
+}
+
+enum shape { SHAPE_NONE, SHAPE_DRINKS, SHAPE_MODS, SHAPE_COUNT };
+
+/* What a clause without a verb is made of. */
+static enum shape shape_of(const struct house *h, const struct el *e, size_t n)
+{
+    bool drink = false, mod = false, count = false, counted = false, strong = false;
+    int odd = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (e[i].kind == EL_ITEM || e[i].kind == EL_OFF || e[i].kind == EL_CAT)
+            drink = true;
+        else if (e[i].kind == EL_MOD)
+            mod = true;
+        else if (e[i].kind == EL_NUM) {
+            count = true;
+            counted |= !drink;
+            strong |= !e[i].weak;
+        } else if (IS(&e[i], another)) {
+            counted = count = true;
+        } else if (drink && IS(&e[i], for_)) {
+            break; /* "for Dave", "for the lady in red" */
+        } else if (!is_filler(h, &e[i])) {
+            odd++;
+        }
+    }
+    if (drink)
+        return odd == 0 || (odd == 1 && counted && is_drink(&e[n - 1])) ? SHAPE_DRINKS
+                                                                        : SHAPE_NONE;
+    if (odd)
+        return SHAPE_NONE;
+    if (mod)
+        return SHAPE_MODS;
+    return count && strong ? SHAPE_COUNT : SHAPE_NONE;
+}
+
+/* Intents that a following bare list of drinks goes on with: "take off the beer and the gin".
+ */
+static bool goes_on(enum intent in)
+{
+    return in == IN_ORDER || in == IN_REMOVE || in == IN_PRICE || in == IN_INGREDIENTS ||
+           in == IN_REPLACE || in == IN_MAKE || in == IN_AVAILABLE || in == IN_MODIFY ||
+           in == IN_NEGATE || in == IN_TASTE_NO || in == IN_MENTION || in == IN_AFFORD ||
+           in == IN_OPINION || in == IN_MEANT || in == IN_FEWER || in == IN_MORE ||
+           in == IN_CHOOSE || in == IN_READBACK || in == IN_RECOMMEND;
+}
+
+static bool definite(const struct house *h, const struct clause *cl)
+{
+    for (size_t i = 0; i < cl->n; i++) {
+        if (is_drink(&cl->e[i]))
+            return false;
+        if (IS(&cl->e[i], the) || IS(&cl->e[i], my) || IS(&cl->e[i], that) ||
+            IS(&cl->e[i], both) || IS(&cl->e[i], all) || IS(&cl->e[i], those))
+            return true;
+    }
+    return false;
+}
+
+static bool says(const struct house *h, const struct clause *cl, uint16_t word)
+{
+    (void)h;
+    for (size_t i = 0; i < cl->n; i++)
+        if (cl->e[i].word == word)
+            return true;
+    return false;
+}
+
+/* What a clause without a verb means, standing behind `prev` (NULL: behind nothing). */
+static enum intent bare_intent(const struct house *h, const struct clause *cl, enum shape s,
+                               const struct clause *prev)
+{
+    bool same = prev && !cl->first;
+
+    if (s == SHAPE_MODS)
+        return IN_MODIFY;
+    if (s == SHAPE_COUNT)
+        return cl->fix || same ? IN_MAKE : IN_ORDER_REF;
+    if (says(h, cl, h->known->instead))
+        return IN_REPLACE;
+    if (cl->fix && cl->denied)
+        return IN_MEANT;
+    if (same && goes_on(prev->intent)) {
+        bool fresh = !definite(h, cl);
+
+        switch (prev->intent) {
+        case IN_REMOVE:
+            return fresh && says(h, cl, h->known->please) ? IN_ORDER : IN_REMOVE;
+        case IN_NEGATE:
+        case IN_TASTE_NO:
+        case IN_MENTION:
+        case IN_OPINION:
+        case IN_CHOOSE:
+        case IN_READBACK:
+        case IN_RECOMMEND:
+            /* "I don't want a martini, a beer please" */
+            if (IS(&cl->e[0], and) || IS(&cl->e[0], or) || IS(&cl->e[0], nor))
+                return prev->intent;
+            return fresh ? IN_ORDER : prev->intent;
+        case IN_FEWER:
+            return IN_REMOVE;
+        case IN_MAKE:
+        case IN_MORE:
+        case IN_MODIFY:
+        case IN_REPLACE:
+            return fresh ? IN_ORDER : IN_MODIFY;
+        default:
+            return prev->intent;
+        }
+    }
+    if (cl->fix && !same)
+        return IN_MEANT;
+    if (cl->question && definite(h, cl))
+        return IN_OPINION;
+    return IN_ORDER;
+}
+
+/* Among the rows that a bare list of drinks matches, those that say more than the list does. */
+static bool says_more(enum intent in)
+{
+    return in == IN_REMOVE || in == IN_NEGATE || in == IN_REPLACE || in == IN_MORE ||
+           in == IN_AGAIN || in == IN_ROUND || in == IN_CHOOSE || in == IN_MAKE ||
+           in == IN_AVAILABLE || in == IN_CATEGORY || in == IN_OPINION || in == IN_RECOMMEND ||
+           in == IN_MEANT || in == IN_TASTE_NO || in == IN_PRICE || in == IN_FEWER ||
+           in == IN_MODIFY;
+}
+
+static void classify(const struct house *h, struct clause *cl, const struct clause *prev)
+{
+    struct clause whole = *cl;
+    const struct pattern *p;
+    enum shape s;
+
+    strip_opening(h, cl);
+    s = shape_of(h, cl->e, cl->n);
+    if (s == SHAPE_DRINKS && cl->question && cl->n == 1 && !prev) {
+        cl->intent = IN_AVAILABLE;
+        return;
+    }
+    p = patterns_match(&h->patterns, cl->e, cl->n);
+    if ((s == SHAPE_DRINKS || s == SHAPE_MODS || (s == SHAPE_COUNT && (prev || cl->fix))) &&
+        !(p && says_more((enum intent)p->intent))) {
+        whole.fix = cl->fix;
+        whole.denied = cl->denied;
+        cl->intent = bare_intent(h, &whole, s, prev);
+        return;
+    }
+    if (!p) /* "hi there": what was passed over as an opening is all there is */
+        p = patterns_match(&h->patterns, whole.e, whole.n);
+    if (!p) {
+        if (s == SHAPE_COUNT)
+            cl->intent = IN_ORDER_REF;
+        return;
+    }
+    cl->intent = (enum intent)p->intent;
+    cl->talk = (enum occasion)p->talk;
+}
+
+size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct clause *out)
+{
+    size_t count = cut(h, e, n, out);
+    bool fix = false, denied = false;
+    const struct clause *prev = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        struct clause *cl = &out[i];
+
+        cl->fix = fix;
+        cl->denied = denied;
+        fix = denied = false;
+        classify(h, cl, prev);
+        /* "no, make that two": the short word is about what follows in the same sentence */
+        if ((cl->intent == IN_FIX || cl->intent == IN_NO || cl->intent == IN_UNDO) &&
+            i + 1 < count && cl->e[cl->n - 1].after != '.' && cl->n <= 3) {
+            fix = cl->intent != IN_FIX || IS(&cl->e[0], actually) || IS(&cl->e[0], wait) ||
+                  IS(&cl->e[0], sorry) || IS(&cl->e[0], oops) || IS(&cl->e[0], whoops) ||
+                  cl->fix;
+            denied = (fix && !IS(&cl->e[0], actually)) || cl->denied;
+        }
+        if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
+            prev = cl;
+    }
+    return count;
+}

@@ -1,0 +1,353 @@
+/* Ordering: drinks, more of them, the same again, and answers to what was offered. */
+#include "mind/house_int.h"
+
+#include <string.h>
+
+#define ROUND_MODS 4
+
+static const struct bar_item *nearest_other(const struct house *h, const char *like,
+                                            const struct bar_item *not_this)
+{
+    const struct bar_item *best = NULL;
+    int best_score = 0;
+
+    for (size_t i = 0; i < h->item_count; i++) {
+        const struct bar_item *it = &h->items[i];
+        int score = 0, weight = 8;
+
+        if (it == not_this)
+            continue;
+        for (const char *p = like; *p;) {
+            size_t n = strcspn(p, " ");
+
+            for (size_t t = 0; it->tags[t]; t++)
+                if (strlen(it->tags[t]) == n && memcmp(it->tags[t], p, n) == 0)
+                    score += weight;
+            if (weight > 2)
+                weight -= 2;
+            p += n;
+            p += strspn(p, " ");
+        }
+        if (score > best_score) {
+            best_score = score;
+            best = it;
+        }
+    }
+    return best;
+}
+
+/* "That is not on the menu, but ...": the two nearest by what is in them. */
+void off_menu_say(struct ctx *c, int off)
+{
+    const struct house *h = c->h;
+    const struct off_menu *o = &house_off_menu[off];
+    const struct bar_item *a = nearest_other(h, o->like, NULL), *b;
+    struct buf list;
+
+    if (!a) {
+        say(c, OC_off_menu_bare, "what", o->name, NULL);
+        return;
+    }
+    b = nearest_other(h, o->like, a);
+    say_buf(c, &list);
+    say_count(&list, h, (int)(a - h->items), NULL, 0, 1);
+    c->memo.shown_count = 0;
+    show_item(c, (int)(a - h->items));
+    if (b) {
+        buf_str(&list, " or ");
+        say_count(&list, h, (int)(b - h->items), NULL, 0, 1);
+        show_item(c, (int)(b - h->items));
+    }
+    say(c, OC_off_menu, "what", o->name, "list", buf_text(&list), NULL);
+    c->memo.pending = PEND_OFFER;
+    c->asked = true;
+}
+
+void show_item(struct ctx *c, int item)
+{
+    struct memo *m = &c->memo;
+
+    for (size_t i = 0; i < m->shown_count; i++)
+        if (m->shown[i] == item)
+            return;
+    if (m->shown_count < MEMO_SHOWN)
+        m->shown[m->shown_count++] = (uint8_t)item;
+}
+
+static void remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty)
+{
+    struct memo *m = &c->memo;
+    struct touch t = {.item = (uint8_t)(item + 1), .qty = (uint8_t)(qty > 255 ? 255 : qty)};
+
+    t.mod_count = (uint8_t)(n < ROUND_MODS ? n : ROUND_MODS);
+    memcpy(t.mods, mods, t.mod_count);
+    for (size_t i = 0; i < m->round_count; i++)
+        if (m->round[i].item == t.item &&
+            memcmp(m->round[i].mods, t.mods, sizeof(t.mods)) == 0) {
+            m->round[i].qty =
+                (uint8_t)(m->round[i].qty + qty > 255 ? 255 : m->round[i].qty + qty);
+            return;
+        }
+    if (m->round_count == MEMO_ROUND) {
+        memmove(m->round, m->round + 1, sizeof(t) * (MEMO_ROUND - 1));
+        m->round_count--;
+    }
+    m->round[m->round_count++] = t;
+}
+
+/* Add one drink and tell it. */
+static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
+                bool in_round)
+{
+    struct wish all = {.mod_count = 0};
+    uint8_t clean[WISH_MODS];
+    size_t n = 0;
+    struct reply r;
+
+    /* of two that exclude each other the later one counts */
+    for (size_t i = 0; i < mod_count; i++) {
+        all.mods[0] = mods[i];
+        all.mod_count = 1;
+        n = mods_merge(c->h, clean, n, &all);
+    }
+    if (!tool_add(c, item, clean, n, qty, &r))
+        return false;
+    c->did = true;
+    if (!r.ok) {
+        say_error(c, &r, item, qty);
+        return true;
+    }
+    if (!c->fresh && !c->acted && c->memo.last_act == ACT_PAY)
+        c->memo.round_count = 0;
+    for (int i = 0; i < c->tab->line_count; i++) {
+        uint8_t have[WISH_MODS];
+        size_t k = line_mods(c->h, &c->tab->lines[i], have), same = 0;
+
+        for (size_t a = 0; a < k; a++)
+            for (size_t b = 0; b < n; b++)
+                same += have[a] == clean[b];
+        if (line_item(c->h, &c->tab->lines[i]) == item && k == n && same == n)
+            touch_line(c, i, qty);
+    }
+    say_added(c, item, clean, n, qty);
+    if (in_round)
+        remember_round(c, item, clean, n, qty);
+    c->memo.last_act = ACT_ADD;
+    c->memo.pending = PEND_MORE;
+    return true;
+}
+
+static void ask_which(struct ctx *c, int cat)
+{
+    const struct house *h = c->h;
+    struct buf list;
+    size_t n = 0, at = 0;
+
+    for (size_t i = 0; i < h->item_count; i++)
+        n += strcmp(h->items[i].category, h->cats[cat]) == 0;
+    say_buf(c, &list);
+    c->memo.shown_count = 0;
+    for (size_t i = 0; i < h->item_count; i++)
+        if (strcmp(h->items[i].category, h->cats[cat]) == 0) {
+            say_join(&list, at++, n);
+            buf_str(&list, h->items[i].name);
+            show_item(c, (int)i);
+        }
+    say(c, OC_which_of, "what", h->cats[cat], "list", buf_text(&list), NULL);
+    c->memo.pending = PEND_OFFER;
+    c->asked = true;
+}
+
+bool order_wish(struct ctx *c, const struct wish *w, int qty)
+{
+    if (w->kind == WISH_OFF) {
+        off_menu_say(c, w->value);
+        c->did = true;
+        return true;
+    }
+    if (w->kind == WISH_CAT) {
+        ask_which(c, w->value);
+        c->did = true;
+        return true;
+    }
+    if (qty < 1 && w->qty == 0 && !w->weak && qty == 0) {
+        say(c, OC_quantity_zero, NULL);
+        c->did = true;
+        return true;
+    }
+    return add(c, w->value, w->mods, w->mod_count, qty, true);
+}
+
+/* How many: as said, or one each when people were counted and no number was given. */
+static int quantity_of(struct ctx *c, const struct wish *w)
+{
+    bool bare = w->qty == 0 || (w->weak && w->each);
+
+    if (bare && c->group > 1 && (w->plural || w->each || w->qty == 0))
+        return c->group;
+    if (w->qty)
+        return w->qty;
+    return 1;
+}
+
+static bool zero(const struct wish *w, const struct clause *cl)
+{
+    for (size_t i = 0; i < cl->n; i++)
+        if (cl->e[i].kind == EL_NUM && cl->e[i].value == 0)
+            return w->qty == 0 && w->kind == WISH_ITEM;
+    return false;
+}
+
+/* "I'll take it", "two, please": what was shown last, or what was touched last. */
+static bool order_ref(struct ctx *c, const struct wish *w)
+{
+    struct memo *m = &c->memo;
+    int qty = w->qty ? w->qty : 1;
+    int line;
+
+    if (c->mention_count && m->shown_count == 0)
+        show_item(c, c->mention[0]);
+    if (m->shown_count && !c->acted) {
+        size_t first = 0, last = m->shown_count;
+
+        if (w->ref == REF_ORDINAL) {
+            if (w->value > m->shown_count)
+                return say(c, OC_of_what, NULL), true;
+            first = (size_t)w->value - 1;
+            last = first + 1;
+        } else if (w->ref == REF_LAST || w->ref == REF_OTHER) {
+            first = last - 1;
+        } else if (w->ref != REF_ALL && !(w->plural && m->shown_count == 2)) {
+            last = 1;
+        }
+        for (size_t i = first; i < last; i++)
+            if (!add(c, m->shown[i], w->mods, w->mod_count, qty, true))
+                return false;
+        m->shown_count = 0;
+        return true;
+    }
+    line = line_last(c);
+    if (line < 0 || (w->ref == REF_IT && !w->more)) {
+        say(c, OC_want_which, NULL);
+        c->asked = true;
+        return true;
+    }
+    if (w->mod_count && w->qty == 0)
+        return true;
+    {
+        uint8_t mods[WISH_MODS];
+        size_t n = line_mods(c->h, &c->tab->lines[line], mods);
+        struct wish copy = *w;
+
+        n = mods_merge(c->h, mods, n, &copy);
+        return add(c, line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
+    }
+}
+
+void act_order(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    bool any = false;
+
+    parse_wishes(c->h, cl->e, cl->n, &ws);
+    if (ws.too_many) {
+        say(c, OC_too_many, NULL);
+        c->did = true;
+    }
+    for (size_t i = 0; i < ws.count && !c->refused; i++)
+        any |= ws.w[i].kind != WISH_REF;
+    for (size_t i = 0; i < ws.count && !c->refused; i++) {
+        struct wish *w = &ws.w[i];
+
+        if (w->kind == WISH_REF) {
+            if (!any)
+                order_ref(c, w);
+            continue;
+        }
+        order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));
+    }
+    if (ws.count == 0) {
+        say(c, OC_want_which, NULL);
+        c->asked = true;
+    }
+    c->did = true;
+}
+
+/* "two more", "another": of what was touched, or shown, last. */
+void act_more(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    struct wish w = {.kind = WISH_REF, .ref = REF_ONE, .qty = 1, .more = true};
+    int line;
+    uint8_t mods[WISH_MODS];
+    size_t n;
+
+    parse_wishes(c->h, cl->e, cl->n, &ws);
+    for (size_t i = 0; i < ws.count; i++) {
+        if (ws.w[i].kind != WISH_REF) {
+            act_order(c, cl);
+            return;
+        }
+        if (ws.w[i].qty)
+            w.qty = ws.w[i].qty;
+    }
+    c->did = true;
+    line = line_last(c);
+    if (line < 0 && c->memo.round_count) { /* after paying */
+        struct touch t = c->memo.round[c->memo.round_count - 1];
+
+        c->memo.round_count = 0;
+        add(c, t.item - 1, t.mods, t.mod_count, w.qty, true);
+        return;
+    }
+    if (line < 0) {
+        say(c, OC_of_what, NULL);
+        c->asked = true;
+        return;
+    }
+    n = line_mods(c->h, &c->tab->lines[line], mods);
+    add(c, line_item(c->h, &c->tab->lines[line]), mods, n, w.qty, true);
+}
+
+/* The same again: what was added last; or a round: everything that was ordered. */
+void act_again(struct ctx *c, struct clause *cl)
+{
+    struct touch list[MEMO_ROUND];
+    size_t n = 0;
+    struct wishes ws;
+
+    parse_wishes(c->h, cl->e, cl->n, &ws);
+    for (size_t i = 0; i < ws.count; i++)
+        if (ws.w[i].kind != WISH_REF) { /* "another round of IPAs" */
+            if (ws.w[i].qty <= 1) {
+                int lines[4];
+
+                ws.w[i].qty = 0;
+                if (c->group)
+                    ws.w[i].qty = c->group;
+                else if (lines_of(c, &ws.w[i], lines, 4))
+                    ws.w[i].qty = c->tab->lines[lines[0]].quantity;
+                else
+                    ws.w[i].qty = 1;
+            }
+            order_wish(c, &ws.w[i], ws.w[i].qty);
+            c->did = true;
+            return;
+        }
+    c->did = true;
+    if (cl->intent == IN_AGAIN && c->memo.touched_count && c->memo.last_act == ACT_ADD) {
+        n = c->memo.touched_count;
+        memcpy(list, c->memo.touched, n * sizeof(list[0]));
+    } else {
+        n = c->memo.round_count;
+        memcpy(list, c->memo.round, n * sizeof(list[0]));
+    }
+    if (n == 0) {
+        say(c, OC_no_round_yet, NULL);
+        c->asked = true;
+        return;
+    }
+    for (size_t i = 0; i < n && !c->refused; i++)
+        add(c, list[i].item - 1, list[i].mods, list[i].mod_count, list[i].qty ? list[i].qty : 1,
+            false);
+}

@@ -57,6 +57,8 @@ struct api_complaint {
     const char *ctx;     /* JSON text of ctx, or NULL */
 };
 void api__invalid(struct http_req *req, const struct api_complaint *c);
+/* Append a value as compact JSON; `out` turns full when there is no value or no memory. */
+void api__dump(struct buf *out, const json_t *value);
 void api__answer_json(struct http_req *req, const char *session_id,
                       json_t *root); /* takes root */
 void api__answer_text(struct http_req *req, const char *session_id, const struct buf *json);
@@ -83,6 +85,8 @@ void api__history_text(struct buf *out, const struct session *s, size_t count);
 /* Order and summary of a session (NULL: an empty one) as {"current_order","payment_summary"}.
  */
 json_t *api__tab_object(const struct session *s);
+/* Order and summary as two JSON texts. */
+void api__tab_texts(const struct session *s, struct buf *order, struct buf *summary);
 /* The answer of /payments/tab. */
 json_t *api__tab_json(const struct session *s);
 

@@ -74,18 +74,15 @@ static void answer(struct chat *c, struct str reply, const struct session *s, si
 static void answer_aside(struct chat *c, const char *text, const struct session *s,
                          const char *code)
 {
-    json_t *tab = api__tab_object(s);
-    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
-    char *order = json_dumps(json_object_get(tab, "current_order"), flags);
-    char *summary = json_dumps(json_object_get(tab, "payment_summary"), flags);
+    struct buf order = BUF_INIT, summary = BUF_INIT;
 
-    if (order && summary)
-        answer(c, str_of(text), s, SIZE_MAX, str_of(order), str_of(summary), code);
-    else
+    api__tab_texts(s, &order, &summary);
+    if (order.full || summary.full)
         api__error_code(c->req, ERR_NOMEM, NULL);
-    free(order);
-    free(summary);
-    json_decref(tab);
+    else
+        answer(c, str_of(text), s, SIZE_MAX, str_of(order.data), str_of(summary.data), code);
+    buf_release(&order);
+    buf_release(&summary);
 }
 
 /* What the turn tells. */
@@ -198,21 +195,18 @@ static const struct session_message *find_reply(const struct session *s, uint32_
 
 static void resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
-    json_t *tab = api__tab_object(s);
-    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
-    char *order = json_dumps(json_object_get(tab, "current_order"), flags);
-    char *summary = json_dumps(json_object_get(tab, "payment_summary"), flags);
+    struct buf order = BUF_INIT, summary = BUF_INIT;
 
     if (c->resume.complete) { /* nothing is missing; 204 tells an EventSource to stop */
         http_answer(c->req, 204, NULL, NULL, 0);
-    } else {
-        api__events_begin(&c->events, c->req, c->id, c->resume.turn);
-        api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
-                           str_of(order ? order : "[]"), str_of(summary ? summary : "{}"));
+        return;
     }
-    free(order);
-    free(summary);
-    json_decref(tab);
+    api__tab_texts(s, &order, &summary);
+    api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+    api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
+                       str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    buf_release(&order);
+    buf_release(&summary);
 }
 
 static void on_looked(struct session_wait *w, struct session *s, const struct err *e)

@@ -92,6 +92,15 @@ json_t *api__tab_object(const struct session *s)
     return agent_tab_json(s ? agent_tab(s) : &nothing);
 }
 
+void api__tab_texts(const struct session *s, struct buf *order, struct buf *summary)
+{
+    json_t *tab = api__tab_object(s);
+
+    api__dump(order, json_object_get(tab, "current_order"));
+    api__dump(summary, json_object_get(tab, "payment_summary"));
+    json_decref(tab);
+}
+
 static void show_tab(struct api *a, struct http_req *req, const char *id,
                      const struct session *s)
 {
@@ -134,23 +143,21 @@ void api__history_text(struct buf *out, const struct session *s, size_t count)
 static void show_history(struct api *a, struct http_req *req, const char *id,
                          const struct session *s)
 {
-    struct buf body = BUF_INIT;
-    json_t *tab = api__tab_object(s);
-    char *rest = tab ? json_dumps(tab, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    struct buf body = BUF_INIT, order = BUF_INIT, summary = BUF_INIT;
 
     (void)a;
-    json_decref(tab);
+    api__tab_texts(s, &order, &summary);
     buf_printf(&body, "{\"session_id\":\"%s\",", id);
     api__history_text(&body, s, SIZE_MAX);
     if (s && s->folded_count)
         buf_printf(&body, ",\"folded\":%u", s->folded_count);
-    if (rest)
-        buf_printf(&body, ",%s", rest + 1); /* the members, without the opening brace */
-    else
-        body.full = true;
-    free(rest);
+    buf_printf(&body, ",\"current_order\":%s,\"payment_summary\":%s}", buf_text(&order),
+               buf_text(&summary));
+    body.full |= order.full || summary.full;
     api__answer_text(req, id, &body);
     buf_release(&body);
+    buf_release(&order);
+    buf_release(&summary);
 }
 
 void api__history(struct api *a, struct http_req *req)

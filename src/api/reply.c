@@ -67,12 +67,17 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
     http_answer(req, 200, API_JSON, json->data, json->len);
 }
 
+void api__dump(struct buf *out, const json_t *value)
+{
+    if (!value || json_dump_callback(value, add, out, JSON_FLAGS) < 0)
+        out->full = true;
+}
+
 void api__answer_json(struct http_req *req, const char *session_id, json_t *root)
 {
     struct buf body = BUF_INIT;
 
-    if (!root || json_dump_callback(root, add, &body, JSON_FLAGS) < 0)
-        body.full = true;
+    api__dump(&body, root);
     json_decref(root);
     api__answer_text(req, session_id, &body);
     buf_release(&body);

@@ -1,0 +1,223 @@
+/*
+ * A store in memory with the real one's rules and no thread: writes wait in a queue until
+ * fake_reap(), reads answer at once (or wait too, when told). It can be told to fail.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_ROWS 256
+
+struct fake_row {
+    char id[160];
+    uint64_t version;
+    int64_t used_s;
+    void *data;
+    size_t len;
+};
+
+struct fake_write {
+    int kind; /* 'p' put, 'd' delete, 'e' expire, 'g' a get that was held back */
+    char id[160];
+    uint64_t replaces;
+    int64_t used_s;
+    void *data;
+    size_t len;
+    store_done_fn *done;
+    store_get_fn *got;
+    store_expired_fn *expired;
+    void *ctx;
+};
+
+static struct {
+    struct fake_row rows[FAKE_ROWS];
+    struct fake_write queue[FAKE_ROWS];
+    unsigned queued;
+    bool hold_gets;
+    enum err_code fail_puts, fail_gets;
+    unsigned gets, puts;
+} fake;
+
+static struct fake_row *fake_find(const char *id)
+{
+    for (int i = 0; i < FAKE_ROWS; i++)
+        if (fake.rows[i].version && strcmp(fake.rows[i].id, id) == 0)
+            return &fake.rows[i];
+    return NULL;
+}
+
+static struct fake_row *fake_add(const char *id)
+{
+    for (int i = 0; i < FAKE_ROWS; i++) {
+        if (!fake.rows[i].version) {
+            str_copy(fake.rows[i].id, sizeof(fake.rows[i].id), id);
+            return &fake.rows[i];
+        }
+    }
+    abort();
+}
+
+static void fake_drop(struct fake_row *r)
+{
+    free(r->data);
+    *r = (struct fake_row){0};
+}
+
+static void fake_answer_get(const char *id, store_get_fn *fn, void *ctx)
+{
+    struct fake_row *r = fake_find(id);
+    struct err e;
+
+    if (fake.fail_gets) {
+        err_set(&e, fake.fail_gets, 0, "told to fail");
+        fn(ctx, NULL, &e);
+    } else if (r) {
+        struct store_row row = {r->version, r->used_s, r->data, r->len};
+        fn(ctx, &row, NULL);
+    } else {
+        fn(ctx, NULL, NULL);
+    }
+}
+
+static struct fake_write *fake_queue(int kind, const char *id)
+{
+    struct fake_write *w = &fake.queue[fake.queued++];
+
+    *w = (struct fake_write){.kind = kind};
+    str_copy(w->id, sizeof(w->id), id);
+    return w;
+}
+
+void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
+{
+    (void)s;
+    fake.gets++;
+    if (!fake.hold_gets) {
+        fake_answer_get(id, fn, ctx);
+        return;
+    }
+    struct fake_write *w = fake_queue('g', id);
+    w->got = fn;
+    w->ctx = ctx;
+}
+
+void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_s,
+               const void *data, size_t len, store_done_fn *fn, void *ctx)
+{
+    struct fake_write *w = fake_queue('p', id);
+
+    (void)s;
+    fake.puts++;
+    w->replaces = replaces;
+    w->used_s = used_s;
+    w->data = memcpy(malloc(len), data, len);
+    w->len = len;
+    w->done = fn;
+    w->ctx = ctx;
+}
+
+void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx)
+{
+    struct fake_write *w = fake_queue('d', id);
+
+    (void)s;
+    w->done = fn;
+    w->ctx = ctx;
+}
+
+void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                  void *ctx)
+{
+    struct fake_write *w = fake_queue('e', "");
+
+    (void)s;
+    (void)max;
+    w->used_s = before_s;
+    w->expired = fn;
+    w->ctx = ctx;
+}
+
+void store_stats(const struct store *s, struct store_stats *ret)
+{
+    (void)s;
+    *ret = (struct store_stats){.healthy = true};
+    for (int i = 0; i < FAKE_ROWS; i++)
+        ret->rows += fake.rows[i].version != 0;
+}
+
+static void fake_put(struct fake_write *w)
+{
+    struct fake_row *r = fake_find(w->id);
+    struct err e;
+
+    if (fake.fail_puts || (r ? r->version : 0) != w->replaces) {
+        err_set(&e, fake.fail_puts ? fake.fail_puts : ERR_CONFLICT, 0, "told to fail or stale");
+        free(w->data);
+        w->done(w->ctx, 0, &e);
+        return;
+    }
+    if (!r)
+        r = fake_add(w->id);
+    free(r->data);
+    r->data = w->data;
+    r->len = w->len;
+    r->version = w->replaces + 1;
+    r->used_s = w->used_s;
+    w->done(w->ctx, r->version, NULL);
+}
+
+static void fake_expire(struct fake_write *w)
+{
+    uint64_t gone = 0;
+
+    for (int i = 0; i < FAKE_ROWS; i++) {
+        if (fake.rows[i].version && fake.rows[i].used_s < w->used_s) {
+            fake_drop(&fake.rows[i]);
+            gone++;
+        }
+    }
+    w->expired(w->ctx, gone, NULL);
+}
+
+/* Do and answer what was queued so far; what that queues anew waits for the next call. */
+static void fake_reap(void)
+{
+    struct fake_write now[FAKE_ROWS];
+    unsigned n = fake.queued;
+
+    memcpy(now, fake.queue, n * sizeof(now[0]));
+    fake.queued = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct fake_row *r;
+        switch (now[i].kind) {
+        case 'p':
+            fake_put(&now[i]);
+            break;
+        case 'g':
+            fake_answer_get(now[i].id, now[i].got, now[i].ctx);
+            break;
+        case 'e':
+            fake_expire(&now[i]);
+            break;
+        default:
+            r = fake_find(now[i].id);
+            if (r)
+                fake_drop(r);
+            if (now[i].done)
+                now[i].done(now[i].ctx, 0, NULL);
+        }
+    }
+}
+
+static void fake_clear(void)
+{
+    for (int i = 0; i < FAKE_ROWS; i++)
+        if (fake.rows[i].version)
+            fake_drop(&fake.rows[i]);
+    for (unsigned i = 0; i < fake.queued; i++)
+        free(fake.queue[i].data);
+    memset(&fake, 0, sizeof(fake));
+}

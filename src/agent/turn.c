@@ -143,6 +143,22 @@ static void on_text(void *ctx, const char *data, size_t len)
         t->sink.text(t->sink.ctx, data, len);
 }
 
+static void count_tool(struct turn *t, const json_t *result, int index)
+{
+    struct agent_stats *stats = &t->agent->stats;
+    const char *error = json_string_value(json_object_get(result, "error"));
+
+    /* No room for what the person asked: the turn says so, whatever the mind makes of it. */
+    if (error && strcmp(error, bar_outcome_code(BAR_MEMORY)) == 0)
+        t->over_budget = true;
+    if (index < 0 || index >= (int)ARRAY_LEN(stats->tool_ok))
+        return;
+    if (error)
+        stats->tool_error[index]++;
+    else
+        stats->tool_ok[index]++;
+}
+
 static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
 {
     struct turn *t = ctx;
@@ -162,13 +178,7 @@ static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
     }
     if (bar_tab_cents(tab) > tab_before)
         t->ordered = true;
-    if (index >= 0 && index < (int)ARRAY_LEN(a->stats.tool_ok)) {
-        const char *status = json_string_value(json_object_get(*ret, "status"));
-        if (status && strcmp(status, "ok") == 0)
-            a->stats.tool_ok[index]++;
-        else
-            a->stats.tool_error[index]++;
-    }
+    count_tool(t, *ret, index);
     return 0;
 }
 

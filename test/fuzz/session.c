@@ -1,0 +1,54 @@
+/* The stored form of a session: any bytes decode, or are refused with a reason, within the budget. */
+#include "session/codec.c"
+
+#include "agent/agent.h"
+#include "seal/seal.h"
+#include "session/session_int.h"
+#include "unit/session/fake_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct session *held;
+
+static void on_ready(struct session_wait *w, struct session *s, const struct err *e)
+{
+    (void)w;
+    (void)e;
+    held = s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct session_cfg cfg = {.budget = 65536,
+                              .max_resident = 1,
+                              .max_waiters = 1,
+                              .expiry_s = 60,
+                              .threshold = 0.8,
+                              .state_ops = agent_state_ops()};
+    struct session_wait w = {.ready = on_ready};
+    struct session_table *t;
+    struct buf again = BUF_INIT;
+    struct err e;
+
+    if (session_table_new(&cfg, &t, &e) < 0)
+        abort();
+    session_open(t, "fuzz", SESSION_CREATE, 1, &w);
+    session__wipe(held);
+    if (session_decode(held, data, size, &e) == 0) {
+        session_encode(held, &again); /* what was read can be written, and read again */
+        session__wipe(held);
+        if (session_decode(held, again.data, again.len, &e) < 0)
+            abort();
+    } else if (!e.msg[0]) {
+        abort();
+    }
+    if (held->budget.used > held->budget.limit)
+        abort();
+    buf_release(&again);
+    session_revert(held, 1);
+    session_table_free(&t);
+    return 0;
+}

@@ -225,6 +225,6 @@ bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t
 void session_cleanup(struct session_table *t, int64_t now_s);
 
 /* codec.c: the durable form (plain, before sealing); versioned, see
- * docs/notes/session-format.md */
+ * the top of codec.c */
 void session_encode(const struct session *s, struct buf *out);
 int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

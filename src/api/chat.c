@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_MAX 255 /* of an Idempotency-Key */
+
 struct chat {
     struct api_call call;
     struct api *api;
@@ -146,20 +148,38 @@ static void on_fail(void *ctx, const struct session *s, const struct err *e)
     end(c);
 }
 
+/* The key of a message that must not be taken twice; empty: none. False: answered. */
+static bool idempotency_key(struct http_req *req, struct str *ret)
+{
+    struct str key = http_req_header(req, "idempotency-key");
+
+    *ret = key.data ? str_trim(key) : (struct str){"", 0};
+    for (size_t i = 0; i < ret->len; i++) {
+        if (ret->len <= KEY_MAX && ret->data[i] >= 0x20 && ret->data[i] < 0x7f)
+            continue;
+        api__error_code(req, ERR_INVALID,
+                        "Idempotency-Key must be 1 to 255 printable ASCII characters.");
+        return false;
+    }
+    return true;
+}
+
 static void start_turn(struct chat *c)
 {
     const struct turn_sink sink = {c, on_opened, on_text, on_done, on_fail};
-    struct str key = http_req_header(c->req, "idempotency-key");
     struct turn_request request = {
         .session_id = c->id,
         .text = c->text,
         .charge = http_req_body(c->req).len + c->param.len,
-        .idempotency_key = key.data ? key : (struct str){"", 0},
         .started_ns = http_req_started_ns(c->req),
     };
     struct turn *turn;
     bool outer = c->inside;
 
+    if (!idempotency_key(c->req, &request.idempotency_key)) {
+        end(c);
+        return;
+    }
     c->inside = true;
     turn_start(c->api->cfg.agent, &request, &sink, &turn);
     c->inside = outer;

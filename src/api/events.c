@@ -33,6 +33,13 @@ bool api__place_parse(struct str id, struct api_place *ret)
     return true;
 }
 
+/* The turn ends the stream, soon, as it would at any other time. */
+static void on_drain(void *ctx, struct http_req *req)
+{
+    (void)ctx;
+    (void)req;
+}
+
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn)
 {
@@ -43,6 +50,7 @@ void api__events_begin(struct api_events *ev, struct http_req *req, const char *
     http_header(req, "Cache-Control", "no-cache");
     http_header(req, "X-Accel-Buffering", "no");
     http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+    http_stream_on_drain(req, on_drain);
 }
 
 void api__events_release(struct api_events *ev)
@@ -208,8 +216,8 @@ void api__events_resume(struct api_events *ev, const struct api_place *from, str
     }
     if (at)
         buf_consume(&ev->pending, at);
-    if (seen == 0)
-        api__event_session(ev);
+    if (seen != from->offset)
+        api__event_session(ev); /* which means: told from the start */
     send_whole_sentences(ev);
     if (seen == reply.len && skip) { /* the last sentence, which had no space behind it, too */
         ev->at.sentences += skip;

@@ -73,8 +73,6 @@ int64_t bar_tab_cents(const struct bar_tab *t)
 
 int64_t bar_tip_cents(const struct bar_tab *t)
 {
-    if (t->line_count == 0)
-        return 0;
     switch (t->tip_kind) {
     case BAR_TIP_PERCENT:
         return (bar_tab_cents(t) * t->tip_value + PERCENT_ALL / 2) / PERCENT_ALL;

@@ -1,6 +1,7 @@
 /* `maya docs NAME`: pages made from the tables. */
 #include "cli/cli.h"
 
+#include "api/api.h"
 #include "base/strs.h"
 #include "config/config.h"
 #include "metric/metric.h"
@@ -29,6 +30,7 @@ static const struct page {
     const char *name;
     void (*write)(struct buf *out);
 } pages[] = {
+    {"api", api_markdown},
     {"commands", cli_commands_markdown},
     {"config", config_markdown},
     {"errors", errors},

@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#define FULL_TEXT_SEARCH 3 /* maya_rag_type */
 
 static void sample(struct metric_writer *w, struct buf *labels, double value)
 {
@@ -81,9 +80,9 @@ void ops__agent_metrics(struct ops *o, struct metric_writer *w)
     size_t documents = agent_documents(o->cfg.agent);
     struct buf labels = BUF_INIT;
 
-    metric_one(w, M_RAG_AVAILABLE, documents > 0);
+    metric_one(w, M_RAG_AVAILABLE, 0); /* the documents are loaded, but nothing searches them */
     metric_one(w, M_RAG_DOCUMENTS, (double)documents);
-    metric_one(w, M_RAG_TYPE, documents > 0 ? FULL_TEXT_SEARCH : 0);
+    metric_one(w, M_RAG_TYPE, 0);
     metric_begin(w, M_TURNS);
     for (unsigned i = 0; i < TURN_OUTCOME__COUNT; i++) {
         metric_label(&labels, "outcome", turn_outcome_text((enum turn_outcome)i));

@@ -46,8 +46,6 @@ static int64_t model_tab(const struct model *m)
 
 static int64_t model_tip(const struct model *m)
 {
-    if (m->count == 0)
-        return 0;
     /* Half a cent and more is a cent. */
     int64_t exact = model_tab(m) * m->percent;
     return m->percent ? exact / 10000 + (exact % 10000 >= 5000) : m->amount;

@@ -30,11 +30,8 @@ static const struct page {
     const char *name;
     void (*write)(struct buf *out);
 } pages[] = {
-    {"api", api_markdown},
-    {"commands", cli_commands_markdown},
-    {"config", config_markdown},
-    {"errors", errors},
-    {"metrics", metric_markdown},
+    {"api", api_markdown}, {"commands", cli_commands_markdown}, {"config", config_markdown},
+    {"errors", errors},    {"metrics", metric_markdown},
 };
 
 int cmd_docs(int argc, char **argv)

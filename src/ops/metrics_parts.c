@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-
 static void sample(struct metric_writer *w, struct buf *labels, double value)
 {
     metric_sample(w, buf_text(labels), value);

@@ -1,4 +1,7 @@
-/* The stored form of a session: any bytes decode, or are refused with a reason, within the budget. */
+/*
+ * The stored form of a session: any bytes decode, or are refused with a reason, within the
+ * budget.
+ */
 #include "session/codec.c"
 
 #include "agent/agent.h"

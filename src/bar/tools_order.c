@@ -119,7 +119,8 @@ static int find_line(struct bar__call *c, struct wanted *w)
         refuse_outcome(c, o, "", 0);
         return -1;
     }
-    for (int i = 0; i < t->line_count && w->modifiers[0]; i++)
+    /* A list that is given and empty names the plain one, when there is one. */
+    for (int i = 0; i < t->line_count && bar__arg(c, "modifiers")->given; i++)
         w->exact |= is_called(c, &t->lines[i], w->name) &&
                     strcmp(t->lines[i].modifiers, w->modifiers) == 0;
     for (int i = t->line_count - 1; i >= 0; i--)

@@ -353,6 +353,25 @@ static void test_remove(void)
     end();
 }
 
+/* With an empty list the plain one is meant; without one, the newest. */
+static void test_the_plain_one(void)
+{
+    begin();
+    call("add_to_order", "{'item_name': 'whiskey', 'quantity': 2}");
+    call("add_to_order", "{'item_name': 'whiskey', 'modifiers': ['neat']}");
+    CHECK_STR(call("change_order",
+                   "{'item_name': 'whiskey', 'modifiers': [], 'new_quantity': 3}"),
+              "ok");
+    CHECK_INT(f.tab.lines[0].quantity, 3);
+    CHECK_INT(f.tab.lines[1].quantity, 1);
+    CHECK_STR(call("remove_from_order", "{'item_name': 'whiskey', 'modifiers': []}"), "ok");
+    CHECK_INT(f.tab.line_count, 1);
+    CHECK_STR(f.tab.lines[0].modifiers, "neat");
+    CHECK_STR(call("remove_from_order", "{'item_name': 'whiskey', 'modifiers': []}"), "ok");
+    CHECK_INT(f.tab.line_count, 0);
+    end();
+}
+
 /* A drink that is off the menu since can still be taken off the order. */
 static void test_remove_unlisted(void)
 {
@@ -631,6 +650,7 @@ static const struct tap_case cases[] = {
     {"add_to_order_with_balance, get_balance", test_add_with_balance},
     {"modifiers become the menu's words", test_modifiers},
     {"remove_from_order", test_remove},
+    {"the plain one among several", test_the_plain_one},
     {"a drink that left the menu", test_remove_unlisted},
     {"change_order", test_change},
     {"get, confirm, place and clear the order", test_order_texts},

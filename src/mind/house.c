@@ -161,6 +161,14 @@ static void add_menu(struct house *h)
         lex_alias(l, EL_MOD, (int)i, h->mods[i].name, false);
         for (size_t k = 0; h->mods[i].aliases[k]; k++)
             lex_alias(l, EL_MOD, (int)i, h->mods[i].aliases[k], false);
+        /* "with olives": the thing itself too, in any number */
+        if (strncmp(h->mods[i].name, "with ", 5) == 0) {
+            const char *thing = strrchr(h->mods[i].name, ' ') + 1;
+
+            lex_alias(l, EL_MOD, (int)i, thing, true);
+            if (thing[strlen(thing) - 1] == 's')
+                lex_plural_alias(l, EL_MOD, (int)i, thing);
+        }
     }
     for (size_t i = 0; i < h->mood_count; i++) {
         if (is_mood_word(h->moods[i].name))

@@ -94,7 +94,7 @@ bool act_answer(struct ctx *c, struct clause *cl)
     bool yes = cl->intent == IN_YES, no = cl->intent == IN_NO;
     struct clause copy = *cl;
 
-    if (c->acted || !c->fresh)
+    if (c->acted || c->did || !c->fresh)
         return false;
     if (was == PEND_TIP || (m->last_act == ACT_TIP && !yes && !no)) {
         if (short_number(cl) && (cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE ||
@@ -263,6 +263,18 @@ static void negated(struct ctx *c, struct clause *cl)
         say(c, OC_not_added, NULL);
 }
 
+/* "scratch that, make it a gin": what follows says what instead. */
+static bool changes_follow(struct ctx *c, const struct clause *cl)
+{
+    const struct clause *next = cl + 1;
+
+    for (; next < c->clauses + c->clause_count; next++)
+        if (next->intent != IN_FIX && next->intent != IN_NO)
+            return next->intent == IN_MAKE || next->intent == IN_MEANT ||
+                   next->intent == IN_REPLACE || next->intent == IN_MODIFY;
+    return false;
+}
+
 void act_clause(struct ctx *c, struct clause *cl)
 {
     if (cl->n == 0 || act_answer(c, cl))
@@ -297,8 +309,7 @@ void act_clause(struct ctx *c, struct clause *cl)
         act_clear(c, cl);
         break;
     case IN_UNDO:
-        /* "scratch that, make it a gin": what follows says what instead */
-        if (!other_business(c, cl) || c->memo.last_act == ACT_ADD)
+        if (!changes_follow(c, cl))
             act_undo(c, cl);
         break;
     case IN_NEGATE:
@@ -337,6 +348,8 @@ void act_clause(struct ctx *c, struct clause *cl)
         talk(c, cl);
         break;
     case IN_FIX:
+        if (c->clause_count == 1)
+            say(c, OC_T_THINK, NULL);
         break;
     case IN_NONE:
         unknown(c, cl);

@@ -149,12 +149,15 @@ static void price(struct ctx *c, struct clause *cl)
 /* "How much is that?": of what was just asked about, or of the order. */
 static void how_much(struct ctx *c, struct clause *cl)
 {
-    if (c->mention_count && !c->acted) {
-        c->memo.shown_count = 0;
-        for (size_t i = 0; i < c->mention_count; i++)
-            show_item(c, c->mention[i]);
-        price(c, cl);
-        return;
+    if (c->mention_count && !c->acted) { /* "if I had three of these, how much is that?" */
+        for (const struct clause *k = cl; k-- > c->clauses;)
+            for (size_t i = 0; i < k->n; i++)
+                if (k->e[i].kind == EL_ITEM) {
+                    struct clause copy = *k;
+
+                    price(c, &copy);
+                    return;
+                }
     }
     if (c->memo.last_act == ACT_ASK && c->fresh && c->memo.shown_count && !c->acted)
         price(c, cl);
@@ -280,7 +283,11 @@ static void read_taste(struct ctx *c, const struct clause *cl, struct taste *t)
             t->liquor = e->value;
             t->what = h->items[e->value].name;
         } else if (e->kind == EL_MONEY) {
-            t->under = e->value;
+            bool less = i > 0 && e[-1].len >= 4 && (memcmp(e[-1].text, "unde", 4) == 0 ||
+                                                    memcmp(e[-1].text, "than", 4) == 0 ||
+                                                    memcmp(e[-1].text, "belo", 4) == 0);
+
+            t->under = e->value - less;
         } else if (e->kind == EL_CAT) {
             t->cat = e->value;
             if (!t->what[0])
@@ -379,6 +386,29 @@ static size_t best_of(struct ctx *c, const struct taste *t, int best[3])
     return n;
 }
 
+/* The dearest three that a sum of money buys. */
+static size_t dearest_under(struct ctx *c, int64_t cents, int best[3])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->h->item_count; i++) {
+        int64_t p = c->h->items[i].price_cents;
+        size_t at = n;
+
+        if (p > cents)
+            continue;
+        while (at > 0 && c->h->items[best[at - 1]].price_cents < p)
+            at--;
+        if (at == 3)
+            continue;
+        n += n < 3;
+        for (size_t k = n - 1; k > at; k--)
+            best[k] = best[k - 1];
+        best[at] = (int)i;
+    }
+    return n;
+}
+
 static void recommend(struct ctx *c, struct clause *cl)
 {
     struct taste t;
@@ -393,14 +423,8 @@ static void recommend(struct ctx *c, struct clause *cl)
     if (plain)
         t.mood = mood_index(c->h, "popular");
     n = best_of(c, &t, best);
-    if (n == 0 && t.under >= 0) {
-        for (size_t i = 0; i < c->h->item_count; i++) /* anything that cheap */
-            if (c->h->items[i].price_cents <= t.under &&
-                (n == 0 || c->h->items[i].price_cents > c->h->items[best[0]].price_cents)) {
-                best[0] = (int)i;
-                n = 1;
-            }
-    }
+    if (plain && t.under >= 0)
+        n = dearest_under(c, t.under, best);
     if (n == 0 && !plain) {
         struct taste popular = {
             .mood = mood_index(c->h, "popular"), .under = t.under, .liquor = -1, .cat = -1};
@@ -418,7 +442,7 @@ static void recommend(struct ctx *c, struct clause *cl)
     c->memo.pending = PEND_OFFER;
     c->asked = true;
     if (t.under >= 0) {
-        bar_money(t.under, money);
+        bar_money((t.under + 99) / 100 * 100, money);
         say(c, OC_recommend_budget, "price", money, "list", n ? buf_text(&list) : "tap water",
             NULL);
     } else if (!plain && n) {

@@ -67,6 +67,7 @@ static bool remove_line(struct ctx *c, int line, int qty, struct buf *out)
         out->len = mark;
         say_error(c, &r, -1, 0);
     }
+    c->removed |= r.ok;
     return r.ok;
 }
 
@@ -91,8 +92,18 @@ static void tell_removed(struct ctx *c, struct buf *parts, int n)
 /* One wish of a removal. Returns how many lines it took off. */
 static int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts)
 {
-    int lines[LINES_MAX], n = (int)lines_of(c, w, lines, LINES_MAX), done = 0;
-    int qty = w->qty;
+    struct wish all = *w;
+    int lines[LINES_MAX], n, done = 0, qty = w->qty;
+
+    if (w->kind == WISH_ITEM && w->generic >= 0 &&
+        ((w->all && w->plural) || !lines_of(c, w, lines, LINES_MAX))) {
+        all.kind = WISH_CAT; /* "all the beers": whatever beers there are */
+        all.value = w->generic;
+        if (w->plural || !w->qty)
+            all.plural = true;
+        w = &all;
+    }
+    n = (int)lines_of(c, w, lines, LINES_MAX);
 
     if (n == 0) {
         not_there(c, w);
@@ -284,13 +295,29 @@ static void set_quantity(struct ctx *c, int line, int qty)
 
 /* ---- modifiers ---- */
 
+/* "one neat, one on the rocks": the other of the same drink, which has no wish of its own yet. */
+static int plain_line(struct ctx *c, int line, const struct wish *w)
+{
+    if (w->kind != WISH_REF || w->qty < 1 || w->weak || !c->tab->lines[line].modifiers[0])
+        return line;
+    for (int i = 0; i < c->tab->line_count; i++)
+        if (strcmp(c->tab->lines[i].name, c->tab->lines[line].name) == 0 &&
+            !c->tab->lines[i].modifiers[0] && c->tab->lines[i].quantity >= w->qty)
+            return i;
+    return line;
+}
+
 static void change_mods(struct ctx *c, int line, const struct wish *w)
 {
     uint8_t mods[WISH_MODS], was[WISH_MODS];
-    size_t had = line_mods(c->h, &c->tab->lines[line], mods), n;
-    int qty = c->tab->lines[line].quantity, item = line_item(c->h, &c->tab->lines[line]);
+    size_t had, n;
+    int qty, item;
     struct reply r;
 
+    line = plain_line(c, line, w);
+    had = line_mods(c->h, &c->tab->lines[line], mods);
+    qty = c->tab->lines[line].quantity;
+    item = line_item(c->h, &c->tab->lines[line]);
     memcpy(was, mods, sizeof(was));
     n = mods_merge(c->h, mods, had, w);
     if (n == had && memcmp(was, mods, n) == 0) {
@@ -484,6 +511,11 @@ static void replace_with(struct ctx *c, const struct wishes *old, const struct w
         return;
     }
     to = new->w[0];
+    if (old->count == 0 && c->removed) { /* "drop the gin, a lemonade instead" */
+        for (size_t i = 0; i < new->count && !c->refused; i++)
+            order_wish(c, &new->w[i], new->w[i].qty ? new->w[i].qty : 1);
+        return;
+    }
     if (old->count == 0) {
         n = line_last(c) >= 0;
         lines[0] = line_last(c);
@@ -583,6 +615,10 @@ void act_replace(struct ctx *c, struct clause *cl)
     }
     parse_wishes(c->h, cl->e, at, &a);
     parse_wishes(c->h, cl->e + at + 1, cl->n - at - 1, &b);
+    if (!turned && b.count && b.w[0].kind == WISH_REF) { /* "change the waters to two" */
+        act_quantity(c, cl);
+        return;
+    }
     if (turned && a.count == 0 && b.count == 2) { /* "instead of the beer a gin" */
         a.w[0] = b.w[0];
         a.count = 1;

@@ -27,6 +27,19 @@ static bool joins_people(const struct house *h, const struct el *e, size_t i, si
     return false;
 }
 
+/* "can you ...", "never ...", "want to ...": what follows is no wish of its own. */
+static bool goes_with_verb(const struct el *e)
+{
+    static const char *const words[] = {"can",  "could", "you",   "please", "to",  "just", "also",
+                                        "would", "will", "never", "dont",   "not", "cant", "lets",
+                                        "then", "kindly", "i",    "we",     "not", "so",   "now"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (e->len == strlen(words[i]) && memcmp(e->text, words[i], e->len) == 0)
+            return true;
+    return false;
+}
+
 /* Where a new wish begins although nobody wrote a comma: "... a beer how much is that". */
 static bool starts_wish(const struct house *h, const struct el *e, size_t i, size_t n)
 {
@@ -37,13 +50,11 @@ static bool starts_wish(const struct house *h, const struct el *e, size_t i, siz
     if (!b)
         return false;
     if ((IS(a, give) || IS(a, get) || IS(a, bring)) && (IS(b, me) || IS(b, us)))
-        return !IS(before, can) && !IS(before, you) && !IS(before, please) && !IS(before, to) &&
-               !IS(before, just) && !IS(before, also) && !IS(before, would) &&
-               !is_join(h, before);
+        return i > 2 && !goes_with_verb(before) && !is_join(h, before);
     if (!(is_drink(before) || before->kind == EL_MOD || IS(before, please) ||
           IS(before, thanks) || IS(before, it) || IS(before, me) || IS(before, us)))
         return false;
-    if (IS(a, how) && IS(b, much))
+    if (IS(a, howmuch))
         return true;
     if (IS(a, what) && (IS(b, is) || (c && (IS(c, owe) || IS(c, i)))))
         return true;
@@ -106,7 +117,7 @@ static void strip_opening(const struct house *h, struct clause *cl)
         "still",      "honestly", "basically", "look",    "listen",  "say",  "friend",
         "boss",       "chief",    "evening",   "probably"};
     static const char *const fix[] = {"actually", "wait",  "sorry",  "oops",    "whoops",
-                                      "no",       "meant", "rather", "instead", "correction"};
+                                      "no",       "meant", "correction"};
 
     for (size_t at = 0; at + 1 < cl->n;) {
         const struct el *e = &cl->e[at], *next = &cl->e[at + 1];
@@ -259,7 +270,7 @@ static enum intent bare_intent(const struct house *h, const struct clause *cl, e
     if (s == SHAPE_MODS)
         return IN_MODIFY;
     if (s == SHAPE_COUNT)
-        return cl->fix || same ? IN_MAKE : IN_ORDER_REF;
+        return cl->fix || (same && goes_on(prev->intent)) ? IN_MAKE : IN_ORDER_REF;
     if (says(h, cl, h->known->instead))
         return IN_REPLACE;
     if (cl->fix && cl->denied)
@@ -340,19 +351,44 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
     cl->talk = (enum occasion)p->talk;
 }
 
+/* "which is better, the gin or the rum": the list belongs to the question before it. */
+static bool joins(const struct house *h, struct clause *prev, const struct clause *cl)
+{
+    bool drinks = false;
+
+    if (!prev || cl->first || prev->n + cl->n > CLAUSE_ELEMENTS_MAX)
+        return false;
+    for (size_t i = 0; i < prev->n; i++)
+        drinks |= is_drink(&prev->e[i]);
+    if (prev->intent == IN_CHOOSE && shape_of(h, cl->e, cl->n) == SHAPE_DRINKS)
+        return true;
+    /* "instead of gin, give me brandy" */
+    return prev->intent == IN_REPLACE && drinks && cl->intent == IN_ORDER &&
+           (IS(&prev->e[0], instead) || IS(&prev->e[0], rather)) &&
+           prev->n <= 5;
+}
+
 size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct clause *out)
 {
-    size_t count = cut(h, e, n, out);
+    size_t count = cut(h, e, n, out), kept = 0;
     bool fix = false, denied = false;
-    const struct clause *prev = NULL;
+    struct clause *prev = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        struct clause *cl = &out[i];
+        struct clause *cl = &out[kept];
+        size_t start;
 
+        *cl = out[i];
         cl->fix = fix;
         cl->denied = denied;
         fix = denied = false;
         classify(h, cl, prev);
+        if (joins(h, prev, cl)) {
+            start = (size_t)(prev->e - e);
+            prev->n = (size_t)(cl->e - e) + cl->n - start;
+            continue;
+        }
+        kept++;
         /* "no, make that two": the short word is about what follows in the same sentence */
         if ((cl->intent == IN_FIX || cl->intent == IN_NO || cl->intent == IN_UNDO) &&
             i + 1 < count && cl->e[cl->n - 1].after != '.' && cl->n <= 3) {
@@ -364,5 +400,5 @@ size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct 
         if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
             prev = cl;
     }
-    return count;
+    return kept;
 }

@@ -79,6 +79,7 @@ uint16_t lex_find(const struct lexicon *l, const char *text, size_t len); /* 0: 
 /* The word that an unknown one was probably meant to be, or 0. */
 uint16_t lex_nearest(const struct lexicon *l, const char *text, size_t len);
 void lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text, bool plurals);
+void lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text);
 /* How many slips a text of this length may have and still be taken for another. */
 int lex_tolerance(size_t len);
 /* Edit distance as typists make it: insert, drop, replace, swap neighbours. Capped. */
@@ -259,6 +260,8 @@ struct wish {
     bool the;  /* definite: "the", "my", "that" */
     bool plural;
     bool each;
+    bool all;    /* "all the beers" */
+    int generic; /* the drink's name is that of its category, this one; else -1 */
     bool part; /* "one of the martinis" */
     uint8_t mods[WISH_MODS];
     uint8_t mod_count;
@@ -334,6 +337,7 @@ struct ctx {
     bool did;     /* some tool changed something, or a question was answered */
     bool fresh;   /* the last act was in the turn before, or in this one */
     bool acted;   /* something was touched in this turn already */
+    bool removed; /* something was taken off in this turn */
     bool asked;   /* the reply ends with a question already */
     uint64_t rng;
     struct buf said;  /* the reply */

@@ -115,6 +115,10 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
     c->did = true;
     if (!r.ok) {
         say_error(c, &r, item, qty);
+        c->memo.shown_count = 0; /* "then eight": of these */
+        show_item(c, item);
+        c->memo.pending = PEND_HOW_MANY;
+        c->asked = true;
         return true;
     }
     if (!c->fresh && !c->acted && c->memo.last_act == ACT_PAY)
@@ -181,7 +185,7 @@ bool order_wish(struct ctx *c, const struct wish *w, int qty)
 /* How many: as said, or one each when people were counted and no number was given. */
 static int quantity_of(struct ctx *c, const struct wish *w)
 {
-    bool bare = w->qty == 0 || (w->weak && w->each);
+    bool bare = w->qty == 0 || (w->weak && (w->each || w->plural));
 
     if (bare && c->group > 1 && (w->plural || w->each || w->qty == 0))
         return c->group;
@@ -199,7 +203,7 @@ static bool zero(const struct wish *w, const struct clause *cl)
 }
 
 /* "I'll take it", "two, please": what was shown last, or what was touched last. */
-static bool order_ref(struct ctx *c, const struct wish *w)
+static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
 {
     struct memo *m = &c->memo;
     int qty = w->qty ? w->qty : 1;
@@ -227,6 +231,10 @@ static bool order_ref(struct ctx *c, const struct wish *w)
         return true;
     }
     line = line_last(c);
+    if (line >= 0 && w->ref == REF_IT && w->qty && c->memo.last_act == ACT_ADD && !c->acted) {
+        act_quantity(c, cl); /* "two of them" */
+        return true;
+    }
     if (line < 0 || (w->ref == REF_IT && !w->more)) {
         say(c, OC_want_which, NULL);
         c->asked = true;
@@ -261,7 +269,7 @@ void act_order(struct ctx *c, struct clause *cl)
 
         if (w->kind == WISH_REF) {
             if (!any)
-                order_ref(c, w);
+                order_ref(c, cl, w);
             continue;
         }
         order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));

@@ -107,6 +107,20 @@ static bool take_liquor(struct parser *p, const struct el *e, size_t i, size_t n
     return false;
 }
 
+/* "beer" and "beers" name one drink of the menu, and all of its kind. */
+static int generic_of(const struct house *h, const struct el *e)
+{
+    for (size_t i = 0; e->kind == EL_ITEM && i < h->cat_count; i++) {
+        size_t n = strlen(h->cats[i]);
+
+        if (strcmp(h->items[e->value].category, h->cats[i]) == 0 &&
+            (e->len == n || (e->len == n + 1 && e->text[n] == 's')) &&
+            strncasecmp(e->text, h->cats[i], n) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 static void take_drink(struct parser *p, const struct el *e, size_t i, size_t n)
 {
     static const enum wish_kind kinds[] = {
@@ -118,7 +132,8 @@ static void take_drink(struct parser *p, const struct el *e, size_t i, size_t n)
     w = push_wish(p, kinds[e[i].kind], e[i].value);
     if (!w)
         return;
-    w->plural = e[i].plural;
+    w->plural |= e[i].plural;
+    w->generic = generic_of(p->h, &e[i]);
     /* "beer x3", "martini x 2", "IPA times two" */
     if (i + 1 < n && e[i + 1].kind == EL_NUM && e[i + 1].len > 1 && e[i + 1].text[0] == 'x')
         w->qty = e[i + 1].value;
@@ -131,6 +146,8 @@ static bool part_of(const struct house *h, const struct el *e, size_t i, size_t 
            (IS(&e[i + 2], the) || IS(&e[i + 2], my) || IS(&e[i + 2], them) ||
             IS(&e[i + 2], those) || IS(&e[i + 2], these) || IS(&e[i + 2], our));
 }
+
+static void flush_pre(struct parser *p);
 
 static void take_number(struct parser *p, const struct el *e, size_t i, size_t n)
 {
@@ -150,6 +167,11 @@ static void take_number(struct parser *p, const struct el *e, size_t i, size_t n
         w->qty = e[i].value;
         return;
     }
+    /* "with two olives": how many of a garnish is not how many drinks */
+    if (i + 1 < n && e[i + 1].kind == EL_MOD && e[i + 1].plural)
+        return;
+    if (p->have_pre && p->pre.mod_count) /* "one dry one dirty" */
+        flush_pre(p);
     if (p->have_pre && e[i].weak) /* "another a", "two a": the first counts */
         return;
     p->pre.more |= i > 0 && IS(&e[i - 1], another);
@@ -206,7 +228,7 @@ static void take_word(struct parser *p, const struct el *e, size_t i, size_t n)
         else
             p->pre.each = true;
     } else if (IS(x, both) || IS(x, all)) {
-        p->pre.plural = p->pre.the = true;
+        p->pre.plural = p->pre.the = p->pre.all = true;
         p->was_all = true;
         if (!drink_ahead(e, i, n) && !p->out->count)
             push_ref(p, REF_ALL, 0);
@@ -329,6 +351,9 @@ int parse_group(const struct house *h, const struct el *e, size_t n)
             return a->value;
         if (IS(a, both) && b && c && IS(b, of) && IS(c, us))
             return 2;
+        if (IS(a, we) && b && c && b->len == 3 && memcmp(b->text, "are", 3) == 0 &&
+            c->kind == EL_NUM && !c->weak)
+            return c->value;
         if ((IS(a, us) || IS(a, we)) && b && b->kind == EL_NUM && !b->weak &&
             !(c && (c->kind == EL_ITEM || c->kind == EL_MOD)))
             return b->value;

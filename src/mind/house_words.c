@@ -184,8 +184,10 @@ static void alias_put(struct lexicon *l, enum el_kind kind, int value, const cha
         return;
     for (int i = l->words[a.words[0]].first_alias; i >= 0; i = l->aliases[i].next)
         if (l->aliases[i].count == a.count && l->aliases[i].kind == a.kind &&
-            memcmp(l->aliases[i].words, a.words, a.count * sizeof(a.words[0])) == 0)
+            memcmp(l->aliases[i].words, a.words, a.count * sizeof(a.words[0])) == 0) {
+            l->aliases[i].plural |= plural && l->aliases[i].value == value;
             return; /* the first one keeps it */
+        }
     if (l->alias_count == l->alias_cap) {
         l->alias_cap = l->alias_cap ? l->alias_cap * 2 : 256;
         l->aliases = xrealloc(l->aliases, l->alias_cap * sizeof(a));
@@ -218,4 +220,9 @@ void lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text
         snprintf(more, sizeof(more), low[n - 1] == 'y' ? "%ss" : "%ses", low);
         alias_put(l, kind, value, more, true);
     }
+}
+
+void lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text)
+{
+    alias_put(l, kind, value, text, true);
 }

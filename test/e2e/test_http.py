@@ -315,6 +315,43 @@ def test_stream_events_come_one_by_one(probe):
             assert c.until(b"data: told\n\n") is not None
 
 
+def test_a_thousand_streams_all_get_the_next_event():
+    open_files(1200)
+    with probe_with() as p, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(p.client()) for _ in range(1000)]
+        for c in clients:
+            c.send(b"GET /sse HTTP/1.1\r\n" + HOST + b"\r\n")
+        for c in clients:
+            c.head()
+        assert p.stats()["streams"] == 1000
+        p.ask("/tell")
+        for c in clients:
+            c.until(b"data: told\n\n")
+
+
+def cpu_ticks(p):
+    fields = pathlib.Path(f"/proc/{p.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.parametrize("size", [1, 1000000])
+def test_bytes_on_a_stream_do_not_spin_the_loop(probe, size):
+    """What a client says while it is being answered waits, and costs nothing meanwhile."""
+    with probe.client() as c:
+        c.send(b"GET /sse HTTP/1.1\r\n" + HOST + b"\r\n")
+        c.head()
+        c.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while size:
+                size -= c.sock.send(b"x" * size)
+        c.sock.settimeout(LIMIT)
+        before = cpu_ticks(probe)
+        probe.ask("/slow?ms=1000")
+        assert cpu_ticks(probe) - before < os.sysconf("SC_CLK_TCK") // 2
+        probe.ask("/tell")
+        c.until(b"data: told\n\n")
+
+
 def test_http_1_0(probe):
     with probe.client() as c:
         c.send(b"GET /hello HTTP/1.0\r\n\r\n")
@@ -470,6 +507,23 @@ def test_ambiguous_is_refused(probe, name):
     reply, ended = probe.raw(AMBIGUOUS[name])
     check_refusal(reply, ended, 400, "invalid_request")
     assert probe.stats().get("204", 0) == before
+
+
+def test_body_that_looks_like_a_request_is_a_body(probe):
+    before = probe.stats().get("204", 0)
+    with probe.client() as c:
+        c.send(b"GET /echo HTTP/1.1\r\n" + HOST + LEN + b"\r\n" + INNER)
+        assert c.reply().body == INNER
+        c.send(POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(INNER) + INNER +
+               b"\r\n0\r\n\r\n")
+        assert c.reply().body == INNER
+        assert c.ask("/stats").json().get("204", 0) == before
+
+
+def test_upgrades_are_not_taken(probe):
+    for what in (b"h2c", b"websocket"):
+        r = probe.ask(headers=b"Connection: Upgrade\r\nUpgrade: " + what + b"\r\n")
+        assert r.status == 200
 
 
 @pytest.mark.parametrize("data,status,code", [

@@ -282,6 +282,7 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
         list_init(&s->states[i]);
     list_init(&s->stalled);
     list_init(&s->ready);
+    list_init(&s->paused);
     set_limits(s);
     uv_timer_init(&l->uv, &s->tick);
     uv_timer_init(&l->uv, &s->grace);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -78,6 +79,7 @@ void http_conn__close(struct conn *c, enum http_close why)
     s->stats.closed[c->why]++;
     http_conn__move(c, CONN_CLOSED);
     list_remove(&c->ready);
+    list_remove(&c->hush);
     if (c->out)
         list_remove(&c->out->link);
     uv_close(&c->uv.handle, on_closed);
@@ -122,12 +124,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (c->in_len >= READ_SMALL && c->state >= CONN_BUSY && c->state <= CONN_FLUSH) {
         uv_read_stop(stream); /* it asks faster than it is answered */
         c->paused = true;
+        list_append(&c->server->paused, &c->hush);
     }
 }
 
 static void resume(struct conn *c)
 {
     c->paused = false;
+    list_remove(&c->hush);
     if (!c->eof && uv_read_start(&c->uv.stream, alloc, on_read) < 0)
         http_conn__close(c, HTTP_CLOSE_GONE);
 }
@@ -195,7 +199,7 @@ void http_conn__turn(struct conn *c)
     if (c->state != CONN_IDLE)
         return;
     http_conn__feed(c, NULL, 0);
-    if (c->eof && (c->state <= CONN_BODY))
+    if (c->eof && c->state != CONN_FLUSH) /* as in on_eof(), which comes only once */
         http_conn__close(c, HTTP_CLOSE_GONE);
     else if (c->paused && (c->state <= CONN_BODY || c->in_len < READ_SMALL))
         resume(c); /* the rest of a head is needed, however much of it is here */
@@ -221,6 +225,20 @@ static void expire(struct conn *c)
     }
 }
 
+/* Reading is how leaving is noticed; who is not read from is asked. */
+static void ask_paused(struct http_server *s)
+{
+    LIST_EACH(at, after, &s->paused)
+    {
+        struct conn *c = LIST_ITEM(at, struct conn, hush);
+        struct pollfd p = {.events = POLLRDHUP};
+        if (uv_fileno(&c->uv.handle, &p.fd) < 0 || poll(&p, 1, 0) <= 0)
+            continue;
+        if (c->state != CONN_FLUSH || p.revents & (POLLHUP | POLLERR))
+            http_conn__close(c, HTTP_CLOSE_GONE);
+    }
+}
+
 void http_conn__sweep(struct http_server *s)
 {
     int64_t now = loop_now(s->loop);
@@ -237,6 +255,7 @@ void http_conn__sweep(struct http_server *s)
         }
     }
     http_out__sweep(s, now);
+    ask_paused(s);
 }
 
 void http_conn__accept(struct http_server *s)
@@ -248,6 +267,7 @@ void http_conn__accept(struct http_server *s)
         .magic = CONN_MAGIC, .server = s, .state = CONN_HEAD, .why = HTTP_CLOSE__COUNT};
     list_init(&c->link);
     list_init(&c->ready);
+    list_init(&c->hush);
     rc = s->unix_socket ? uv_pipe_init(&s->loop->uv, &c->uv.pipe, 0)
                         : uv_tcp_init(&s->loop->uv, &c->uv.tcp);
     MUST(rc == 0);

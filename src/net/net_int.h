@@ -74,6 +74,7 @@ struct conn {
     bool close_after;  /* when the answer is out */
     struct list link;  /* server->states[state] */
     struct list ready; /* server->ready */
+    struct list hush;  /* server->paused, while `paused` */
     int64_t deadline;
     struct http_server *server;
     struct http_req *req; /* being read, or with its owner */
@@ -129,6 +130,7 @@ struct http_server {
     uint32_t in_state[CONN__COUNT];
     struct list stalled;
     struct list ready;
+    struct list paused; /* read nothing, so they are asked now and then whether they live */
     struct http_stats stats;
     void (*drained)(void *ctx);
     void *drained_ctx;

@@ -740,6 +740,25 @@ def test_gone_client_is_noticed(probe, target, how):
     assert probe.stats()["told_gone"] == gone + 1
 
 
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_gone_client_is_noticed_though_it_said_too_much(probe, how):
+    """So much was read ahead that the server has stopped reading."""
+    gone = probe.stats()["told_gone"]
+    with probe.client() as c:
+        c.send(b"GET /sse HTTP/1.1\r\n" + HOST + b"\r\n")
+        c.head()
+        if how == "fin":  # a FIN waits behind what the server's kernel does not take
+            c.send(b"x" * 50000)
+            c.sock.shutdown(socket.SHUT_WR)
+        else:  # a reset does not wait
+            c.sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    c.sock.send(b"x" * 65536)
+            c.reset()
+        assert probe.wait("told_gone", gone + 1)
+
+
 @pytest.mark.parametrize("start", [b"GET / HT", POST + b"Content-Length: 10\r\n\r\nabc",
                                    POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc"])
 def test_gone_before_it_asked(probe, start):

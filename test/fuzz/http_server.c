@@ -184,6 +184,7 @@ static void finish(void)
         leave(i);
     for (int turns = 0; turns < 1000; turns++) {
         turn();
+        http_conn__sweep(f.server); /* as its timer would, in time */
         http_server_stats(f.server, &st);
         if (f.server->all_conns == 0)
             break;

@@ -209,6 +209,39 @@ static void tells_who_is_gone(void)
     CHECK_INT(t.gone, 1);
 }
 
+static void hold_or_answer(struct http_req *r)
+{
+    static char lump[1024 * 1024];
+
+    if (str_eq(http_req_path(r), "/hold")) {
+        t.held = r;
+        http_req_set_ctx(r, &t);
+        http_req_on_gone(r, on_gone);
+    } else {
+        http_answer_file(r, "text/plain", "\"v1\"", lump, sizeof(lump));
+    }
+}
+
+/* Its end was read while a large answer was on its way; the next request comes after that. */
+static void tells_who_had_gone_before(void)
+{
+    static char got[65536];
+
+    begin(hold_or_answer);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    for (int turns = 0; turns < 10000 && !t.gone; turns++) {
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+        while (t.requests && recv(fd, got, sizeof(got), MSG_DONTWAIT) > 0)
+            ;
+    }
+    CHECK_INT(t.requests, 2);
+    CHECK_INT(t.gone, 1);
+    close(fd);
+    end();
+}
+
 /* A reader that takes nothing: never told inside the write, always after it. */
 static void cuts_a_stalled_reader(void)
 {
@@ -403,6 +436,7 @@ static const struct tap_case cases[] = {
     {"answers", answers},
     {"answers later, having shown all of the request", answers_later},
     {"tells who is gone", tells_who_is_gone},
+    {"tells who had gone before its request came up", tells_who_had_gone_before},
     {"cuts a stalled reader, and not inside a call", cuts_a_stalled_reader},
     {"keeps what a client does not take at once", keeps_what_is_not_taken},
     {"ends a stream whose client was doomed", ends_a_doomed_stream},

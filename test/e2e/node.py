@@ -316,10 +316,8 @@ class Node:
         return s
 
     def ask_raw(self, data, timeout=PATIENCE_S):
-        """All that comes back until the server closes; half-closes after sending."""
+        """All that comes back until the server closes: say Connection: close, or be wrong."""
         with self.raw(data, timeout) as s:
-            with contextlib.suppress(OSError):
-                s.shutdown(socket.SHUT_WR)
             return read_all(s)
 
     # -- numbers

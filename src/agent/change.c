@@ -9,7 +9,6 @@ struct agent_change {
     struct agent *agent;
     struct session_wait wait;
     struct session *session;
-    struct region scratch;
     agent_apply_fn *apply;
     agent_changed_fn *done;
     void *ctx;
@@ -31,7 +30,6 @@ static void finish(struct agent_change *c, const struct err *failed, bool undo)
     if (!c->silent)
         c->done(c->ctx, failed ? NULL : s, failed);
     if (s) {
-        region_release(&c->scratch);
         if (undo)
             session_revert(s, agent__now_s(a));
         else
@@ -55,9 +53,8 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         return;
     }
     c->session = s;
-    region_init(&c->scratch, &s->budget, 0);
     if (session_fold(s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
-        session_commit(s, &c->scratch, agent__now_s(c->agent), on_committed, c, &e) < 0)
+        session_commit(s, agent__now_s(c->agent), on_committed, c, &e) < 0)
         finish(c, &e, true);
 }
 

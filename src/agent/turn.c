@@ -29,10 +29,11 @@ struct turn {
     uint8_t key[16], body[16];
     uint64_t started_ns;
     bool first_word, dirty, ordered, over_budget;
-    bool starting; /* inside turn_start() or the mind's start(): not to be freed */
-    bool inside;   /* inside the mind's start(): its memory must stay */
-    bool silent;   /* stopped: nobody listens */
-    struct region scratch;
+    bool starting;         /* inside turn_start() or the mind's start(): not to be freed */
+    bool inside;           /* inside the mind's start(): its memory must stay */
+    bool silent;           /* stopped: nobody listens */
+    struct region scratch; /* the mind's, until it is done */
+    struct region words;   /* reply and tail */
     struct buf reply, tail;
     struct mind_turn mind_turn;
     struct mind_call *call;
@@ -93,6 +94,7 @@ static void let_go(struct turn *t, bool undo)
     t->session = NULL;
     histogram_add(&a->stats.session_bytes, (double)s->budget.used);
     region_release(&t->scratch);
+    region_release(&t->words);
     budget_return(&s->budget, t->charge);
     t->charge = 0;
     if (undo)
@@ -266,6 +268,9 @@ static void on_done(void *ctx)
         fail(t, &e);
         return;
     }
+    /* What the mind needed is given back before the session grows by this turn. */
+    region_release(&t->scratch);
+    region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
     bar_turn_done(agent_tab(s), t->ordered);
     write_tail(t);
     if (t->over_budget || !session_say(s, t->text, reply) ||
@@ -275,7 +280,7 @@ static void on_done(void *ctx)
         return;
     }
     t->phase = TURN_COMMITTING;
-    if (session_commit(s, &t->scratch, agent__now_s(t->agent), on_committed, t, &e) < 0)
+    if (session_commit(s, agent__now_s(t->agent), on_committed, t, &e) < 0)
         fail(t, &e);
 }
 
@@ -405,8 +410,9 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
     }
     t->session = s;
     region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
-    buf_init(&t->reply, &t->scratch.mem);
-    buf_init(&t->tail, &t->scratch.mem);
+    region_init(&t->words, &s->budget, 0);
+    buf_init(&t->reply, &t->words.mem);
+    buf_init(&t->tail, &t->words.mem);
     if (!budget_charge(&s->budget, charge)) {
         fail_over_budget(t);
         return;

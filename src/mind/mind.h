@@ -2,7 +2,7 @@
  * mind: who thinks. A mind gets one turn (the words, what was said before, the tools it may
  * call) and gives back a stream of text and tool calls. Each provider is one file behind
  * `struct mind_ops`; the house mind (house*.c) is built in and needs no key and no network.
- * Knows no session, no HTTP, no store. Everything of a turn lives in the turn's scratch region.
+ * Knows no session, no HTTP, no store. What it needs on the way lies in the scratch region.
  */
 #pragma once
 
@@ -41,7 +41,7 @@ struct mind_turn {
     size_t past_count;
     const struct bar_tab *tab; /* the guest's state as it is; changes only through call_tool */
     struct mind_memo *memo;    /* read and written by the mind; all zero in a new session */
-    struct region *scratch;    /* for everything the mind needs; freed after the turn */
+    struct region *scratch;    /* all that the mind needs; gone when it says done or fail */
     uint64_t seed;             /* for variety; the same seed gives the same answer */
     int64_t turn_number;       /* from 1 */
 };

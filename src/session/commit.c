@@ -25,26 +25,27 @@ static void stored(void *ctx, uint64_t version, const struct err *e)
     done(s->commit_ctx, e);
 }
 
-int session_commit(struct session *s, struct region *scratch, int64_t now_s,
-                   session_commit_fn *done, void *ctx, struct err *e)
+int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, void *ctx,
+                   struct err *e)
 {
     struct session_table *t = s->table;
-    struct buf plain, sealed = BUF_INIT;
+    struct buf sealed = BUF_INIT;
 
     MUST(s->state == SESSION_BUSY && !s->committed);
     s->used_before_s = s->used_s;
     s->used_s = now_s;
-    buf_init(&plain, &scratch->mem);
-    session_encode(s, &plain);
-    if (plain.full) {
+    /* In the table's buffer: one that grew in a region would leave its smaller selves behind
+     * there, twice the bytes in all. What it holds is charged all the same. */
+    buf_clear(&t->plain);
+    session_encode(s, &t->plain);
+    if (!budget_fits(&s->budget, t->plain.len)) {
         s->used_s = s->used_before_s;
         t->stats.over_budget++;
         return err_set(e, ERR_SESSION_MEMORY, 0,
                        "the session's memory budget of %zu bytes cannot hold this",
                        s->budget.limit);
     }
-    seal_lock(t->cfg.seal, s->id, plain.data, plain.len, &sealed);
-    buf_release(&plain);
+    seal_lock(t->cfg.seal, s->id, t->plain.data, t->plain.len, &sealed);
     if (sealed.full) {
         s->used_s = s->used_before_s;
         buf_release(&sealed);

@@ -51,10 +51,10 @@ bool session_say(struct session *s, struct str person, struct str agent)
     return true;
 }
 
-/* Drop the oldest turns until what is kept is about a sixth of the budget. */
+/* Drop the oldest turns until what is kept is about an eighth of the budget. */
 static void forget_oldest(struct session *s)
 {
-    size_t kept = 0, most = s->budget.limit / 6;
+    size_t kept = 0, most = s->budget.limit / 8;
 
     for (struct session_message *m = s->first; m; m = m->next)
         kept += m->len + sizeof(*m) + 16;
@@ -70,27 +70,17 @@ static void forget_oldest(struct session *s)
 
 int session_fold(struct session *s, struct err *e)
 {
-    struct region aside;
-    struct buf plain;
-    int rc;
+    struct buf *plain = &s->table->plain;
 
-    if (s->region.held <= s->budget.limit / 3)
+    if (s->region.held <= s->budget.limit / 4)
         return 0;
     forget_oldest(s);
-    /* Encoded beside the old region, which is given back before the new one is built: the two
-     * regions never exist together, so the budget is kept. */
-    region_init(&aside, &s->budget, 0);
-    buf_init(&plain, &aside.mem);
-    session_encode(s, &plain);
-    if (plain.full) {
-        region_release(&aside);
-        return err_set(e, ERR_SESSION_MEMORY, 0,
-                       "the session cannot be folded within %zu bytes", s->budget.limit);
-    }
+    /* By way of the table's buffer, so that it works in a full session too. The old region is
+     * given back before the new one is built: never both, so the budget is kept. */
+    buf_clear(plain);
+    session_encode(s, plain);
     session__wipe(s);
-    rc = session_decode(s, plain.data, plain.len, e);
-    region_release(&aside);
-    return rc;
+    return session_decode(s, plain->data, plain->len, e);
 }
 
 int session_reset(struct session *s, struct err *e)

@@ -180,12 +180,12 @@ void session_leave(struct session *s);
 
 typedef void session_commit_fn(void *ctx, const struct err *e);
 /*
- * Encode into `scratch`, seal, hand to the store; used_s becomes now_s. -1 when that much did
- * not fit the budget; then `done` is not called. Otherwise it is, later, never inside. After
- * ERR_CONFLICT the session in memory is stale: session_revert() it.
+ * Encode, seal, hand to the store; used_s becomes now_s. -1 when that much more did not fit the
+ * budget; then `done` is not called. Otherwise it is, later, never inside. After ERR_CONFLICT
+ * the session in memory is stale: session_revert() it.
  */
-int session_commit(struct session *s, struct region *scratch, int64_t now_s,
-                   session_commit_fn *done, void *ctx, struct err *e) MUST_USE;
+int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, void *ctx,
+                   struct err *e) MUST_USE;
 /*
  * Leave, and undo whatever the holder changed since the last commit: what is in memory is
  * replaced by what is stored (a newer version too, after ERR_CONFLICT). The session keeps its
@@ -201,7 +201,7 @@ bool session_say(struct session *s, struct str person, struct str agent) MUST_US
  */
 void session_unsay(struct session *s);
 /*
- * Let go of the oldest messages when the region has grown past a third of the budget, so that
+ * Let go of the oldest messages when the region has grown past a quarter of the budget, so that
  * a turn always has room. Rebuilds the region through the codec: every pointer into it is new.
  */
 int session_fold(struct session *s, struct err *e) MUST_USE;

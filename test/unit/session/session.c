@@ -107,15 +107,11 @@ static void on_test_commit(void *ctx, const struct err *e)
 static enum err_code turn(struct session *s, const char *person, const char *maya)
 {
     struct commit_result r = {0};
-    struct region scratch;
     struct err e = {.code = ERR_NONE};
 
     if (!session_say(s, str_of(person), str_of(maya)))
         return ERR_SESSION_MEMORY;
-    region_init(&scratch, &s->budget, 0);
-    int rc = session_commit(s, &scratch, now_s, on_test_commit, &r, &e);
-    region_release(&scratch);
-    if (rc < 0)
+    if (session_commit(s, now_s, on_test_commit, &r, &e) < 0)
         return e.code;
     CHECK_INT(r.calls, 0);
     fake_reap();

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Take the pictures of the page in docs/ from a running server.
 
-    test/e2e/shots.py [URL]          without a URL: from the fake server
+    test/e2e/shots.py http://127.0.0.1:8000
 
 Each stays below 200 kB; pngquant makes it so where the browser's own PNG is larger.
 """
@@ -16,7 +16,6 @@ import tempfile
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from fake_maya import FakeMaya
 from test_page import BROWSER, DRIVER, Page
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
@@ -37,7 +36,9 @@ def take(page, name):
 
 
 def main():
-    url = sys.argv[1] if len(sys.argv) > 1 else FakeMaya().url
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    url = sys.argv[1].rstrip("/")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     profile = tempfile.mkdtemp()

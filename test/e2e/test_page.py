@@ -1,5 +1,5 @@
-"""The page at "/" in a real browser. Runs against the server in MAYA_URL, or a fake one; every
-test goes through a proxy that can misbehave, so all of them hold for the real server too.
+"""The page at "/" in a real browser. Runs against a Maya of its own, or the one in
+MAYA_URL; every test goes through a proxy that can misbehave.
 
     /usr/bin/python3 -m pytest test/e2e/test_page.py
     MAYA_URL=http://127.0.0.1:8000 /usr/bin/python3 -m pytest test/e2e/test_page.py
@@ -15,7 +15,6 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from fake_maya import FakeMaya  # noqa: E402
 from unruly import Fault, Unruly  # noqa: E402
 
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -36,17 +35,9 @@ pytestmark = pytest.mark.skipif(not (DRIVER and BROWSER), reason="no chromium wi
 
 @pytest.fixture(scope="module")
 def maya_url(request):
-    """MAYA_URL: an address, "node" for a Maya of our own, "fake" (the default)."""
-    where = os.environ.get("MAYA_URL", "fake")
-    if where == "node":
-        node = request.getfixturevalue("node")
-        yield node.url
-    elif where == "fake":
-        fake = FakeMaya()
-        yield fake.url
-        fake.close()
-    else:
-        yield where.rstrip("/")
+    """The address in MAYA_URL, or a Maya of our own."""
+    where = os.environ.get("MAYA_URL")
+    yield where.rstrip("/") if where else request.getfixturevalue("node").url
 
 
 @pytest.fixture
@@ -61,6 +52,8 @@ def chromium(tmp_path_factory):
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                 "--no-first-run", "--disable-background-networking", "--disable-sync",
+                 "--disable-component-update",
                  "--lang=en-US", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

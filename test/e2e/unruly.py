@@ -1,5 +1,5 @@
 """An HTTP proxy with bad manners: it stands between a browser and any Maya and delays, cuts,
-splits or refuses the answers to messages, so that the same tests run against a fake server and
+splits or refuses the answers to messages, so that the tests run against the real server and
 the real one. It remembers what was asked.
 """
 import dataclasses

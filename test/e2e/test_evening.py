@@ -81,7 +81,7 @@ EVENING = [
     ("Tell me something about the weather", nothing),
     ("and a glass of water", has("Water", 1)),
     ("no, make that three", has("Water", 3)),
-    ("Can I get the whiskey on the rocks instead of neat?", has("Whiskey", 1, "on the rocks")),
+    ("Change the whiskey to on the rocks", has("Whiskey", 1, "on the rocks")),
     ("A rum and a gin", both(has("Rum", 1), has("Gin", 1))),
     ("Drop the rum", has("Rum", 0)),
     ("Thanks, that was lovely", nothing),

@@ -110,6 +110,11 @@ bool act_answer(struct ctx *c, struct clause *cl)
             return true;
         }
     }
+    if (was == PEND_TIP_OFFER && (yes || cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE)) {
+        copy.intent = IN_YES;
+        act_money(c, &copy);
+        return true;
+    }
     if (was == PEND_REMOVE &&
         (cl->intent == IN_ORDER || cl->intent == IN_ORDER_REF || cl->intent == IN_MODIFY ||
          cl->intent == IN_DONE || cl->intent == IN_MAKE)) {

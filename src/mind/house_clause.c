@@ -10,6 +10,22 @@ static bool is_drink(const struct el *e)
     return e->kind == EL_ITEM || e->kind == EL_OFF || e->kind == EL_CAT;
 }
 
+/* "... so a water for me", but not "so far". */
+static bool is_so(const struct house *h, const struct el *e, size_t left)
+{
+    static const char *const words[] = {"i",   "can", "could", "give",  "get",  "make", "just",
+                                        "let", "we",  "ill",   "bring", "pour", "maybe"};
+
+    if (!IS(e, so) || left < 2)
+        return false;
+    if (e[1].kind == EL_NUM)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (e[1].len == strlen(words[i]) && memcmp(e[1].text, words[i], e[1].len) == 0)
+            return true;
+    return false;
+}
+
 static bool is_join(const struct house *h, const struct el *e)
 {
     return IS(e, and) || IS(e, then) || IS(e, also) || IS(e, plus) || IS(e, but);
@@ -30,9 +46,10 @@ static bool joins_people(const struct house *h, const struct el *e, size_t i, si
 /* "can you ...", "never ...", "want to ...": what follows is no wish of its own. */
 static bool goes_with_verb(const struct el *e)
 {
-    static const char *const words[] = {"can",  "could", "you",   "please", "to",  "just", "also",
-                                        "would", "will", "never", "dont",   "not", "cant", "lets",
-                                        "then", "kindly", "i",    "we",     "not", "so",   "now"};
+    static const char *const words[] = {"can",  "could", "you",  "please", "to",   "just",
+                                        "also", "would", "will", "never",  "dont", "not",
+                                        "cant", "lets",  "then", "kindly", "i",    "we",
+                                        "not",  "so",    "now"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (e->len == strlen(words[i]) && memcmp(e->text, words[i], e->len) == 0)
@@ -79,6 +96,8 @@ static size_t cut(const struct house *h, const struct el *e, size_t n, struct cl
         bool last = i + 1 == n;
         bool here = last || e[i].after || i + 1 - start >= CLAUSE_ELEMENTS_MAX;
 
+        if (!here && is_so(h, &e[i + 1], n - i - 1))
+            here = true;
         if (!here && is_join(h, &e[i + 1]) && !joins_people(h, e, i + 1, n) && i + 2 < n)
             here = true;
         if (!here)
@@ -116,8 +135,8 @@ static void strip_opening(const struct house *h, struct clause *cl)
         "lastly",     "fine",     "perfect",   "lovely",  "awesome", "nice", "later",
         "still",      "honestly", "basically", "look",    "listen",  "say",  "friend",
         "boss",       "chief",    "evening",   "probably"};
-    static const char *const fix[] = {"actually", "wait",  "sorry",  "oops",    "whoops",
-                                      "no",       "meant", "correction"};
+    static const char *const fix[] = {"actually", "wait", "sorry", "oops",
+                                      "whoops",   "no",   "meant", "correction"};
 
     for (size_t at = 0; at + 1 < cl->n;) {
         const struct el *e = &cl->e[at], *next = &cl->e[at + 1];
@@ -164,27 +183,28 @@ static void strip_opening(const struct house *h, struct clause *cl)
 static bool is_filler(const struct house *h, const struct el *e)
 {
     static const char *const words[] = {
-        "and",     "plus",      "please",   "for",       "me",        "us",         "him",
-        "her",     "them",      "my",       "friend",    "friends",   "of",         "with",
-        "the",     "some",      "just",     "also",      "too",       "then",       "more",
-        "another", "each",      "all",      "both",      "ones",      "x",          "times",
-        "here",    "there",     "now",      "thanks",    "maybe",     "only",       "wife",
-        "husband", "mate",      "mates",    "lady",      "gentleman", "girlfriend", "boyfriend",
-        "buddy",   "that",      "those",    "around",    "round",     "everyone",   "table",
-        "mom",     "dad",       "this",     "extra",     "brother",   "sister",     "boss",
-        "cold",    "nice",      "big",      "large",     "small",     "fresh",      "finest",
-        "best",    "proper",    "lovely",   "tall",      "quick",     "cheeky",     "icy",
-        "good",    "ice",       "single",   "really",    "very",      "well",       "made",
-        "served",  "quickly",   "tonight",  "as",        "again",     "your",       "our",
-        "plain",   "regular",   "normal",   "standard",  "pint",      "pints",      "shot",
-        "shots",   "round",     "rounds",   "drink",     "drinks",    "beautiful",  "chilled",
-        "ok",      "yeah",      "maya",     "in",        "it",        "myself",     "first",
-        "yet",     "still",     "no",       "not",       "without",   "so",         "um",
-        "guys",    "colleague", "daughter", "son",       "uncle",     "partner",    "date",
-        "two",     "himself",   "love",     "sir",       "bartender", "barkeep",    "oh",
-        "uh",      "i",         "group",    "everybody", "gang",      "crew",       "lads",
-        "girls",   "boys",      "people",   "other",     "you",       "person",     "either",
-        "side",    "bit",       "splash",   "little"};
+        "and",       "plus",      "please",  "for",      "me",        "us",         "him",
+        "her",       "them",      "my",      "friend",   "friends",   "of",         "with",
+        "the",       "some",      "just",    "also",     "too",       "then",       "more",
+        "another",   "each",      "all",     "both",     "ones",      "x",          "times",
+        "here",      "there",     "now",     "thanks",   "maybe",     "only",       "wife",
+        "husband",   "mate",      "mates",   "lady",     "gentleman", "girlfriend", "boyfriend",
+        "buddy",     "that",      "those",   "around",   "round",     "everyone",   "table",
+        "mom",       "dad",       "this",    "extra",    "brother",   "sister",     "boss",
+        "cold",      "nice",      "big",     "large",    "small",     "fresh",      "finest",
+        "best",      "proper",    "lovely",  "tall",     "quick",     "cheeky",     "icy",
+        "good",      "ice",       "single",  "really",   "very",      "well",       "made",
+        "served",    "quickly",   "tonight", "as",       "again",     "your",       "our",
+        "plain",     "regular",   "normal",  "standard", "pint",      "pints",      "shot",
+        "shots",     "round",     "rounds",  "drink",    "drinks",    "beautiful",  "chilled",
+        "ok",        "yeah",      "maya",    "in",       "it",        "myself",     "second",
+        "third",     "last",      "one",     "first",    "yet",       "still",      "no",
+        "not",       "without",   "so",      "um",       "guys",      "colleague",  "daughter",
+        "son",       "uncle",     "partner", "date",     "two",       "himself",    "love",
+        "sir",       "bartender", "barkeep", "oh",       "uh",        "i",          "group",
+        "everybody", "gang",      "crew",    "lads",     "girls",     "boys",       "people",
+        "other",     "you",       "person",  "either",   "side",      "bit",        "splash",
+        "little"};
 
     if (e->kind != EL_WORD)
         return e->kind != EL_MONEY && e->kind != EL_PCT;
@@ -364,8 +384,7 @@ static bool joins(const struct house *h, struct clause *prev, const struct claus
         return true;
     /* "instead of gin, give me brandy" */
     return prev->intent == IN_REPLACE && drinks && cl->intent == IN_ORDER &&
-           (IS(&prev->e[0], instead) || IS(&prev->e[0], rather)) &&
-           prev->n <= 5;
+           (IS(&prev->e[0], instead) || IS(&prev->e[0], rather)) && prev->n <= 5;
 }
 
 size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct clause *out)
@@ -397,6 +416,9 @@ size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct 
                   cl->fix;
             denied = (fix && !IS(&cl->e[0], actually)) || cl->denied;
         }
+        /* "not the daiquiri, the cosmo" */
+        if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not ))
+            fix = denied = true;
         if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
             prev = cl;
     }

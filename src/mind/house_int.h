@@ -7,7 +7,9 @@
  *   house_pattern.c  the little language of house.def
  *   house_clause.c   elements -> clauses, each with one intent
  *   house_parse.c    the drinks, quantities and modifiers that a clause names
- *   house_order.c, house_change.c, house_money.c, house_ask.c   what a clause does
+ *   house_act.c      what a clause does: house_order.c, house_remove.c, house_change.c,
+ *                    house_replace.c, house_money.c, house_ask.c, house_recommend.c
+ *   house_tools.c    the only way to change anything
  *   house_say.c      the reply, from what the tools answered
  */
 #pragma once
@@ -261,8 +263,9 @@ struct wish {
     bool plural;
     bool each;
     bool all;    /* "all the beers" */
+    bool half;   /* "half of the waters" */
     int generic; /* the drink's name is that of its category, this one; else -1 */
-    bool part; /* "one of the martinis" */
+    bool part;   /* "one of the martinis" */
     uint8_t mods[WISH_MODS];
     uint8_t mod_count;
     uint8_t off_mods[WISH_MODS]; /* to be taken away: "not dirty", "without the twist" */
@@ -302,7 +305,8 @@ enum pending {
     PEND_PAY,      /* shall I close it? */
     PEND_HOW_MANY, /* how many of shown[0]? */
     PEND_CLEAR,    /* really everything? */
-    PEND_TIP       /* how much? */
+    PEND_TIP,      /* how much? */
+    PEND_TIP_OFFER /* `offer` per cent? */
 };
 
 enum act_kind { ACT_NONE, ACT_ADD, ACT_REMOVE, ACT_CHANGE, ACT_TIP, ACT_ASK, ACT_PAY };
@@ -319,6 +323,7 @@ struct memo {
     uint8_t said[MEMO_SAID][2]; /* ring of occasion, variant */
     uint8_t said_at;
     uint8_t greeted;
+    uint8_t offer; /* per cent */
     struct touch touched[MEMO_TOUCHED];
     struct touch round[MEMO_ROUND];
 };
@@ -332,13 +337,14 @@ struct ctx {
     struct memo memo;
     struct clause *clauses;
     size_t clause_count;
-    int group;    /* people, from the whole message */
-    bool refused; /* memory was refused: stop */
-    bool did;     /* some tool changed something, or a question was answered */
-    bool fresh;   /* the last act was in the turn before, or in this one */
-    bool acted;   /* something was touched in this turn already */
-    bool removed; /* something was taken off in this turn */
-    bool asked;   /* the reply ends with a question already */
+    int described; /* item + 1 that this reply has told about already */
+    int group;     /* people, from the whole message */
+    bool refused;  /* memory was refused: stop */
+    bool did;      /* some tool changed something, or a question was answered */
+    bool fresh;    /* the last act was in the turn before, or in this one */
+    bool acted;    /* something was touched in this turn already */
+    bool removed;  /* something was taken off in this turn */
+    bool asked;    /* the reply ends with a question already */
     uint64_t rng;
     struct buf said;  /* the reply */
     struct buf added; /* "two Negronis and a Water", not yet said */
@@ -398,6 +404,21 @@ bool act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
 bool order_wish(struct ctx *c, const struct wish *w, int qty);
 void off_menu_say(struct ctx *c, int off);
 void show_item(struct ctx *c, int item); /* "the second one" may mean it in the next turn */
+
+/* house_remove.c, for the other changes */
+void count_line(struct ctx *c, struct buf *out, int line, int qty); /* "two IPAs" */
+void not_there(struct ctx *c, const struct wish *w);
+/* qty 0: all of it. What went is added to `parts`, a line each, for tell_removed(). */
+bool remove_line(struct ctx *c, int line, int qty, struct buf *parts);
+int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts);
+void tell_removed(struct ctx *c, struct buf *parts, int n);
+/* house_change.c, house_replace.c */
+void change_mods(struct ctx *c, int line, const struct wish *w);
+void replace_line(struct ctx *c, int line, const struct wish *to);
+/* house_recommend.c */
+void recommend(struct ctx *c, struct clause *cl);
+void taste_no(struct ctx *c, struct clause *cl);
+void strongest(struct ctx *c);
 
 /* ---- saying ---- */
 

@@ -270,6 +270,10 @@ static void tip_ask(struct ctx *c, struct clause *cl)
     bar_money((bar_tab_cents(c->tab) * a->value + 5000) / 10000, tip);
     snprintf(percent, sizeof(percent), "%d%%", a->value / 100);
     say(c, OC_tip_would_be, "percent", percent, "tip", tip, NULL);
+    if (a->value % 100 == 0 && a->value <= 10000) {
+        c->memo.pending = PEND_TIP_OFFER;
+        c->memo.offer = (uint8_t)(a->value / 100);
+    }
 }
 
 static void split(struct ctx *c, struct clause *cl)
@@ -338,6 +342,10 @@ void act_money(struct ctx *c, struct clause *cl)
         break;
     case IN_TIP_NONE:
         no_tip(c);
+        break;
+    case IN_YES: /* to "20% would be ..." */
+        if (c->tab->line_count)
+            percent_tip(c, (int64_t)c->memo.offer * 100);
         break;
     case IN_TIP_ASK:
         tip_ask(c, cl);

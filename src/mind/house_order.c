@@ -194,6 +194,16 @@ static int quantity_of(struct ctx *c, const struct wish *w)
     return 1;
 }
 
+/* "Tequila for everyone!" */
+static void ask_how_many(struct ctx *c, int item)
+{
+    c->memo.shown_count = 0;
+    show_item(c, item);
+    say(c, OC_how_many, "item", c->h->items[item].name, NULL);
+    c->memo.pending = PEND_HOW_MANY;
+    c->asked = true;
+}
+
 static bool zero(const struct wish *w, const struct clause *cl)
 {
     for (size_t i = 0; i < cl->n; i++)
@@ -270,6 +280,10 @@ void act_order(struct ctx *c, struct clause *cl)
         if (w->kind == WISH_REF) {
             if (!any)
                 order_ref(c, cl, w);
+            continue;
+        }
+        if (w->kind == WISH_ITEM && w->each && !c->group && (w->qty == 0 || w->weak)) {
+            ask_how_many(c, w->value);
             continue;
         }
         order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));

@@ -342,7 +342,17 @@ int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
                 read_number(&r, *r.p++, true);
         } else if (c == '.' || c == '!' || c == '?' || c == ',') {
             mark_after(ret, c);
-        } else if (c == ';' || c == ':' || c == '\n' || c == '(' || c == ')') {
+        } else if (c == '*' && r.p < r.end && (is_digit(*r.p) || *r.p == ' ')) {
+            push_word(&r, "x", 1);
+        } else if (c == '-' && r.p < r.end && is_digit(*r.p) &&
+                   (r.p - text.data < 2 || r.p[-2] == ' ')) {
+            struct token *t;
+
+            read_number(&r, *r.p++, false);
+            t = ret->count ? &ret->t[ret->count - 1] : NULL;
+            if (t && t->kind == EL_NUM) /* "-3 beers": less than none */
+                t->value = 0;
+        } else if (c == ';' || c == '\n' || c == '(' || c == ')') {
             mark_after(ret, c == '\n' || c == ';' ? '.' : ',');
         } else if (c == '&' || c == '+') {
             push_word(&r, "and", 3);

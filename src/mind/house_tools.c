@@ -321,7 +321,7 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
         return cap > 0;
     }
     if (w->ref == REF_LAST) {
-        ret[0] = line_last(c);
+        ret[0] = c->tab->line_count - 1;
         return ret[0] >= 0;
     }
     if (w->ref == REF_OTHER && c->tab->line_count == 2) {

@@ -11,6 +11,23 @@ bool session__expired(const struct session_table *t, int64_t used_s, int64_t now
     return now_s - used_s > t->cfg.expiry_s;
 }
 
+/* The row is gone. Who came meanwhile begins anew, or finds a row that could not be removed. */
+static void removed(void *ctx, uint64_t version, const struct err *e)
+{
+    struct session *s = ctx;
+
+    (void)version;
+    (void)e;
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_ENDING);
+    if (s->waiter_count == 0) {
+        session__close(s, SESSION_END_EXPIRED);
+        return;
+    }
+    s->table->stats.ended[SESSION_END_EXPIRED]++;
+    session__move(s, SESSION_LOADING);
+    session__load(s, s->used_before_s);
+}
+
 void session__sweep(struct session_table *t, int64_t now_s)
 {
     unsigned ended = 0;
@@ -21,8 +38,10 @@ void session__sweep(struct session_table *t, int64_t now_s)
         struct session *s = LIST_ITEM(at, struct session, link);
         if (!session__expired(t, s->used_s, now_s))
             continue;
-        store_delete(t->cfg.store, s->id, NULL, NULL);
-        session__close(s, SESSION_END_EXPIRED);
+        /* It keeps its id until then: who read the row on its way out could not write it. */
+        session__wipe(s);
+        session__move(s, SESSION_ENDING);
+        store_delete(t->cfg.store, s->id, removed, s);
         t->stats.expired++;
         ended++;
     }

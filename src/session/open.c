@@ -27,11 +27,21 @@ static struct session_wait *dequeue(struct session *s)
 
 void session_wait_cancel(struct session_wait *w)
 {
+    list_remove(&w->link); /* of the queue, or of those who are being told (tell_all) */
     if (!w->session)
         return;
-    list_remove(&w->link);
     w->session->waiter_count--;
     w->session = NULL;
+}
+
+/* Whoever is told may cancel others that are still in the list. */
+static void tell_all(struct list *told, const struct err *e)
+{
+    while (!list_empty(told)) {
+        struct session_wait *w = LIST_ITEM(told->next, struct session_wait, link);
+        list_remove(&w->link);
+        w->ready(w, NULL, e);
+    }
 }
 
 /* Nobody gets this session: take it away first, then tell everyone who waited. */
@@ -44,11 +54,7 @@ static void refuse_all(struct session *s, enum session_end why, const struct err
     while ((w = dequeue(s)))
         list_append(&told, &w->link);
     session__close(s, why);
-    while (!list_empty(&told)) {
-        w = LIST_ITEM(told.next, struct session_wait, link);
-        list_remove(&w->link);
-        w->ready(w, NULL, e);
-    }
+    tell_all(&told, e);
 }
 
 static int make_fresh(struct session *s, int64_t now_s, struct err *e)
@@ -78,14 +84,18 @@ static int read_row(struct session *s, const struct store_row *row, struct err *
 /* Everyone who only wants to look is told that there is nothing to see. */
 static void dismiss_lookers(struct session *s)
 {
+    struct list told;
+
+    list_init(&told);
     LIST_EACH(at, after, &s->waiters)
     {
         struct session_wait *w = LIST_ITEM(at, struct session_wait, link);
         if (w->mode != SESSION_LOOK)
             continue;
         session_wait_cancel(w);
-        w->ready(w, NULL, NULL);
+        list_append(&told, &w->link);
     }
+    tell_all(&told, NULL);
 }
 
 /* The session's row, or that there is none, has come: admit whoever wants it. */
@@ -128,11 +138,12 @@ static void loaded(void *ctx, const struct store_row *row, const struct err *fai
     w->ready(w, s, NULL);
 }
 
-static void expire_now(struct session *s)
+/* With waiters in its queue: read the row, or find that there is none. */
+void session__load(struct session *s, int64_t now_s)
 {
-    store_delete(s->table->cfg.store, s->id, NULL, NULL);
-    s->table->stats.expired++;
-    session__close(s, SESSION_END_EXPIRED);
+    s->version = 0;
+    s->used_before_s = now_s;
+    store_get(s->table->cfg.store, s->id, loaded, s);
 }
 
 void session_open(struct session_table *t, const char *id, enum session_mode mode,
@@ -145,8 +156,9 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     w->mode = mode;
     w->session = NULL;
     list_init(&w->link);
+    /* Forgotten, not removed: its row is as old, and the first commit will replace it. */
     if (s && s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s)) {
-        expire_now(s);
+        session__close(s, SESSION_END_EXPIRED);
         s = NULL;
     }
     if (s && s->state == SESSION_IDLE) {
@@ -162,6 +174,8 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     }
     if (s) {
         queue(s, w);
+        if (s->state == SESSION_ENDING)
+            s->used_before_s = now_s;
         return;
     }
     s = session__new(t, id);
@@ -170,9 +184,8 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
         w->ready(w, NULL, &e);
         return;
     }
-    s->used_before_s = now_s;
     queue(s, w);
-    store_get(t->cfg.store, s->id, loaded, s);
+    session__load(s, now_s);
 }
 
 void session_leave(struct session *s)
@@ -199,7 +212,9 @@ static void reread(void *ctx, const struct store_row *row, const struct err *fai
     struct err e;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
-    if (row && read_row(s, row, &e) == 0) {
+    bool fresh = row && session__expired(s->table, row->used_at_s, s->used_before_s);
+    if (row && (fresh ? make_fresh(s, s->used_before_s, &e) : read_row(s, row, &e)) == 0) {
+        s->version = row->version;
         session_leave(s);
         return;
     }
@@ -216,6 +231,7 @@ void session_revert(struct session *s, int64_t now_s)
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY && !s->committed);
     session__wipe(s);
+    s->used_before_s = now_s;
     if (s->version) {
         store_get(s->table->cfg.store, s->id, reread, s);
         return;

@@ -8,8 +8,10 @@
  * Time comes in as an argument, now_s in unix seconds.
  *
  * Life of a session:    (none) -> LOADING -> IDLE <-> BUSY -> CLOSED
+ *                                    ^- ENDING <-'
  * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
- * holder (a turn or a look), CLOSED is freed at once. Only session__move() changes the state.
+ * holder (a turn or a look), ENDING has expired and waits for its row to be removed, CLOSED is
+ * freed at once. Only session__move() changes the state.
  */
 #pragma once
 
@@ -30,6 +32,7 @@ struct session_table;
 #define SESSION_ID_MAX 128
 #define SESSION_SECRET_MAX 512
 #define SESSION_REPLAYS 8
+#define SESSION_ASIDE 160
 
 enum session_policy { SESSION_RESERVED, SESSION_MEASURED };
 
@@ -88,13 +91,15 @@ struct session {
     uint32_t turns;
     struct session_secret *gemini, *cartesia; /* in the region, sealed; NULL: none */
     void *agent;                              /* the agent's state, in the region */
-    struct session_replay *replays;           /* SESSION_REPLAYS of them, or NULL */
-    struct list waiters;                      /* struct session_wait, in order of arrival */
+    /* The agent's too, zero at first; not stored, and no fold, revert or reset touches it. */
+    _Alignas(8) unsigned char aside[SESSION_ASIDE];
+    struct session_replay *replays; /* SESSION_REPLAYS of them, or NULL */
+    struct list waiters;            /* struct session_wait, in order of arrival */
     uint32_t waiter_count;
     /* A commit in progress. */
     void (*committed)(void *ctx, const struct err *e);
     void *commit_ctx;
-    int64_t used_before_s; /* while LOADING: when it was opened */
+    int64_t used_before_s; /* while it is read: when that was asked for */
     char id[];             /* NUL-terminated */
 };
 
@@ -197,9 +202,6 @@ void session_revert(struct session *s, int64_t now_s);
 
 /* Both messages of a turn, or neither: false when the budget refuses. */
 bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
-/* Undo the newest session_say (a turn whose commit failed). The bytes come back with folding.
- */
-void session_unsay(struct session *s);
 /*
  * Let go of the oldest messages when the region has grown past a quarter of the budget, so that
  * a turn always has room. Rebuilds the region through the codec: every pointer into it is new.

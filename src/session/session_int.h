@@ -15,6 +15,7 @@ enum session_state {
     SESSION_LOADING,
     SESSION_IDLE,
     SESSION_BUSY,
+    SESSION_ENDING, /* expired; the store removes its row */
     SESSION__STATES
 };
 
@@ -41,6 +42,9 @@ struct session *session__new(struct session_table *t, const char *id);
 void session__close(struct session *s, enum session_end why);
 /* Empty the region: no history, no keys, no agent's state. */
 void session__wipe(struct session *s);
+
+/* open.c: its queue is not empty */
+void session__load(struct session *s, int64_t now_s);
 
 /* admit.c: 0, or -1 with the reason in *e and counted */
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e) MUST_USE;

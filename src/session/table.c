@@ -15,8 +15,9 @@
 static const unsigned allowed[SESSION__STATES] = {
     [SESSION_NEW] = 1u << SESSION_LOADING,
     [SESSION_LOADING] = 1u << SESSION_BUSY,
-    [SESSION_IDLE] = 1u << SESSION_BUSY,
+    [SESSION_IDLE] = 1u << SESSION_BUSY | 1u << SESSION_ENDING,
     [SESSION_BUSY] = 1u << SESSION_IDLE,
+    [SESSION_ENDING] = 1u << SESSION_LOADING,
 };
 
 static const char *const reject_texts[SESSION_REJECT__COUNT] = {
@@ -51,6 +52,7 @@ void session_table_free(struct session_table **t)
         return;
     MUST(list_empty(&(*t)->by_state[SESSION_BUSY]));
     MUST(list_empty(&(*t)->by_state[SESSION_LOADING]));
+    MUST(list_empty(&(*t)->by_state[SESSION_ENDING]));
     LIST_EACH(at, after, &(*t)->by_state[SESSION_IDLE])
     session__close(LIST_ITEM(at, struct session, link), SESSION_END_SHUTDOWN);
     map_release(&(*t)->by_id);

@@ -228,6 +228,86 @@ static void test_expired_row_is_replaced(void)
     session_table_free(&later);
 }
 
+/* Its row is still in the store when it is asked for again, or on its way out of it. */
+static void test_expired_id_is_asked_for_at_once(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct session_stats st;
+    struct waiter w;
+
+    make(t, "me");
+    make(t, "you");
+    now_s += 3601;
+    ask(t, "me", SESSION_CREATE, &w); /* nobody swept it yet */
+    fake_reap();
+    CHECK(w.s && w.s->turns == 0 && w.s->message_count == 0);
+    CHECK_INT(turn(w.s, "hi", "again"), ERR_NONE);
+    session_leave(w.s);
+    session_cleanup(t, now_s); /* this one is being removed */
+    ask(t, "you", SESSION_LOOK, &w);
+    struct waiter late;
+    ask(t, "you", SESSION_CREATE, &late);
+    fake_reap();
+    CHECK(!w.s && w.calls == 1 && w.code == ERR_NONE);
+    CHECK(late.s && late.s->turns == 0 && late.s->message_count == 0);
+    CHECK_INT(turn(late.s, "hi", "again"), ERR_NONE);
+    session_leave(late.s);
+    session_stats(t, &st);
+    CHECK_INT(st.expired, 2);
+    CHECK_INT(st.resident, 2);
+    CHECK_INT(st.conflicts, 0);
+    CHECK_INT(t->unstored, 0);
+    session_table_free(&t);
+}
+
+/* A first turn that fails in a session begun anew does not bring the expired one back. */
+static void test_revert_leaves_the_expired_alone(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct waiter w, next;
+
+    make(t, "me");
+    now_s += 3601;
+    ask(t, "me", SESSION_CREATE, &w);
+    fake_reap();
+    ask(t, "me", SESSION_CREATE, &next);
+    CHECK(w.s && session_say(w.s, str_of("a"), str_of("b")));
+    session_revert(w.s, now_s);
+    CHECK(next.s && next.s->turns == 0 && next.s->message_count == 0);
+    CHECK_INT(turn(next.s, "hi", "again"), ERR_NONE);
+    session_leave(next.s);
+    session_table_free(&t);
+}
+
+/* Who was refused leaves, and takes one along that has not been told yet. */
+static struct waiter *taken_along;
+
+static void on_refused(struct session_wait *w, struct session *s, const struct err *e)
+{
+    on_test_ready(w, s, e);
+    session_wait_cancel(&taken_along->wait);
+    free(taken_along);
+}
+
+static void test_cancel_among_the_refused(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct waiter a = {.wait = {.ready = on_refused}};
+
+    for (int fails = 0; fails < 2; fails++) {
+        enum session_mode mode = fails ? SESSION_CREATE : SESSION_LOOK;
+        taken_along = calloc(1, sizeof(*taken_along));
+        taken_along->wait.ready = on_test_ready;
+        fake.hold_gets = true;
+        fake.fail_gets = fails ? ERR_STORE : ERR_NONE;
+        session_open(t, "me", mode, now_s, &a.wait);
+        session_open(t, "me", mode, now_s, &taken_along->wait);
+        fake_reap();
+        CHECK_INT(a.calls, fails + 1);
+    }
+    session_table_free(&t);
+}
+
 static void test_restart_continues(void)
 {
     struct session_table *t = table_with(65536, 4);
@@ -302,6 +382,7 @@ static void test_look_creates_nothing(void)
     CHECK(look.calls == 1 && !look.s);
     CHECK(create.calls == 1 && create.s);
     session_leave(create.s); /* nothing was committed: it is gone again */
+    fake_reap(); /* the expired one's row is removed */
     session_stats(t, &st);
     CHECK_INT(st.resident, 0);
     CHECK_INT(st.used, 0);
@@ -618,6 +699,9 @@ static const struct tap_case cases[] = {
     {"the limit holds, and expiry makes room", test_limit_and_expiry},
     {"an expired id begins anew", test_expired_id_begins_anew},
     {"an expired row is replaced", test_expired_row_is_replaced},
+    {"an expired id is asked for at once", test_expired_id_is_asked_for_at_once},
+    {"a revert leaves the expired alone", test_revert_leaves_the_expired_alone},
+    {"cancelled among the refused", test_cancel_among_the_refused},
     {"a session goes on after a restart", test_restart_continues},
     {"one holder at a time, the rest queues", test_one_holder_at_a_time},
     {"a look creates nothing", test_look_creates_nothing},

@@ -18,10 +18,15 @@ struct limit_bucket { /* a token bucket that refills `rate` a minute, up to `rat
 struct agent_state {
     struct bar_tab tab;
     struct mind_memo memo;
-    struct limit_bucket bucket; /* not stored */
+};
+
+/* How fast a session talks; aside from its state, so that undoing a turn does not forget it. */
+struct agent_pace {
+    struct limit_bucket bucket;
     int64_t burst_ms[BURST_RING];
     struct limit_bucket burst_bucket; /* instead of the ring when the limit is larger */
 };
+_Static_assert(sizeof(struct agent_pace) <= SESSION_ASIDE, "it fits into a session");
 
 struct agent {
     struct agent_cfg cfg;
@@ -42,4 +47,4 @@ int64_t agent__now_ms(const struct agent *a);
 int64_t agent__now_s(const struct agent *a);
 
 /* limit.c: 0, or ERR_RATE_LIMITED with the predecessor's words. Counts the attempt. */
-int agent__limit(struct agent *a, struct agent_state *state, struct err *e) MUST_USE;
+int agent__limit(struct agent *a, struct session *s, struct err *e) MUST_USE;

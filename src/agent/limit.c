@@ -19,7 +19,7 @@ static void refill(struct limit_bucket *b, uint32_t limit, double period_ms, int
 }
 
 /* The ring holds the last `limit` attempts; the oldest says whether there is room. */
-static bool burst(const struct agent *a, struct agent_state *s, int64_t now_ms)
+static bool burst(const struct agent *a, struct agent_pace *s, int64_t now_ms)
 {
     uint32_t limit = a->cfg.burst;
     uint32_t oldest = 0;
@@ -40,11 +40,12 @@ static bool burst(const struct agent *a, struct agent_state *s, int64_t now_ms)
     return true;
 }
 
-int agent__limit(struct agent *a, struct agent_state *state, struct err *e)
+int agent__limit(struct agent *a, struct session *s, struct err *e)
 {
+    struct agent_pace *pace = (struct agent_pace *)(void *)s->aside;
     int64_t now_ms = agent__now_ms(a);
 
-    if (a->cfg.burst && !burst(a, state, now_ms))
+    if (a->cfg.burst && !burst(a, pace, now_ms))
         return err_set(e, ERR_RATE_LIMITED, 0,
                        "Rate limit exceeded: Too many requests in quick succession");
     if (a->cfg.app_rate) {
@@ -55,12 +56,12 @@ int agent__limit(struct agent *a, struct agent_state *state, struct err *e)
                            a->cfg.app_rate);
     }
     if (a->cfg.session_rate) {
-        refill(&state->bucket, a->cfg.session_rate, MINUTE_MS, now_ms);
-        if (state->bucket.tokens < 1)
+        refill(&pace->bucket, a->cfg.session_rate, MINUTE_MS, now_ms);
+        if (pace->bucket.tokens < 1)
             return err_set(e, ERR_RATE_LIMITED, 0,
                            "Rate limit exceeded: Session rate limit exceeded (%u/min)",
                            a->cfg.session_rate);
-        state->bucket.tokens -= 1;
+        pace->bucket.tokens -= 1;
     }
     if (a->cfg.app_rate)
         a->app_bucket.tokens -= 1;

@@ -1,7 +1,8 @@
 /*
  * One turn: OPENING (wait for the session) -> THINKING (mind and tools) -> COMMITTING (the
- * store) -> ended. Its state is this struct, so it can be shown, timed out and stopped.
- * Everything it needs on the way lies in its scratch region, charged to the session's budget.
+ * store) -> ENDING (its owner is told) -> ended. Its state is this struct, so it can be shown,
+ * timed out and stopped. Everything it needs on the way lies in its scratch region, charged to
+ * the session's budget.
  */
 #include "agent/agent_int.h"
 
@@ -15,7 +16,7 @@
 #define SCRATCH_FIRST 4096
 #define PAST_MAX 20 /* messages of the past that a mind is shown */
 
-enum turn_phase { TURN_OPENING, TURN_THINKING, TURN_COMMITTING, TURN_ENDED };
+enum turn_phase { TURN_OPENING, TURN_THINKING, TURN_COMMITTING, TURN_ENDING, TURN_ENDED };
 
 struct turn {
     struct agent *agent;
@@ -97,10 +98,13 @@ static void let_go(struct turn *t, bool undo)
     region_release(&t->words);
     budget_return(&s->budget, t->charge);
     t->charge = 0;
+    /* Others go on from here, maybe inside this turn's mind: their JSON is not this turn's. */
+    struct region *before = json_region_enter(NULL);
     if (undo)
         session_revert(s, agent__now_s(a));
     else
         session_leave(s);
+    json_region_leave(before);
 }
 
 static void fail(struct turn *t, const struct err *why)
@@ -108,6 +112,7 @@ static void fail(struct turn *t, const struct err *why)
     struct err e = *why; /* it may lie in what let_go() frees */
     enum turn_outcome o = outcome_of(&e);
 
+    t->phase = TURN_ENDING;
     if (!t->silent)
         t->sink.fail(t->sink.ctx, t->session, &e);
     let_go(t, t->dirty);
@@ -171,7 +176,6 @@ static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
     int64_t tab_before = bar_tab_cents(tab);
     int index = -1;
 
-    t->dirty = true;
     *ret = bar_tool_call(&guest, name, args, &index);
     json_region_leave(before);
     if (!*ret) {
@@ -209,6 +213,7 @@ static void on_committed(void *ctx, const struct err *e)
         return;
     }
     histogram_add(&t->agent->stats.turn_seconds, seconds_since(t));
+    t->phase = TURN_ENDING;
     if (!t->silent) {
         struct turn_done d = {
             .session = s,
@@ -257,7 +262,6 @@ static void on_done(void *ctx)
     struct err e;
 
     t->call = NULL;
-    t->dirty = true;
     if (t->silent) {
         let_go(t, true);
         end(t, TURN_STOPPED);
@@ -289,7 +293,7 @@ static void on_fail(void *ctx, const struct err *e)
     struct turn *t = ctx;
 
     t->call = NULL;
-    if (t->over_budget)
+    if (t->over_budget || e->code == ERR_SESSION_MEMORY)
         fail_over_budget(t);
     else
         fail(t, e);
@@ -326,9 +330,12 @@ static void replay(struct turn *t, const struct session_replay *r)
         .turn = r->turn,
     };
     split_tail((struct str){r->tail, r->tail_len}, &d);
+    t->phase = TURN_ENDING;
     t->sink.opened(t->sink.ctx, s, r->turn);
-    t->sink.text(t->sink.ctx, m->text, m->len);
-    t->sink.done(t->sink.ctx, &d);
+    if (!t->silent)
+        t->sink.text(t->sink.ctx, m->text, m->len);
+    if (!t->silent)
+        t->sink.done(t->sink.ctx, &d);
     let_go(t, false);
     end(t, TURN_REPLAYED);
 }
@@ -373,14 +380,17 @@ static void think(struct turn *t)
         fail_over_budget(t);
         return;
     }
-    t->phase = TURN_THINKING;
-    t->sink.opened(t->sink.ctx, t->session, t->session->turns + 1);
-    struct region *before = json_region_enter(&t->scratch);
     struct mind_call *call = NULL;
     bool outer = t->starting;
+    t->phase = TURN_THINKING;
+    t->dirty = true; /* a mind may write its memo and nothing else */
     t->starting = t->inside = true;
-    a->mind->ops->start(a->mind, &t->mind_turn, &sink, &call);
-    json_region_leave(before);
+    t->sink.opened(t->sink.ctx, t->session, t->session->turns + 1);
+    if (!t->silent) {
+        struct region *before = json_region_enter(&t->scratch);
+        a->mind->ops->start(a->mind, &t->mind_turn, &sink, &call);
+        json_region_leave(before);
+    }
     t->starting = outer;
     t->inside = false;
     if (t->phase == TURN_ENDED) {
@@ -422,7 +432,7 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         replay(t, r);
         return;
     }
-    if (agent__limit(a, agent__state(s), &e) < 0) {
+    if (agent__limit(a, s, &e) < 0) {
         fail(t, &e);
         return;
     }
@@ -484,6 +494,7 @@ void turn_stop(struct turn *t)
         end(t, TURN_STOPPED);
         break;
     case TURN_COMMITTING: /* too late to undo: it will be there when the person asks again */
+    case TURN_ENDING:
     case TURN_ENDED:
         break;
     }

@@ -10,12 +10,13 @@
 #include "session/session_int.h"
 
 #include <jansson.h>
+#include <malloc.h>
 
 /* The mind: says `script.say`, calls `script.tool` first, ends now, later, or with an error. */
 static struct {
     const char *say, *tool, *args;
     int times;
-    bool later, fail;
+    bool later, fail, memo;
     struct mind_sink sink;
     bool running;
     int stops;
@@ -40,7 +41,8 @@ static void script_start(struct mind *m, struct mind_turn *turn, const struct mi
     json_t *result;
 
     (void)m;
-    (void)turn;
+    if (script.memo)
+        turn->memo->len = 1;
     script.sink = *sink;
     script.running = true;
     *ret = script.later ? (struct mind_call *)&script : NULL;
@@ -209,7 +211,8 @@ struct seen {
     struct session_wait wait;
     uint32_t turns, messages;
     int64_t tab;
-    size_t used;
+    size_t used, empty; /* charged beside the region; what that is when all was given back */
+    uint8_t memo;
     bool there;
 };
 
@@ -225,6 +228,8 @@ static void on_seen(struct session_wait *w, struct session *s, const struct err 
     seen->messages = s->message_count;
     seen->tab = bar_tab_cents(agent_tab(s));
     seen->used = s->budget.used - s->region.held;
+    seen->empty = malloc_usable_size(s) + sizeof(size_t);
+    seen->memo = agent__state(s)->memo.len;
     session_leave(s);
 }
 
@@ -513,6 +518,12 @@ static void on_changed(void *ctx, struct session *s, const struct err *e)
     CHECK(!s == !!e);
 }
 
+static int apply_reset(void *ctx, struct session *s, struct err *e)
+{
+    (void)ctx;
+    return session_reset(s, e);
+}
+
 static void test_change(void)
 {
     struct agent_change *c;
@@ -544,6 +555,111 @@ static void test_change(void)
     close_bar();
 }
 
+/* What others do once the session is given back inside the mind's start() is not the turn's. */
+static json_t *shown;
+
+static void on_show(struct session_wait *w, struct session *s, const struct err *e)
+{
+    CHECK(s && !e);
+    shown = agent_tab_json(agent_tab(s));
+    on_seen(w, s, e);
+}
+
+static void test_waiter_behind_a_failing_turn(void)
+{
+    struct seen seen = {.wait = {.ready = on_show}};
+    struct heard first, second;
+
+    open_bar(1 << 20, 0, 0);
+    say("me", "hello", &first);
+    script.fail = true;
+    say("me", "fail", &second);
+    agent_look(maya, "me", &seen.wait);
+    fake_reap();
+    CHECK(first.done == 1 && second.failed == 1 && seen.there);
+    CHECK(json_object_get(shown, "payment_summary") != NULL);
+    CHECK_INT(look("me").used, look("me").empty);
+    json_decref(shown);
+    close_bar();
+}
+
+/* Whatever undoes or rebuilds a session, its rate goes on. */
+static void test_rate_outlives_an_undo(void)
+{
+    struct heard h;
+    struct agent_change *c;
+
+    for (int burst_limit = 3; burst_limit < 40; burst_limit += 30) {
+        open_bar(1 << 20, (uint32_t)burst_limit, 0);
+        say("me", "hello", &h);
+        fake_reap();
+        script.fail = true;
+        for (int i = 1; i < burst_limit; i++) {
+            say("me", "hello", &h);
+            CHECK_INT(h.code, ERR_MIND);
+        }
+        say("me", "hello", &h);
+        CHECK_INT(h.code, ERR_RATE_LIMITED);
+        changed_calls = 0;
+        agent_change_start(maya, "me", apply_reset, on_changed, NULL, &c);
+        fake_reap();
+        CHECK_INT(changed_calls, 1);
+        say("me", "hello", &h);
+        CHECK_INT(h.code, ERR_RATE_LIMITED);
+        close_bar();
+    }
+}
+
+/* A mind writes its memo whenever it likes; a turn that fails leaves none. */
+static void test_memo_is_undone(void)
+{
+    struct heard h;
+
+    open_bar(1 << 20, 0, 0);
+    say("me", "hello", &h);
+    fake_reap();
+    script.memo = true;
+    script.fail = true;
+    say("me", "hello", &h);
+    CHECK_INT(look("me").memo, 0);
+    script.fail = false;
+    script.later = true;
+    say("me", "hello", &h);
+    turn_stop(h.turn_now);
+    CHECK_INT(look("me").memo, 0);
+    close_bar();
+}
+
+/* Its owner may stop a turn from inside whatever the turn tells. */
+static void stop_opened(void *ctx, const struct session *s, uint32_t turn)
+{
+    struct heard *h = ctx;
+
+    hear_opened(ctx, s, turn);
+    if (h->turn_now)
+        turn_stop(h->turn_now);
+}
+
+static void test_stop_inside_opened(void)
+{
+    struct heard first, h = {0};
+    const struct turn_sink sink = {&h, stop_opened, hear_text, hear_done, hear_fail};
+    const struct turn_request req = {
+        .session_id = "me", .text = str_of("key"), .idempotency_key = str_of("k")};
+
+    open_bar(1 << 20, 0, 0);
+    for (int replayed = 0; replayed < 2; replayed++) {
+        h = (struct heard){0};
+        say_keyed("me", "key", replayed ? "k" : NULL, &first);
+        turn_start(maya, &req, &sink, &h.turn_now);
+        fake_reap();
+        CHECK(first.done == 1 && h.opened == 1 && !h.texts && !h.done && !h.failed);
+        CHECK_INT(agent_stats(maya)->turns_now, 0);
+    }
+    CHECK_INT(look("me").turns, 2);
+    close_bar();
+}
+
 static const struct tap_case cases[] = {
     {"a turn is durable before it is acknowledged", test_turn},
     {"a failed commit orders nothing", test_failed_commit_orders_nothing},
@@ -557,6 +673,10 @@ static const struct tap_case cases[] = {
     {"idempotency keys", test_idempotency},
     {"rate limits refill", test_rates},
     {"changes outside a turn", test_change},
+    {"a waiter behind a failing turn", test_waiter_behind_a_failing_turn},
+    {"a rate outlives an undo", test_rate_outlives_an_undo},
+    {"a failed turn leaves no memo", test_memo_is_undone},
+    {"stopped inside what it tells", test_stop_inside_opened},
 };
 
 int main(void)

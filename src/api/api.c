@@ -141,9 +141,20 @@ static void wrong_method(struct http_req *req, const char *allow)
     api__error_code(req, ERR_METHOD, NULL);
 }
 
-static const char *method_of(enum http_method m)
+/* HEAD asks what GET would say, without its effects; a turn is nothing but effects. */
+static bool has_head(int route)
 {
-    return m == HTTP_GET ? "GET, HEAD" : http_method_text(m);
+    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET;
+}
+
+static bool takes(int route, enum http_method method)
+{
+    return api__routes[route].method == method || (method == HTTP_HEAD && has_head(route));
+}
+
+static const char *methods_of(int route)
+{
+    return has_head(route) ? "GET, HEAD" : http_method_text(api__routes[route].method);
 }
 
 void api_on_request(void *ctx, struct http_req *req)
@@ -163,13 +174,12 @@ void api_on_request(void *ctx, struct http_req *req)
         if (!path_is(path, api__routes[i].path))
             continue;
         http_req_set_ctx(req, &a->plain[i]);
-        if (api__routes[i].method == (method == HTTP_HEAD ? HTTP_GET : method)) {
+        if (takes(i, method)) {
             handlers[i](a, req);
             return;
         }
         size_t used = strlen(allow);
-        snprintf(allow + used, sizeof(allow) - used, "%s%s", used ? ", " : "",
-                 method_of(api__routes[i].method));
+        snprintf(allow + used, sizeof(allow) - used, "%s%s", used ? ", " : "", methods_of(i));
     }
     if (allow[0]) {
         wrong_method(req, allow);

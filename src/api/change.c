@@ -140,6 +140,11 @@ void api__keys(struct api *a, struct http_req *req)
         end(c);
         return;
     }
+    /* Only these wait for the session: what else the body holds may be large. */
+    json_t *keys = json_pack("{s:O?, s:O?}", names[0], json_object_get(c->body, names[0]),
+                             names[1], json_object_get(c->body, names[1]));
+    json_decref(c->body);
+    c->body = keys;
     run(a, c);
 }
 
@@ -270,8 +275,9 @@ void api__tip(struct api *a, struct http_req *req)
         end(c);
         return;
     }
+    json_decref(c->body);
+    c->body = NULL;
     if (c->tip_percent < 0 && c->tip_cents < 0) { /* nothing asked: a look at the tab */
-        json_decref(c->body);
         free(c);
         api__tab(a, req);
         return;

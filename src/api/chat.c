@@ -15,8 +15,8 @@ struct chat {
     struct turn *turn;
     struct session_wait wait; /* while looking for a turn to resume, or for a blank message */
     bool waiting;
-    json_t *body;     /* holds `text`, or NULL */
-    struct buf param; /* holds `text` when it came in the query */
+    json_t *body;     /* while it is read; NULL later, for it may be large */
+    struct buf param; /* holds `text` */
     struct str text;
     bool stream, begun;
     bool inside, over;
@@ -288,6 +288,8 @@ static struct chat *begin(struct api *a, struct http_req *req, bool stream)
 
 static void listen_on(struct chat *c)
 {
+    json_decref(c->body);
+    c->body = NULL;
     http_req_set_ctx(c->req, c);
     http_req_on_gone(c->req, on_gone);
 }
@@ -298,7 +300,9 @@ static bool take_string(struct chat *c, const char *name)
 
     if (!json_is_string(v))
         return false;
-    c->text = (struct str){json_string_value(v), json_string_length(v)};
+    buf_clear(&c->param);
+    buf_add(&c->param, json_string_value(v), json_string_length(v));
+    c->text = (struct str){buf_text(&c->param), c->param.len};
     return true;
 }
 

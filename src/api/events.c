@@ -14,22 +14,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* At most nine digits from the front of *rest. */
+static bool number(struct str *rest, uint32_t *ret)
+{
+    uint32_t n = 0;
+    size_t i = 0;
+
+    for (; i < rest->len && i < 9 && rest->data[i] >= '0' && rest->data[i] <= '9'; i++)
+        n = n * 10 + (uint32_t)(rest->data[i] - '0');
+    *rest = (struct str){rest->data + i, rest->len - i};
+    *ret = n;
+    return i > 0;
+}
+
+static bool dash(struct str *rest)
+{
+    if (rest->len == 0 || rest->data[0] != '-')
+        return false;
+    *rest = (struct str){rest->data + 1, rest->len - 1};
+    return true;
+}
+
 bool api__place_parse(struct str id, struct api_place *ret)
 {
-    char text[80];
-    unsigned long long turn, offset, sentences;
-    int used = 0;
+    uint32_t turn, offset, sentences;
 
-    if (id.len == 0 || id.len >= sizeof(text))
+    if (!number(&id, &turn) || !dash(&id) || !number(&id, &offset) || !dash(&id) ||
+        !number(&id, &sentences) || (id.len && !str_eq(id, "-end")))
         return false;
-    memcpy(text, id.data, id.len);
-    text[id.len] = '\0';
-    if (sscanf(text, "%9llu-%15llu-%15llu%n", &turn, &offset, &sentences, &used) != 3)
-        return false;
-    bool complete = strcmp(text + used, "-end") == 0;
-    if (!complete && text[used])
-        return false;
-    *ret = (struct api_place){(uint32_t)turn, offset, sentences, complete};
+    *ret = (struct api_place){turn, offset, sentences, id.len > 0};
     return true;
 }
 

@@ -38,6 +38,10 @@ int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, vo
      * there, twice the bytes in all. What it holds is charged all the same. */
     buf_clear(&t->plain);
     session_encode(s, &t->plain);
+    if (t->plain.full) { /* half a session must not replace a whole one */
+        s->used_s = s->used_before_s;
+        return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+    }
     if (!budget_fits(&s->budget, t->plain.len)) {
         s->used_s = s->used_before_s;
         t->stats.over_budget++;

@@ -79,6 +79,8 @@ int session_fold(struct session *s, struct err *e)
      * given back before the new one is built: never both, so the budget is kept. */
     buf_clear(plain);
     session_encode(s, plain);
+    if (plain->full)
+        return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     session__wipe(s);
     return session_decode(s, plain->data, plain->len, e);
 }

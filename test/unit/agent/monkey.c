@@ -21,7 +21,7 @@
 #define TURNS 16
 #define OTHERS 8
 #define EXPIRY_S 100
-#define BUDGET 40000
+#define BUDGET 30000
 
 static uint64_t rng;
 static bool alone; /* no other container writes the same store */

@@ -260,6 +260,32 @@ static void test_expired_id_is_asked_for_at_once(void)
     session_table_free(&t);
 }
 
+/* Memory is refused while a session is written down: what was stored stays whole. */
+static void test_half_a_session(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct waiter w;
+    struct err e;
+
+    make(t, "me");
+    ask(t, "me", SESSION_CREATE, &w);
+    size_t len = fake_find("me")->len;
+    for (int i = 0; i < 100; i++)
+        CHECK(session_say(w.s, str_of("a message of some length"), str_of("another, longer")));
+    t->plain.max = 200;
+    CHECK_INT(turn(w.s, "more", "of it"), ERR_NOMEM);
+    w.s->budget.limit = w.s->region.held * 2;
+    CHECK(session_fold(w.s, &e) < 0 && e.code == ERR_NOMEM);
+    t->plain.max = 0;
+    fake_reap();
+    CHECK_INT(fake_find("me")->len, len);
+    session_revert(w.s, now_s);
+    ask(t, "me", SESSION_LOOK, &w);
+    CHECK(w.s && w.s->turns == 1);
+    session_leave(w.s);
+    session_table_free(&t);
+}
+
 /* A first turn that fails in a session begun anew does not bring the expired one back. */
 static void test_revert_leaves_the_expired_alone(void)
 {
@@ -382,7 +408,7 @@ static void test_look_creates_nothing(void)
     CHECK(look.calls == 1 && !look.s);
     CHECK(create.calls == 1 && create.s);
     session_leave(create.s); /* nothing was committed: it is gone again */
-    fake_reap(); /* the expired one's row is removed */
+    fake_reap();             /* the expired one's row is removed */
     session_stats(t, &st);
     CHECK_INT(st.resident, 0);
     CHECK_INT(st.used, 0);
@@ -700,6 +726,7 @@ static const struct tap_case cases[] = {
     {"an expired id begins anew", test_expired_id_begins_anew},
     {"an expired row is replaced", test_expired_row_is_replaced},
     {"an expired id is asked for at once", test_expired_id_is_asked_for_at_once},
+    {"half a session is not stored", test_half_a_session},
     {"a revert leaves the expired alone", test_revert_leaves_the_expired_alone},
     {"cancelled among the refused", test_cancel_among_the_refused},
     {"a session goes on after a restart", test_restart_continues},

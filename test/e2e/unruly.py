@@ -1,6 +1,6 @@
 """An HTTP proxy with bad manners: it stands between a browser and any Maya and delays, cuts,
-splits or refuses the answers to messages, so that the tests run against the real server and
-the real one. It remembers what was asked.
+splits or refuses the answers to messages, so that the tests need no fake server. It
+remembers what was asked.
 """
 import dataclasses
 import http.client

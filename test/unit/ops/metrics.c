@@ -48,9 +48,9 @@ static void what_the_predecessor_had(void)
     CHECK(has("maya_container_memory_pressure 0"));
     CHECK(has("maya_container_cpu_usage_seconds_total 2.5"));
     CHECK(has("maya_process_uptime_seconds 500"));
-    CHECK(has("maya_rag_available 1"));
+    CHECK(has("maya_rag_available 0"));
     CHECK(has("maya_rag_documents 7"));
-    CHECK(has("maya_rag_type 3"));
+    CHECK(has("maya_rag_type 0"));
     CHECK(has("maya_active_sessions 10"));
     CHECK(has("maya_max_sessions 50"));
     CHECK(has("maya_session_utilization 0.2"));

@@ -295,6 +295,19 @@ static int64_t ms_of(const struct config *c, enum config_id id)
     return (int64_t)(config_number(c, id) * 1000);
 }
 
+/*
+ * Bodies that are still arriving belong to no session yet, so they get a share of the memory
+ * of their own: a 32nd of the limit, and always room for two.
+ */
+static size_t most_bodies(const struct serve *s)
+{
+    size_t two = 2 * (size_t)config_int(s->config, C_MAX_BODY);
+    struct memory_sample m;
+
+    cgroup_sample(s->cgroup, &m);
+    return m.limit / 32 > two ? m.limit / 32 : two;
+}
+
 static int listen_http(struct serve *s, struct err *e)
 {
     const struct config *c = s->config;
@@ -305,6 +318,7 @@ static int listen_http(struct serve *s, struct err *e)
         .backlog = 1024,
         .max_head = MAX_HEAD,
         .max_body = (size_t)config_int(c, C_MAX_BODY),
+        .max_bodies = most_bodies(s),
         .max_conns = (uint32_t)config_int(c, C_MAX_CONNS),
         .max_queued = MAX_QUEUED,
         .head_ms = ms_of(c, C_HEAD_TIMEOUT_S),

@@ -48,3 +48,10 @@ int64_t agent__now_s(const struct agent *a);
 
 /* limit.c: 0, or ERR_RATE_LIMITED with the predecessor's words. Counts the attempt. */
 int agent__limit(struct agent *a, struct session *s, struct err *e) MUST_USE;
+
+/*
+ * state.c: the tail of an answer, order and summary as they were, kept for its repetition: two
+ * compact JSON texts with a newline between, which neither of them has. False: `out` is full.
+ */
+bool agent__tail_write(const struct bar_tab *t, struct buf *out) MUST_USE;
+void agent__tail_split(struct str tail, struct str *ret_order, struct str *ret_summary);

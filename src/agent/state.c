@@ -106,3 +106,37 @@ json_t *agent_tab_json(const struct bar_tab *t)
                      dollars(bar_balance_cents(t)), "tip_percentage", tip_percentage(t),
                      "tip_amount", dollars(bar_tip_cents(t)));
 }
+
+static int add(const char *data, size_t len, void *ctx)
+{
+    struct buf *b = ctx;
+
+    buf_add(b, data, len);
+    return b->full ? -1 : 0;
+}
+
+bool agent__tail_write(const struct bar_tab *t, struct buf *out)
+{
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    json_t *tail = agent_tab_json(t);
+    bool whole =
+        json_dump_callback(json_object_get(tail, "current_order"), add, out, flags) == 0;
+
+    buf_char(out, '\n');
+    whole &= json_dump_callback(json_object_get(tail, "payment_summary"), add, out, flags) == 0;
+    json_decref(tail);
+    return whole && !out->full;
+}
+
+void agent__tail_split(struct str tail, struct str *ret_order, struct str *ret_summary)
+{
+    const char *cut = memchr(tail.data, '\n', tail.len);
+
+    if (!cut) { /* not written by us; an answer without figures is better than none */
+        *ret_order = str_of("[]");
+        *ret_summary = str_of("{}");
+        return;
+    }
+    *ret_order = (struct str){tail.data, (size_t)(cut - tail.data)};
+    *ret_summary = (struct str){cut + 1, tail.len - ret_order->len - 1};
+}

@@ -188,20 +188,6 @@ static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
     return 0;
 }
 
-/* The tail is order and summary with a newline between, which compact JSON never has. */
-static void split_tail(struct str tail, struct turn_done *d)
-{
-    const char *cut = memchr(tail.data, '\n', tail.len);
-
-    if (!cut) { /* not written by us; an answer without figures is better than none */
-        d->order = str_of("[]");
-        d->summary = str_of("{}");
-        return;
-    }
-    d->order = (struct str){tail.data, (size_t)(cut - tail.data)};
-    d->summary = (struct str){cut + 1, tail.len - d->order.len - 1};
-}
-
 /* The store has answered. */
 static void on_committed(void *ctx, const struct err *e)
 {
@@ -221,35 +207,19 @@ static void on_committed(void *ctx, const struct err *e)
             .history_count = s->message_count,
             .turn = s->turns,
         };
-        split_tail((struct str){t->tail.data, t->tail.len}, &d);
+        agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
         t->sink.done(t->sink.ctx, &d);
     }
     let_go(t, false);
     end(t, TURN_COMPLETED);
 }
 
-static int add_json(const char *data, size_t len, void *ctx)
-{
-    struct buf *b = ctx;
-
-    buf_add(b, data, len);
-    return b->full ? -1 : 0;
-}
-
 /* Order and summary as they are now, in the scratch region. */
 static void write_tail(struct turn *t)
 {
-    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     struct region *before = json_region_enter(&t->scratch);
-    json_t *tail = agent_tab_json(agent_tab(t->session));
-    int rc =
-        json_dump_callback(json_object_get(tail, "current_order"), add_json, &t->tail, flags);
 
-    buf_char(&t->tail, '\n');
-    if (rc == 0)
-        rc = json_dump_callback(json_object_get(tail, "payment_summary"), add_json, &t->tail,
-                                flags);
-    if (rc < 0 || t->tail.full)
+    if (!agent__tail_write(agent_tab(t->session), &t->tail))
         t->over_budget = true;
     json_region_leave(before);
 }
@@ -329,7 +299,7 @@ static void replay(struct turn *t, const struct session_replay *r)
         .history_count = count,
         .turn = r->turn,
     };
-    split_tail((struct str){r->tail, r->tail_len}, &d);
+    agent__tail_split((struct str){r->tail, r->tail_len}, &d.order, &d.summary);
     t->phase = TURN_ENDING;
     t->sink.opened(t->sink.ctx, s, r->turn);
     if (!t->silent)

@@ -3,6 +3,14 @@
 #include "seal/seal.h"
 #include "session/session_int.h"
 
+#define PLAIN_KEEP ((size_t)256 * 1024) /* of the table's buffer, between uses */
+
+void session__plain_done(struct session_table *t)
+{
+    if (t->plain.cap > PLAIN_KEEP)
+        buf_release(&t->plain);
+}
+
 /* The store has answered. */
 static void stored(void *ctx, uint64_t version, const struct err *e)
 {
@@ -50,6 +58,7 @@ int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, vo
                        s->budget.limit);
     }
     seal_lock(t->cfg.seal, s->id, t->plain.data, t->plain.len, &sealed);
+    session__plain_done(t);
     if (sealed.full) {
         s->used_s = s->used_before_s;
         buf_release(&sealed);

@@ -50,15 +50,26 @@ void session__sweep(struct session_table *t, int64_t now_s)
                  t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);
 }
 
+static void expire_rows(struct session_table *t);
+
 static void rows_removed(void *ctx, uint64_t count, const struct err *e)
 {
     struct session_table *t = ctx;
 
     t->expiring = false;
-    if (e)
+    if (e) {
         log_warn("session", "expire_store", "error=\"%s\"", e->msg);
-    else
-        t->stats.expired += count;
+        return;
+    }
+    t->stats.expired += count;
+    if (count == EXPIRE_ROWS)
+        expire_rows(t); /* one transaction never holds more, and others come between */
+}
+
+static void expire_rows(struct session_table *t)
+{
+    t->expiring = true;
+    store_expire(t->cfg.store, t->expire_before_s, EXPIRE_ROWS, rows_removed, t);
 }
 
 void session_cleanup(struct session_table *t, int64_t now_s)
@@ -66,7 +77,6 @@ void session_cleanup(struct session_table *t, int64_t now_s)
     session__sweep(t, now_s);
     if (t->expiring)
         return;
-    t->expiring = true;
-    store_expire(t->cfg.store, now_s - t->cfg.expiry_s - SESSION_EXPIRY_GRACE_S, EXPIRE_ROWS,
-                 rows_removed, t);
+    t->expire_before_s = now_s - t->cfg.expiry_s - SESSION_EXPIRY_GRACE_S;
+    expire_rows(t);
 }

@@ -82,7 +82,9 @@ int session_fold(struct session *s, struct err *e)
     if (plain->full)
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     session__wipe(s);
-    return session_decode(s, plain->data, plain->len, e);
+    int rc = session_decode(s, plain->data, plain->len, e);
+    session__plain_done(s->table);
+    return rc;
 }
 
 int session_reset(struct session *s, struct err *e)

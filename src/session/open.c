@@ -73,8 +73,11 @@ static int read_row(struct session *s, const struct store_row *row, struct err *
     struct session_table *t = s->table;
 
     buf_clear(&t->plain);
-    if (seal_unlock(t->cfg.seal, s->id, row->data, row->len, &t->plain, e) < 0 ||
-        session_decode(s, t->plain.data, t->plain.len, e) < 0)
+    int rc = seal_unlock(t->cfg.seal, s->id, row->data, row->len, &t->plain, e);
+    if (rc == 0)
+        rc = session_decode(s, t->plain.data, t->plain.len, e);
+    session__plain_done(t);
+    if (rc < 0)
         return -1;
     s->version = row->version;
     s->used_s = row->used_at_s;

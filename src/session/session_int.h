@@ -31,7 +31,8 @@ struct session_table {
     uint64_t footprint;
     bool pressure;
     int64_t swept_s; /* last look for expired ones at admission */
-    bool expiring;   /* the store is removing rows */
+    int64_t expire_before_s;
+    bool expiring; /* the store is removing rows */
     struct session_stats stats;
 };
 
@@ -45,6 +46,9 @@ void session__wipe(struct session *s);
 
 /* open.c: its queue is not empty */
 void session__load(struct session *s, int64_t now_s);
+
+/* commit.c: after the use of table->plain, which one large session must not keep large */
+void session__plain_done(struct session_table *t);
 
 /* admit.c: 0, or -1 with the reason in *e and counted */
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e) MUST_USE;

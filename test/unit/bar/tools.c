@@ -359,9 +359,9 @@ static void test_the_plain_one(void)
     begin();
     call("add_to_order", "{'item_name': 'whiskey', 'quantity': 2}");
     call("add_to_order", "{'item_name': 'whiskey', 'modifiers': ['neat']}");
-    CHECK_STR(call("change_order",
-                   "{'item_name': 'whiskey', 'modifiers': [], 'new_quantity': 3}"),
-              "ok");
+    CHECK_STR(
+        call("change_order", "{'item_name': 'whiskey', 'modifiers': [], 'new_quantity': 3}"),
+        "ok");
     CHECK_INT(f.tab.lines[0].quantity, 3);
     CHECK_INT(f.tab.lines[1].quantity, 1);
     CHECK_STR(call("remove_from_order", "{'item_name': 'whiskey', 'modifiers': []}"), "ok");

@@ -146,6 +146,14 @@ static void price(struct ctx *c, struct clause *cl)
     }
 }
 
+static bool names_something(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+
+    asked_wishes(c, cl, &ws);
+    return ws.count > 0;
+}
+
 /* "How much is that?": of what was just asked about, or of the order. */
 static void how_much(struct ctx *c, struct clause *cl)
 {
@@ -159,7 +167,8 @@ static void how_much(struct ctx *c, struct clause *cl)
                     return;
                 }
     }
-    if (c->memo.last_act == ACT_ASK && c->fresh && c->memo.shown_count && !c->acted)
+    if (c->memo.last_act == ACT_ASK && c->fresh && c->memo.shown_count && !c->acted &&
+        names_something(c, cl))
         price(c, cl);
     else
         act_money(c, cl);

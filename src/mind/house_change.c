@@ -224,6 +224,15 @@ void act_quantity(struct ctx *c, struct clause *cl)
     thrice = cl->e[0].word == c->h->known->triple;
     /* a drink that is named is what it shall be ("make it a gin"), or what is meant ("make the
      * martinis three", "the beers to four") */
+    if (ws.count == 2 && ws.w[0].kind == WISH_ITEM && (ws.w[0].the || ws.w[0].part) &&
+        ws.w[1].kind == WISH_ITEM && !ws.w[1].the && ws.w[0].value != ws.w[1].value) {
+        struct wishes old = {.count = 1}, new = {.count = 1};
+
+        old.w[0] = ws.w[0]; /* "make one of the cosmos a daiquiri" */
+        new.w[0] = ws.w[1];
+        replace_with(c, &old, &new);
+        return;
+    }
     w = ws.count ? &ws.w[0] : NULL;
     for (size_t i = 0; i < ws.count && !what; i++)
         if (ws.w[i].kind != WISH_REF)

@@ -200,8 +200,8 @@ static bool is_filler(const struct house *h, const struct el *e)
         "ok",        "yeah",      "maya",    "in",       "it",        "myself",     "second",
         "third",     "last",      "one",     "first",    "yet",       "still",      "no",
         "not",       "without",   "so",      "um",       "guys",      "colleague",  "daughter",
-        "son",       "uncle",     "partner", "date",     "two",       "himself",    "love",
-        "sir",       "bartender", "barkeep", "oh",       "uh",        "i",          "group",
+        "son",       "uncle",     "partner", "date",     "two",       "himself",    
+        "sir",       "bartender", "barkeep", "oh",       "uh",                  "group",
         "everybody", "gang",      "crew",    "lads",     "girls",     "boys",       "people",
         "other",     "you",       "person",  "either",   "side",      "bit",        "splash",
         "little"};
@@ -233,6 +233,8 @@ static enum shape shape_of(const struct house *h, const struct el *e, size_t n)
             strong |= !e[i].weak;
         } else if (IS(&e[i], another)) {
             counted = count = true;
+        } else if (drink && i + 1 == n && e[i].len == 4 && memcmp(e[i].text, "love", 4) == 0) {
+            break; /* "a pint, love" */
         } else if (drink && IS(&e[i], for_)) {
             break; /* "for Dave", "for the lady in red" */
         } else if (!is_filler(h, &e[i])) {
@@ -340,6 +342,12 @@ static bool says_more(enum intent in)
            in == IN_MODIFY;
 }
 
+/* "Perfect!" is no way to have a drink when it stands alone. */
+static bool is_praise(const struct clause *cl)
+{
+    return cl->e[0].len == 7 && memcmp(cl->e[0].text, "perfect", 7) == 0 && cl->n < 3;
+}
+
 static void classify(const struct house *h, struct clause *cl, const struct clause *prev)
 {
     struct clause whole = *cl;
@@ -350,6 +358,11 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
     s = shape_of(h, cl->e, cl->n);
     if (s == SHAPE_DRINKS && cl->question && cl->n == 1 && !prev) {
         cl->intent = IN_AVAILABLE;
+        return;
+    }
+    if (s == SHAPE_MODS && is_praise(cl)) {
+        cl->intent = IN_TALK;
+        cl->talk = OC_T_LAUGH;
         return;
     }
     p = patterns_match(&h->patterns, cl->e, cl->n);

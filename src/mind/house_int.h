@@ -61,6 +61,7 @@ struct alias {
     bool plural;
     int16_t value;
     int16_t next;    /* in the chain of its first word */
+    int16_t next_letter; /* among the drinks whose joined name starts alike */
     char joined[44]; /* without spaces, for a spelling that joins or splits words */
     uint8_t joined_len;
 };
@@ -71,6 +72,7 @@ struct lexicon {
     size_t count, cap;
     struct alias *aliases;
     size_t alias_count, alias_cap;
+    int16_t by_letter[26]; /* chains of drinks' names worth to compare as a whole */
 };
 
 void lex_init(struct lexicon *l);
@@ -414,6 +416,7 @@ int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts);
 void tell_removed(struct ctx *c, struct buf *parts, int n);
 /* house_change.c, house_replace.c */
 void change_mods(struct ctx *c, int line, const struct wish *w);
+void replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new);
 void replace_line(struct ctx *c, int line, const struct wish *to);
 /* house_recommend.c */
 void recommend(struct ctx *c, struct clause *cl);

@@ -79,12 +79,12 @@ static struct found find_joined(const struct lexicon *l, const struct token *t, 
         len += t[k].len;
         if (len < 6)
             continue;
-        for (size_t i = 0; i < l->alias_count; i++) {
+        for (int i = text[0] >= 'a' && text[0] <= 'z' ? l->by_letter[text[0] - 'a'] : -1; i >= 0;
+             i = l->aliases[i].next_letter) {
             const struct alias *a = &l->aliases[i];
             int allow, d;
 
-            if ((a->kind != EL_ITEM && a->kind != EL_OFF) || (a->count == 1 && k == 0) ||
-                a->joined_len < 7 || a->joined[0] != text[0])
+            if ((a->count == 1 && k == 0) || a->joined_len > len + 3 || len > a->joined_len + 3u)
                 continue;
             allow = a->count == 1 || k > a->count ? 1 : a->joined_len < 8 ? 1 : 2;
             if (a->joined_len > 12 && a->count > 1)

@@ -245,6 +245,10 @@ static void round_up(struct ctx *c, struct clause *cl)
     } else {
         to = a->kind == EL_MONEY ? a->value : (int64_t)a->value * 100;
     }
+    if (to < tab && a && a->kind == EL_NUM) { /* "make it five altogether" is about drinks */
+        act_quantity(c, cl);
+        return;
+    }
     if (to < tab) {
         char text[24];
 

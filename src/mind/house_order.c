@@ -134,6 +134,7 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
             touch_line(c, i, qty);
     }
     say_added(c, item, clean, n, qty);
+    c->memo.shown_count = 0;
     if (in_round)
         remember_round(c, item, clean, n, qty);
     c->memo.last_act = ACT_ADD;
@@ -219,7 +220,9 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
     int qty = w->qty ? w->qty : 1;
     int line;
 
-    if (c->mention_count && m->shown_count == 0)
+    if (w->ref == REF_ONE && w->weak && cl + 1 < c->clauses + c->clause_count)
+        return true; /* "I'll have a ... hmm ... a martini" */
+    if (c->mention_count && m->shown_count == 0 && !(w->ref == REF_ONE && w->weak))
         show_item(c, c->mention[0]);
     if (m->shown_count && !c->acted) {
         size_t first = 0, last = m->shown_count;
@@ -241,8 +244,9 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
         return true;
     }
     line = line_last(c);
-    if (line >= 0 && w->ref == REF_IT && w->qty && c->memo.last_act == ACT_ADD && !c->acted) {
-        act_quantity(c, cl); /* "two of them" */
+    if (line >= 0 && w->qty && !w->weak && !w->more && c->fresh && !c->acted &&
+        (c->memo.last_act == ACT_ADD || c->memo.last_act == ACT_CHANGE)) {
+        act_quantity(c, cl); /* "two of them", "two" */
         return true;
     }
     if (line < 0 || (w->ref == REF_IT && !w->more)) {

@@ -182,6 +182,11 @@ static void take_number(struct parser *p, const struct el *e, size_t i, size_t n
     p->have_pre = true;
 }
 
+static bool word_is(const struct el *e, const char *z)
+{
+    return e->len == strlen(z) && memcmp(e->text, z, e->len) == 0;
+}
+
 static int ordinal(const struct house *h, const struct el *e)
 {
     return IS(e, first) ? 1 : IS(e, second) ? 2 : IS(e, third) ? 3 : IS(e, fourth) ? 4 : 0;
@@ -209,7 +214,12 @@ static void take_word(struct parser *p, const struct el *e, size_t i, size_t n)
     const struct el *x = &e[i];
     int nth = ordinal(h, x);
 
-    if (IS(x, another) || (IS(x, more) && p->have_pre)) {
+    if (IS(x, round) && i + 1 < n && IS(x + 1, of)) {
+        p->pre.each = true;
+        p->pre.qty = 0;
+    } else if (w && !p->have_pre && (word_is(x, "shots") || word_is(x, "pints"))) {
+        w->plural = true;
+    } else if (IS(x, another) || (IS(x, more) && p->have_pre)) {
         p->pre.more = true;
         if (IS(x, another) && !p->pre.qty)
             p->pre.qty = 1;

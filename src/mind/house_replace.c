@@ -96,7 +96,7 @@ static bool split_at(const struct house *h, const struct clause *cl, size_t *ret
     return false;
 }
 
-static void replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new)
+void replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new)
 {
     int lines[LINES_MAX], n = 0;
     struct wish to, seek;

@@ -352,6 +352,11 @@ int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
             t = ret->count ? &ret->t[ret->count - 1] : NULL;
             if (t && t->kind == EL_NUM) /* "-3 beers": less than none */
                 t->value = 0;
+        } else if (c == ':') {
+            const struct token *t = ret->count ? &ret->t[ret->count - 1] : NULL;
+
+            if (!t || !(t->len == 3 && memcmp(t->text, "tip", 3) == 0))
+                mark_after(ret, ',');
         } else if (c == ';' || c == '\n' || c == '(' || c == ')') {
             mark_after(ret, c == '\n' || c == ';' ? '.' : ',');
         } else if (c == '&' || c == '+') {

@@ -12,6 +12,7 @@
 void lex_init(struct lexicon *l)
 {
     *l = (struct lexicon){.cap = 1024};
+    memset(l->by_letter, 0xff, sizeof(l->by_letter)); /* -1: empty */
     map_init(&l->map, 0x6d617961);
     l->words = xalloc(l->cap * sizeof(*l->words));
     l->words[0] = (struct word){.text = "", .first_alias = -1};
@@ -193,6 +194,12 @@ static void alias_put(struct lexicon *l, enum el_kind kind, int value, const cha
         l->aliases = xrealloc(l->aliases, l->alias_cap * sizeof(a));
     }
     a.next = l->words[a.words[0]].first_alias;
+    a.next_letter = -1;
+    if ((kind == EL_ITEM || kind == EL_OFF) && a.joined_len >= 7 && a.joined[0] >= 'a' &&
+        a.joined[0] <= 'z') {
+        a.next_letter = l->by_letter[a.joined[0] - 'a'];
+        l->by_letter[a.joined[0] - 'a'] = (int16_t)l->alias_count;
+    }
     l->words[a.words[0]].first_alias = (int16_t)l->alias_count;
     l->aliases[l->alias_count++] = a;
 }

@@ -17,6 +17,15 @@ static bool other_business(struct ctx *c, const struct clause *cl)
     return false;
 }
 
+/* Nothing else was said but small words. */
+static bool alone(struct ctx *c, const struct clause *cl)
+{
+    for (size_t i = 0; i < c->clause_count; i++)
+        if (&c->clauses[i] != cl && c->clauses[i].intent == IN_NONE)
+            return false;
+    return !other_business(c, cl);
+}
+
 static void offer_taken(struct ctx *c, const struct clause *cl)
 {
     struct memo *m = &c->memo;
@@ -140,7 +149,7 @@ bool act_answer(struct ctx *c, struct clause *cl)
         act_money(c, &copy);
         return true;
     }
-    if (no && (was == PEND_MORE || was == PEND_PAY) && !other_business(c, cl)) {
+    if (no && (was == PEND_MORE || was == PEND_PAY) && alone(c, cl)) {
         m->pending = PEND_NONE;
         if (was == PEND_MORE)
             done_ordering(c);
@@ -233,7 +242,7 @@ static void surprise(struct ctx *c, struct clause *cl)
 
 static void answer_no(struct ctx *c, struct clause *cl)
 {
-    if (other_business(c, cl) || c->said.len)
+    if (!alone(c, cl) || c->said.len)
         return;
     c->memo.pending = PEND_NONE;
     say(c, OC_let_it_be, NULL);

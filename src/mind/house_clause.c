@@ -291,6 +291,8 @@ static enum intent bare_intent(const struct house *h, const struct clause *cl, e
 
     if (s == SHAPE_MODS)
         return IN_MODIFY;
+    if (s == SHAPE_COUNT && says(h, cl, h->known->for_)) /* "..., and one for my wife" */
+        return IN_MORE;
     if (s == SHAPE_COUNT)
         return cl->fix || (same && goes_on(prev->intent)) ? IN_MAKE : IN_ORDER_REF;
     if (says(h, cl, h->known->instead))

@@ -99,7 +99,9 @@ static bool take_liquor(struct parser *p, const struct el *e, size_t i, size_t n
         add_mod(p->pre.mods, &p->pre.mod_count, 128 + e[i].value);
         return true;
     }
-    if (i > 0 && w && w->kind == WISH_ITEM && is_mixed(h, w->value) && !p->have_pre &&
+    if (i > 0 && w && !p->have_pre &&
+        ((w->kind == WISH_ITEM && is_mixed(h, w->value)) ||
+         (w->kind == WISH_REF && w->ref == REF_IT)) &&
         (IS(&e[i - 1], with) || IS(&e[i - 1], on) || IS(&e[i - 1], from))) {
         add_mod(w->mods, &w->mod_count, 128 + e[i].value);
         return true;
@@ -379,6 +381,8 @@ int parse_group(const struct house *h, const struct el *e, size_t n)
         if ((IS(a, friend) || IS(a, him) || IS(a, her)) && b && c && IS(b, and) &&
             (IS(c, me) || IS(c, i)))
             return 2;
+        if (IS(a, for_) && b && c && IS(b, the) && c->kind == EL_NUM && !c->weak)
+            return c->value; /* "for the two kids" */
         if (IS(a, my) && b && b->kind == EL_NUM && !b->weak && c &&
             (IS(c, friends) || IS(c, mates)))
             return b->value;

@@ -199,8 +199,8 @@ static bool term_fits(const struct patterns *ps, const struct term *t, const str
 {
     if (t->kind == TERM_ANY)
         return true;
-    if (t->kinds >> e->kind & 1u)
-        return true;
+    if (t->kinds >> e->kind & 1u && !(e->kind == EL_NUM && e->weak))
+        return true; /* "a" is a word of its own, though it counts */
     if (!e->word)
         return false;
     for (size_t i = 0; i < t->count; i++)

@@ -13,6 +13,11 @@ struct taste {
     const char *what; /* as the guest named it */
 };
 
+static bool is_than(const struct el *e)
+{
+    return e->len == 4 && memcmp(e->text, "than", 4) == 0;
+}
+
 static void read_taste(struct ctx *c, const struct clause *cl, struct taste *t)
 {
     const struct house *h = c->h;
@@ -27,6 +32,8 @@ static void read_taste(struct ctx *c, const struct clause *cl, struct taste *t)
         } else if (e->kind == EL_TAG && t->count < ARRAY_LEN(t->words)) {
             t->words[t->count++] = h->tags[e->value];
             t->what = h->tags[e->value];
+        } else if (e->kind == EL_ITEM && (i < 2 ? false : is_than(&e[-1]) || is_than(&e[-2]))) {
+            t->under = h->items[e->value].price_cents - 1; /* "cheaper than the IPA" */
         } else if (e->kind == EL_ITEM) {
             t->liquor = e->value;
             t->what = h->items[e->value].name;

@@ -183,28 +183,27 @@ static void strip_opening(const struct house *h, struct clause *cl)
 static bool is_filler(const struct house *h, const struct el *e)
 {
     static const char *const words[] = {
-        "and",       "plus",      "please",  "for",      "me",        "us",         "him",
-        "her",       "them",      "my",      "friend",   "friends",   "of",         "with",
-        "the",       "some",      "just",    "also",     "too",       "then",       "more",
-        "another",   "each",      "all",     "both",     "ones",      "x",          "times",
-        "here",      "there",     "now",     "thanks",   "maybe",     "only",       "wife",
-        "husband",   "mate",      "mates",   "lady",     "gentleman", "girlfriend", "boyfriend",
-        "buddy",     "that",      "those",   "around",   "round",     "everyone",   "table",
-        "mom",       "dad",       "this",    "extra",    "brother",   "sister",     "boss",
-        "cold",      "nice",      "big",     "large",    "small",     "fresh",      "finest",
-        "best",      "proper",    "lovely",  "tall",     "quick",     "cheeky",     "icy",
-        "good",      "ice",       "single",  "really",   "very",      "well",       "made",
-        "served",    "quickly",   "tonight", "as",       "again",     "your",       "our",
-        "plain",     "regular",   "normal",  "standard", "pint",      "pints",      "shot",
-        "shots",     "round",     "rounds",  "drink",    "drinks",    "beautiful",  "chilled",
-        "ok",        "yeah",      "maya",    "in",       "it",        "myself",     "second",
-        "third",     "last",      "one",     "first",    "yet",       "still",      "no",
-        "not",       "without",   "so",      "um",       "guys",      "colleague",  "daughter",
-        "son",       "uncle",     "partner", "date",     "two",       "himself",    
-        "sir",       "bartender", "barkeep", "oh",       "uh",                  "group",
-        "everybody", "gang",      "crew",    "lads",     "girls",     "boys",       "people",
-        "other",     "you",       "person",  "either",   "side",      "bit",        "splash",
-        "little"};
+        "and",       "plus",    "please",  "for",      "me",        "us",         "him",
+        "her",       "them",    "my",      "friend",   "friends",   "of",         "with",
+        "the",       "some",    "just",    "also",     "too",       "then",       "more",
+        "another",   "each",    "all",     "both",     "ones",      "x",          "times",
+        "here",      "there",   "now",     "thanks",   "maybe",     "only",       "wife",
+        "husband",   "mate",    "mates",   "lady",     "gentleman", "girlfriend", "boyfriend",
+        "buddy",     "that",    "those",   "around",   "round",     "everyone",   "table",
+        "mom",       "dad",     "this",    "extra",    "brother",   "sister",     "boss",
+        "cold",      "nice",    "big",     "large",    "small",     "fresh",      "finest",
+        "best",      "proper",  "lovely",  "tall",     "quick",     "cheeky",     "icy",
+        "good",      "ice",     "single",  "really",   "very",      "well",       "made",
+        "served",    "quickly", "tonight", "as",       "again",     "your",       "our",
+        "plain",     "regular", "normal",  "standard", "pint",      "pints",      "shot",
+        "shots",     "round",   "rounds",  "drink",    "drinks",    "beautiful",  "chilled",
+        "ok",        "yeah",    "maya",    "in",       "it",        "myself",     "second",
+        "third",     "last",    "one",     "first",    "yet",       "still",      "no",
+        "not",       "without", "so",      "um",       "guys",      "colleague",  "daughter",
+        "son",       "uncle",   "partner", "date",     "two",       "himself",    "sir",
+        "bartender", "barkeep", "oh",      "uh",       "group",     "everybody",  "gang",
+        "crew",      "lads",    "girls",   "boys",     "people",    "other",      "you",
+        "person",    "either",  "side",    "bit",      "splash",    "little"};
 
     if (e->kind != EL_WORD)
         return e->kind != EL_MONEY && e->kind != EL_PCT;
@@ -391,7 +390,7 @@ static bool joins(const struct house *h, struct clause *prev, const struct claus
 {
     bool drinks = false;
 
-    if (!prev || cl->first || prev->n + cl->n > CLAUSE_ELEMENTS_MAX)
+    if (cl->first || prev->n + cl->n > CLAUSE_ELEMENTS_MAX)
         return false;
     for (size_t i = 0; i < prev->n; i++)
         drinks |= is_drink(&prev->e[i]);
@@ -417,7 +416,7 @@ size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct 
         cl->denied = denied;
         fix = denied = false;
         classify(h, cl, prev);
-        if (joins(h, prev, cl)) {
+        if (prev && joins(h, prev, cl)) {
             start = (size_t)(prev->e - e);
             prev->n = (size_t)(cl->e - e) + cl->n - start;
             continue;

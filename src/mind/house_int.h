@@ -60,9 +60,9 @@ struct alias {
     uint8_t kind; /* enum el_kind */
     bool plural;
     int16_t value;
-    int16_t next;    /* in the chain of its first word */
+    int16_t next;        /* in the chain of its first word */
     int16_t next_letter; /* among the drinks whose joined name starts alike */
-    char joined[44]; /* without spaces, for a spelling that joins or splits words */
+    char joined[44];     /* without spaces, for a spelling that joins or splits words */
     uint8_t joined_len;
 };
 
@@ -112,7 +112,8 @@ struct tokens {
     bool cut; /* there was more than is looked at */
 };
 
-int tokens_read(const struct lexicon *l, struct region *r, struct str text, struct tokens *ret);
+int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
+                struct tokens *ret);
 
 /* ---- elements ---- */
 

@@ -14,6 +14,7 @@ static int rank(const struct alias *a)
     static const int by_kind[EL__COUNT] = {
         [EL_ITEM] = 6, [EL_OFF] = 5, [EL_MOD] = 4, [EL_CAT] = 3, [EL_MOOD] = 2, [EL_TAG] = 1};
 
+    MUST(a);
     return by_kind[a->kind];
 }
 
@@ -79,12 +80,13 @@ static struct found find_joined(const struct lexicon *l, const struct token *t, 
         len += t[k].len;
         if (len < 6)
             continue;
-        for (int i = text[0] >= 'a' && text[0] <= 'z' ? l->by_letter[text[0] - 'a'] : -1; i >= 0;
-             i = l->aliases[i].next_letter) {
+        for (int i = text[0] >= 'a' && text[0] <= 'z' ? l->by_letter[text[0] - 'a'] : -1;
+             i >= 0; i = l->aliases[i].next_letter) {
             const struct alias *a = &l->aliases[i];
             int allow, d;
 
-            if ((a->count == 1 && k == 0) || a->joined_len > len + 3 || len > a->joined_len + 3u)
+            if ((a->count == 1 && k == 0) || a->joined_len > len + 3 ||
+                len > a->joined_len + 3u)
                 continue;
             allow = a->count == 1 || k > a->count ? 1 : a->joined_len < 8 ? 1 : 2;
             if (a->joined_len > 12 && a->count > 1)

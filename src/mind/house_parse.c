@@ -230,7 +230,7 @@ static void take_word(struct parser *p, const struct el *e, size_t i, size_t n)
         p->pre.the = true;
     } else if (IS(x, half)) {
         p->pre.half = true;
-    } else if (IS(x, not) || IS(x, without) || IS(x, no)) {
+    } else if (IS(x, not ) || IS(x, without) || IS(x, no)) {
         p->negated = true;
     } else if (IS(x, with) || IS(x, and) || IS(x, but)) {
         p->negated = false;

@@ -5,7 +5,7 @@
 
 static void show_only(struct ctx *c, int item)
 {
-    c->memo.shown_count = 0;
+    shown_reset(c);
     show_item(c, item);
     c->memo.pending = PEND_OFFER;
 }
@@ -47,7 +47,7 @@ static void show_menu(struct ctx *c)
         list_items(c, (int)i, &list);
     }
     say(c, OC_menu, "list", buf_text(&list), NULL);
-    c->memo.shown_count = 0;
+    shown_reset(c);
 }
 
 static void show_category(struct ctx *c, int cat)
@@ -56,7 +56,7 @@ static void show_category(struct ctx *c, int cat)
 
     say_buf(c, &list);
     list_items(c, cat, &list);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0; i < c->h->item_count; i++)
         if (strcmp(c->h->items[i].category, c->h->cats[cat]) == 0)
             show_item(c, (int)i);
@@ -99,6 +99,7 @@ static void price(struct ctx *c, struct clause *cl)
     struct buf list, items;
     int64_t sum = 0;
     size_t n = 0;
+    int first = 0;
     bool counted = false, cat = false;
     char text[24];
 
@@ -119,13 +120,15 @@ static void price(struct ctx *c, struct clause *cl)
             say(c, OC_want_which, NULL);
         return;
     }
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0, at = 0; i < ws.count; i++) {
         const struct wish *w = &ws.w[i];
         int qty = w->qty > 0 ? w->qty : 1;
 
         if (w->kind != WISH_ITEM)
             continue;
+        if (at == 0)
+            first = w->value;
         show_item(c, w->value);
         item_price(c, w->value, 1, text);
         say_join(&list, at, n);
@@ -139,8 +142,8 @@ static void price(struct ctx *c, struct clause *cl)
         bar_money(sum, text);
         say(c, OC_price_sum, "items", buf_text(&items), "price", text, NULL);
     } else if (n == 1 && !cat) {
-        item_price(c, c->memo.shown[0], 1, text);
-        say(c, OC_price, "item", c->h->items[c->memo.shown[0]].name, "price", text, NULL);
+        item_price(c, first, 1, text);
+        say(c, OC_price, "item", c->h->items[first].name, "price", text, NULL);
     } else {
         say(c, OC_prices, "list", buf_text(&list), NULL);
     }
@@ -212,7 +215,7 @@ static void extreme(struct ctx *c, struct clause *cl, bool dearest)
         n += p == best;
     }
     say_buf(c, &list);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0; i < h->item_count; i++)
         if (h->items[i].price_cents == best &&
             !(category && strcmp(category, h->items[i].category) != 0)) {
@@ -252,7 +255,7 @@ static void about(struct ctx *c, struct clause *cl, enum occasion o)
         if (ws.w[i].kind == WISH_ITEM && c->described == ws.w[i].value + 1)
             continue; /* "what about the IPA, what is in it?" */
         if (told == 0)
-            c->memo.shown_count = 0;
+            shown_reset(c);
         if (ws.w[i].kind == WISH_OFF)
             off_menu_say(c, ws.w[i].value);
         else if (ws.w[i].kind == WISH_CAT)
@@ -312,7 +315,7 @@ static void afford(struct ctx *c, struct clause *cl)
         return;
     }
     say_buf(c, &items);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0; i < ws.count; i++) {
         int qty = ws.w[i].qty ? ws.w[i].qty : 1;
 

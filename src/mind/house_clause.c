@@ -356,6 +356,11 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
     enum shape s;
 
     strip_opening(h, cl);
+    if (cl->n > 1 && (IS(&cl->e[cl->n - 1], actually) || IS(&cl->e[cl->n - 1], sorry))) {
+        cl->fix = true; /* "martini extra dirty actually" */
+        cl->n--;
+        whole.n--;
+    }
     s = shape_of(h, cl->e, cl->n);
     if (s == SHAPE_DRINKS && cl->question && cl->n == 1 && !prev) {
         cl->intent = IN_AVAILABLE;
@@ -431,7 +436,7 @@ size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct 
             denied = (fix && !IS(&cl->e[0], actually)) || cl->denied;
         }
         /* "not the daiquiri, the cosmo" */
-        if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not ))
+        if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not))
             fix = denied = true;
         if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
             prev = cl;

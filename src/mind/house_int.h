@@ -346,6 +346,7 @@ struct ctx {
     bool did;      /* some tool changed something, or a question was answered */
     bool fresh;    /* the last act was in the turn before, or in this one */
     bool acted;    /* something was touched in this turn already */
+    bool showing;  /* something was shown in this turn */
     bool removed;  /* something was taken off in this turn */
     bool asked;    /* the reply ends with a question already */
     uint64_t rng;
@@ -406,6 +407,7 @@ void act_ask(struct ctx *c, struct clause *cl);
 bool act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
 bool order_wish(struct ctx *c, const struct wish *w, int qty);
 void off_menu_say(struct ctx *c, int off);
+void shown_reset(struct ctx *c);         /* what is shown in one turn adds up */
 void show_item(struct ctx *c, int item); /* "the second one" may mean it in the next turn */
 
 /* house_remove.c, for the other changes */

@@ -51,7 +51,7 @@ void off_menu_say(struct ctx *c, int off)
     b = nearest_other(h, o->like, a);
     say_buf(c, &list);
     say_count(&list, h, (int)(a - h->items), NULL, 0, 1);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     show_item(c, (int)(a - h->items));
     if (b) {
         buf_str(&list, " or ");
@@ -61,6 +61,13 @@ void off_menu_say(struct ctx *c, int off)
     say(c, OC_off_menu, "what", o->name, "list", buf_text(&list), NULL);
     c->memo.pending = PEND_OFFER;
     c->asked = true;
+}
+
+void shown_reset(struct ctx *c)
+{
+    if (!c->showing)
+        c->memo.shown_count = 0;
+    c->showing = true;
 }
 
 void show_item(struct ctx *c, int item)
@@ -151,7 +158,7 @@ static void ask_which(struct ctx *c, int cat)
     for (size_t i = 0; i < h->item_count; i++)
         n += strcmp(h->items[i].category, h->cats[cat]) == 0;
     say_buf(c, &list);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0; i < h->item_count; i++)
         if (strcmp(h->items[i].category, h->cats[cat]) == 0) {
             say_join(&list, at++, n);

@@ -187,7 +187,7 @@ void recommend(struct ctx *c, struct clause *cl)
 
         n = best_of(c, &popular, best);
     }
-    c->memo.shown_count = 0;
+    shown_reset(c);
     say_buf(c, &list);
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -218,7 +218,7 @@ void taste_no(struct ctx *c, struct clause *cl)
 
     read_taste(c, cl, &t);
     say_buf(c, &list);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t k = 0; mood >= 0 && c->h->moods[mood].items[k] && n < 2; k++)
         for (size_t i = 0; i < c->h->item_count; i++) {
             const struct bar_item *it = &c->h->items[i];
@@ -248,7 +248,7 @@ void strongest(struct ctx *c)
     size_t n = best_of(c, &t, best);
 
     say_buf(c, &list);
-    c->memo.shown_count = 0;
+    shown_reset(c);
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_str(&list, i + 1 < n ? ", " : " and ");

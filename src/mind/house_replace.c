@@ -81,7 +81,7 @@ static bool split_at(const struct house *h, const struct clause *cl, size_t *ret
             }
             continue;
         }
-        if (IS(e, not ) && i > 0) {
+        if (IS(e, not) && i > 0) {
             *ret = i;
             *turned = true;
             return true;

@@ -86,8 +86,11 @@ static void test_tool_refused(void)
     struct region scratch;
     struct mind_call *call = NULL;
     const struct mind_sink sink = {&v, evening_text, refuse_tool, evening_done, evening_fail};
-    struct mind_turn turn = {.text = {"a gin and a rum and a vodka", 27}, .tab = &v.tab,
-                             .memo = &v.memo, .scratch = &scratch, .turn_number = 1};
+    struct mind_turn turn = {.text = {"a gin and a rum and a vodka", 27},
+                             .tab = &v.tab,
+                             .memo = &v.memo,
+                             .scratch = &scratch,
+                             .turn_number = 1};
 
     evening_next_guest(&v);
     v.calls = v.dones = v.fails = 0;
@@ -114,7 +117,8 @@ static void test_long_text(void)
         text[i] = "a water please and "[i % 19];
     evening_say(&v, text, len);
     CHECK_INT(v.dones, 1);
-    CHECK(strstr(buf_text(&v.reply), "beginning") || strstr(buf_text(&v.reply), "hold at once"));
+    CHECK(strstr(buf_text(&v.reply), "beginning") ||
+          strstr(buf_text(&v.reply), "hold at once"));
     memset(text, 'a', len);
     evening_say(&v, text, len);
     CHECK_INT(v.dones, 1);
@@ -127,11 +131,15 @@ static void test_long_text(void)
 
 static void test_odd_text(void)
 {
-    static const char *const odd[] = {"?", "...", "!!!", "$", "%", "$$$ %%%", "'", "''''", "-",
-                                      "--3", "0", "99999999999999999999 beers", "x", "x0", "*2",
-                                      "\xf0\x9f\x8d\xba\xf0\x9f\x8d\xba", "\xc3\xa9", "a", "an",
-                                      "the", "and", "no no no no", "and and and", "12%%", "$5$5",
-                                      "make it", "one of the", "instead of", "for", "\t\n\r"};
+    static const char *const odd[] = {
+        "?",        "...",         "!!!",         "$",
+        "%",        "$$$ %%%",     "'",           "''''",
+        "-",        "--3",         "0",           "99999999999999999999 beers",
+        "x",        "x0",          "*2",          "\xf0\x9f\x8d\xba\xf0\x9f\x8d\xba",
+        "\xc3\xa9", "a",           "an",          "the",
+        "and",      "no no no no", "and and and", "12%%",
+        "$5$5",     "make it",     "one of the",  "instead of",
+        "for",      "\t\n\r"};
 
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         evening_next_guest(&v);

@@ -16,12 +16,7 @@ SECOND = {
     "metric": ["histogram_"],
     "net": ["http_", "loop_", "sse_", "ws_"],
     "agent": ["turn_", "knowledge_", "scan_", "tool_", "rate_"],
-    "mind": ["phrases_", "house_", "sentence_",
-             # NEEDSWORK: the verbs that the house mind's files share should become house__<verb>.
-             "act_", "change_", "clauses_", "count_line", "lex_", "line_", "lines_", "match_",
-             "mods_", "not_there", "number_", "off_menu_", "order_", "parse_", "patterns_",
-             "recommend", "remove_", "replace_", "say", "show_item", "strongest", "taste_",
-             "tell_", "tokens_", "tool_", "touch_"],
+    "mind": ["phrases_", "house_", "sentence_"],
     "cli": ["cmd_"],
     "store": [],
 }

@@ -32,13 +32,13 @@ static void add_rewrites(struct lexicon *l)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        uint16_t id = lex_add(l, rows[i].from, strlen(rows[i].from), 0);
+        uint16_t id = house__lex_add(l, rows[i].from, strlen(rows[i].from), 0);
 
         l->words[id].rewrite = rows[i].to;
         for (const char *p = rows[i].to; *p; p += strspn(p, " ")) {
             size_t n = strcspn(p, " ");
 
-            lex_add(l, p, n, W_COMMON);
+            house__lex_add(l, p, n, W_COMMON);
             p += n;
         }
     }
@@ -49,7 +49,7 @@ static void add_words(struct lexicon *l, const char *text, unsigned flags)
     for (const char *p = text + strspn(text, " |"); *p; p += strspn(p, " |")) {
         size_t n = strcspn(p, " |");
 
-        lex_add(l, p, n, flags);
+        house__lex_add(l, p, n, flags);
         p += n;
     }
 }
@@ -70,7 +70,7 @@ static void add_numbers(struct lexicon *l)
                 {"few", 3},       {"deux", 2},        {"dos", 2},       {"tres", 3}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        uint16_t id = lex_add(l, rows[i].text, strlen(rows[i].text), W_NUM | W_CUE);
+        uint16_t id = house__lex_add(l, rows[i].text, strlen(rows[i].text), W_NUM | W_CUE);
 
         l->words[id].number = rows[i].value;
     }
@@ -88,7 +88,7 @@ static void alias_list(struct lexicon *l, enum el_kind kind, int value, const ch
         if (n && n < sizeof(one)) {
             memcpy(one, p, n);
             one[n] = '\0';
-            lex_alias(l, kind, value, one, plurals);
+            house__lex_alias(l, kind, value, one, plurals);
         }
         p += n + (p[n] != 0);
     }
@@ -116,7 +116,7 @@ static void add_tag(struct house *h, const char *tag)
             return;
     if (h->tag_count < HOUSE_TAGS) {
         h->tags[h->tag_count] = tag;
-        lex_alias(&h->lex, EL_TAG, (int)h->tag_count, tag, false);
+        house__lex_alias(&h->lex, EL_TAG, (int)h->tag_count, tag, false);
         h->tag_count++;
     }
 }
@@ -129,19 +129,19 @@ static void add_menu(struct house *h)
         const struct bar_item *it = &h->items[i];
         size_t cat = 0;
 
-        lex_alias(l, EL_ITEM, (int)i, it->name, true);
+        house__lex_alias(l, EL_ITEM, (int)i, it->name, true);
         for (size_t k = 0; it->aliases[k]; k++)
             if (strlen(it->aliases[k]) > 1)
-                lex_alias(l, EL_ITEM, (int)i, it->aliases[k], true);
+                house__lex_alias(l, EL_ITEM, (int)i, it->aliases[k], true);
         while (cat < h->cat_count && strcmp(h->cats[cat], it->category) != 0)
             cat++;
         if (cat == h->cat_count && cat < HOUSE_CATS) {
             h->cats[h->cat_count++] = it->category;
-            lex_alias(l, EL_CAT, (int)cat, it->category, true);
+            house__lex_alias(l, EL_CAT, (int)cat, it->category, true);
             if (it->category[strlen(it->category) - 1] == 's') {
                 char *one = xstrndup(it->category, strlen(it->category) - 1);
 
-                lex_alias(l, EL_CAT, (int)cat, one, false);
+                house__lex_alias(l, EL_CAT, (int)cat, one, false);
                 free(one);
             }
         }
@@ -158,24 +158,24 @@ static void add_menu(struct house *h)
                        false);
     }
     for (size_t i = 0; i < h->mod_count; i++) {
-        lex_alias(l, EL_MOD, (int)i, h->mods[i].name, false);
+        house__lex_alias(l, EL_MOD, (int)i, h->mods[i].name, false);
         for (size_t k = 0; h->mods[i].aliases[k]; k++)
-            lex_alias(l, EL_MOD, (int)i, h->mods[i].aliases[k], false);
+            house__lex_alias(l, EL_MOD, (int)i, h->mods[i].aliases[k], false);
         /* "with olives": the thing itself too, in any number */
         if (strncmp(h->mods[i].name, "with ", 5) == 0) {
             const char *thing = strrchr(h->mods[i].name, ' ') + 1;
 
-            lex_alias(l, EL_MOD, (int)i, thing, true);
+            house__lex_alias(l, EL_MOD, (int)i, thing, true);
             if (thing[strlen(thing) - 1] == 's')
-                lex_plural_alias(l, EL_MOD, (int)i, thing);
+                house__lex_plural_alias(l, EL_MOD, (int)i, thing);
         }
     }
     for (size_t i = 0; i < h->mood_count; i++) {
         if (is_mood_word(h->moods[i].name))
-            lex_alias(l, EL_MOOD, (int)i, h->moods[i].name, false);
+            house__lex_alias(l, EL_MOOD, (int)i, h->moods[i].name, false);
         for (size_t k = 0; h->moods[i].aliases[k]; k++)
             if (is_mood_word(h->moods[i].aliases[k]))
-                lex_alias(l, EL_MOOD, (int)i, h->moods[i].aliases[k], false);
+                house__lex_alias(l, EL_MOOD, (int)i, h->moods[i].aliases[k], false);
     }
     for (size_t i = 0; i < h->item_count; i++)
         for (size_t k = 0; h->items[i].tags[k]; k++)
@@ -206,7 +206,7 @@ static void add_known(struct house *h)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         size_t n = strlen(names[i]);
 
-        ids[i] = lex_add(&h->lex, names[i], n - (names[i][n - 1] == '_'), W_COMMON);
+        ids[i] = house__lex_add(&h->lex, names[i], n - (names[i][n - 1] == '_'), W_COMMON);
     }
     h->known = xalloc(sizeof(*h->known));
     _Static_assert(sizeof(*h->known) == sizeof(ids), "one id for each known word");
@@ -225,8 +225,8 @@ static void house_free(struct mind *m)
 {
     struct house *h = (struct house *)m;
 
-    patterns_release(&h->patterns);
-    lex_release(&h->lex);
+    house__patterns_release(&h->patterns);
+    house__lex_release(&h->lex);
     free(h->known);
     free(h);
 }
@@ -245,14 +245,14 @@ struct mind *mind_house_new(const struct bar_menu *menu, const struct phrases *p
     h->mods = bar_menu_modifiers(menu, &h->mod_count);
     /* ids of items and modifiers are kept in single bytes */
     MUST(h->item_count < 120 && h->mod_count < 120);
-    lex_init(&h->lex);
+    house__lex_init(&h->lex);
     add_known(h);
     add_numbers(&h->lex);
 #define WORDS(text) add_words(&h->lex, text, W_COMMON);
 #include "mind/house_words.def"
 #undef WORDS
     add_rewrites(&h->lex);
-    patterns_init(&h->patterns, &h->lex);
+    house__patterns_init(&h->patterns, &h->lex);
     add_menu(h);
     add_off_menu(&h->lex);
     return &h->mind;
@@ -349,26 +349,26 @@ static void closing(struct ctx *c)
     bar_money(bar_tab_cents(c->tab), tab);
     c->rng = c->rng * 6364136223846793005u + 1442695040888963407u;
     if (c->rng >> 40 & 1)
-        say(c, OC_tab_now, "tab", tab, NULL);
+        house__say(c, OC_tab_now, "tab", tab, NULL);
     else
-        say(c, OC_anything_else, NULL);
+        house__say(c, OC_anything_else, NULL);
 }
 
 static void think(struct ctx *c, const struct el *e, size_t n, bool cut)
 {
     collect_mentions(c, e, n);
-    c->group = parse_group(c->h, e, n);
+    c->group = house__parse_group(c->h, e, n);
     if (c->group > BAR_QUANTITY_MAX)
         c->group = 0;
-    c->clause_count = clauses_find(c->h, e, n, c->clauses);
+    c->clause_count = house__clauses_find(c->h, e, n, c->clauses);
     for (size_t i = 0; i < c->clause_count && !c->refused; i++)
-        act_clause(c, &c->clauses[i]);
-    say_flush(c);
+        house__act_clause(c, &c->clauses[i]);
+    house__say_flush(c);
     if (!c->said.len && !c->refused)
-        say(c, OC_unknown, NULL);
+        house__say(c, OC_unknown, NULL);
     closing(c);
     if (cut)
-        say(c, OC_too_long, NULL);
+        house__say(c, OC_too_long, NULL);
 }
 
 static void house_start(struct mind *m, struct mind_turn *turn, const struct mind_sink *sink,
@@ -384,15 +384,15 @@ static void house_start(struct mind *m, struct mind_turn *turn, const struct min
     c.rng = turn->seed ^ (uint64_t)turn->turn_number * UINT64_C(0xd1342543de82ef95);
     read_memo(&c);
     c.fresh = c.memo.last_turn == (uint8_t)(turn->turn_number - 1) && turn->turn_number > 1;
-    say_buf(&c, &c.said);
-    say_buf(&c, &c.added);
-    if (tokens_read(&c.h->lex, turn->scratch, turn->text, &tokens) < 0)
+    house__say_buf(&c, &c.said);
+    house__say_buf(&c, &c.added);
+    if (house__tokens_read(&c.h->lex, turn->scratch, turn->text, &tokens) < 0)
         goto refused;
     e = region_alloc(turn->scratch, (tokens.count + 1) * sizeof(*e));
     c.clauses = region_alloc(turn->scratch, HOUSE_CLAUSES_MAX * sizeof(*c.clauses));
     if (!e || !c.clauses)
         goto refused;
-    n = match_elements(c.h, &tokens, e);
+    n = house__match_elements(c.h, &tokens, e);
     think(&c, e, n, tokens.cut);
     if (c.refused || c.said.full || c.added.full)
         goto refused;

@@ -32,20 +32,20 @@ static void offer_taken(struct ctx *c, const struct clause *cl)
     struct wish w = {.kind = WISH_ITEM, .qty = 1};
     struct wishes ws;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     if (m->shown_count != 1 && !(ws.count && ws.w[0].ref == REF_ORDINAL)) {
         struct buf list;
 
-        say_buf(c, &list);
+        house__say_buf(c, &list);
         for (size_t i = 0; i < m->shown_count; i++) {
             if (i)
                 buf_str(&list, i + 1u < m->shown_count ? ", " : " or ");
             buf_printf(&list, "the %s", c->h->items[m->shown[i]].name);
         }
         if (m->shown_count)
-            say(c, OC_which_line, "list", buf_text(&list), NULL);
+            house__say(c, OC_which_line, "list", buf_text(&list), NULL);
         else
-            say(c, OC_want_which, NULL);
+            house__say(c, OC_want_which, NULL);
         m->pending = PEND_OFFER;
         c->asked = true;
         return;
@@ -55,7 +55,7 @@ static void offer_taken(struct ctx *c, const struct clause *cl)
         w.value = m->shown[ws.w[0].value - 1];
     if (ws.count && ws.w[0].qty)
         w.qty = ws.w[0].qty;
-    order_wish(c, &w, w.qty);
+    house__order_wish(c, &w, w.qty);
     m->shown_count = 0;
 }
 
@@ -67,22 +67,22 @@ static void done_ordering(struct ctx *c)
     char tab[24];
 
     if (c->tab->line_count == 0) {
-        say(c, OC_done_empty, NULL);
+        house__say(c, OC_done_empty, NULL);
         c->asked = true;
         return;
     }
-    say_flush(c);
-    if (!c->tab->placed && !tool_plain(c, "place_order", &r))
+    house__say_flush(c);
+    if (!c->tab->placed && !house__tool_plain(c, "place_order", &r))
         return;
     c->memo.pending = PEND_NONE;
     if (c->acted && c->said.len) {
         c->asked = true;
         return;
     }
-    say_buf(c, &items);
-    say_lines(c, &items);
+    house__say_buf(c, &items);
+    house__say_lines(c, &items);
     bar_money(bar_tab_cents(c->tab), tab);
-    say(c, OC_done_order, "items", buf_text(&items), "tab", tab, NULL);
+    house__say(c, OC_done_order, "items", buf_text(&items), "tab", tab, NULL);
     c->asked = true;
 }
 
@@ -96,7 +96,31 @@ static bool short_number(const struct clause *cl)
     return numbers == 1 && cl->n <= 4;
 }
 
-bool act_answer(struct ctx *c, struct clause *cl)
+/* A bare number is a tip when that was asked for, or was just what was changed. */
+static bool answers_tip(struct ctx *c, const struct clause *cl, enum pending was)
+{
+    struct memo *m = &c->memo;
+    bool yes = cl->intent == IN_YES, no = cl->intent == IN_NO;
+    struct clause copy = *cl;
+
+    if (was == PEND_TIP || (m->last_act == ACT_TIP && !yes && !no)) {
+        if (short_number(cl) && (cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE ||
+                                 cl->intent == IN_MEANT || cl->intent == IN_NONE)) {
+            copy.intent = IN_TIP;
+            house__act_money(c, &copy);
+            return true;
+        }
+        if (was == PEND_TIP && no) {
+            m->pending = PEND_NONE;
+            copy.intent = IN_TIP_NONE;
+            house__act_money(c, &copy);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool house__act_answer(struct ctx *c, struct clause *cl)
 {
     struct memo *m = &c->memo;
     enum pending was = (enum pending)m->pending;
@@ -105,23 +129,11 @@ bool act_answer(struct ctx *c, struct clause *cl)
 
     if (c->acted || c->did || !c->fresh)
         return false;
-    if (was == PEND_TIP || (m->last_act == ACT_TIP && !yes && !no)) {
-        if (short_number(cl) && (cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE ||
-                                 cl->intent == IN_MEANT || cl->intent == IN_NONE)) {
-            copy.intent = IN_TIP;
-            act_money(c, &copy);
-            return true;
-        }
-        if (was == PEND_TIP && no) {
-            m->pending = PEND_NONE;
-            copy.intent = IN_TIP_NONE;
-            act_money(c, &copy);
-            return true;
-        }
-    }
+    if (answers_tip(c, cl, was))
+        return true;
     if (was == PEND_TIP_OFFER && (yes || cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE)) {
         copy.intent = IN_YES;
-        act_money(c, &copy);
+        house__act_money(c, &copy);
         return true;
     }
     if (was == PEND_REMOVE &&
@@ -129,12 +141,12 @@ bool act_answer(struct ctx *c, struct clause *cl)
          cl->intent == IN_DONE || cl->intent == IN_MAKE)) {
         struct wishes ws;
 
-        parse_wishes(c->h, cl->e, cl->n, &ws);
+        house__parse_wishes(c->h, cl->e, cl->n, &ws);
         if (ws.count) {
             m->pending = PEND_NONE;
             if (ws.w[0].kind == WISH_REF && ws.w[0].ref == REF_NONE)
                 ws.w[0].ref = REF_ONE;
-            act_remove_wish(c, &ws.w[0]);
+            house__act_remove_wish(c, &ws.w[0]);
             return true;
         }
     }
@@ -146,7 +158,7 @@ bool act_answer(struct ctx *c, struct clause *cl)
     }
     if (yes && was == PEND_PAY && !other_business(c, cl)) {
         copy.intent = IN_PAY;
-        act_money(c, &copy);
+        house__act_money(c, &copy);
         return true;
     }
     if (no && (was == PEND_MORE || was == PEND_PAY) && alone(c, cl)) {
@@ -154,7 +166,7 @@ bool act_answer(struct ctx *c, struct clause *cl)
         if (was == PEND_MORE)
             done_ordering(c);
         else
-            say(c, OC_let_it_be, NULL);
+            house__say(c, OC_let_it_be, NULL);
         c->did = true;
         return true;
     }
@@ -192,20 +204,20 @@ static void talk(struct ctx *c, struct clause *cl)
     cl->handled = true;
     if (cl->talk == OC_T_GREETING) {
         if (c->memo.greeted)
-            say(c, OC_T_GREETING_AGAIN, NULL);
+            house__say(c, OC_T_GREETING_AGAIN, NULL);
         else
-            say(c, OC_T_GREETING, "house", bar_menu_house(c->h->menu), NULL);
+            house__say(c, OC_T_GREETING, "house", bar_menu_house(c->h->menu), NULL);
         c->memo.greeted = 1;
         c->asked = true;
     } else if (cl->talk == OC_T_BYE && c->tab->line_count) {
         bar_money(bar_tab_cents(c->tab) + bar_tip_cents(c->tab), total);
-        say(c, OC_T_BYE_OPEN, "total", total, NULL);
+        house__say(c, OC_T_BYE_OPEN, "total", total, NULL);
         c->memo.pending = PEND_PAY;
         c->did = true;
     } else if (cl->talk == OC_T_WHO || cl->talk == OC_T_WHERE) {
-        say(c, cl->talk, "house", bar_menu_house(c->h->menu), NULL);
+        house__say(c, cl->talk, "house", bar_menu_house(c->h->menu), NULL);
     } else {
-        say(c, cl->talk, NULL);
+        house__say(c, cl->talk, NULL);
     }
 }
 
@@ -217,15 +229,15 @@ static void unknown(struct ctx *c, struct clause *cl)
         if (cl->e[i].kind == EL_ITEM)
             item = cl->e[i].value;
         if (cl->e[i].kind == EL_OFF && !other_business(c, cl)) {
-            off_menu_say(c, cl->e[i].value);
+            house__off_menu_say(c, cl->e[i].value);
             return;
         }
     }
     if (item < 0)
         return; /* house.c says that nothing was understood, when nothing was */
     c->memo.shown_count = 0;
-    show_item(c, item);
-    say(c, OC_unknown_drink, "item", c->h->items[item].name, NULL);
+    house__show_item(c, item);
+    house__say(c, OC_unknown_drink, "item", c->h->items[item].name, NULL);
     c->memo.pending = PEND_OFFER;
     c->memo.last_act = ACT_ASK;
     c->asked = c->did = true;
@@ -233,7 +245,7 @@ static void unknown(struct ctx *c, struct clause *cl)
 
 static void surprise(struct ctx *c, struct clause *cl)
 {
-    act_ask(c, cl);
+    house__act_ask(c, cl);
     if (c->memo.shown_count > 1) { /* one, so that "I'll take it" is plain */
         c->memo.shown[0] = c->memo.shown[(c->rng >> 20) % c->memo.shown_count];
         c->memo.shown_count = 1;
@@ -245,14 +257,14 @@ static void answer_no(struct ctx *c, struct clause *cl)
     if (!alone(c, cl) || c->said.len)
         return;
     c->memo.pending = PEND_NONE;
-    say(c, OC_let_it_be, NULL);
+    house__say(c, OC_let_it_be, NULL);
 }
 
 static void answer_yes(struct ctx *c, struct clause *cl)
 {
     if (other_business(c, cl) || c->said.len)
         return;
-    say(c, c->memo.pending == PEND_MORE && c->fresh ? OC_want_one : OC_yes_what, NULL);
+    house__say(c, c->memo.pending == PEND_MORE && c->fresh ? OC_want_one : OC_yes_what, NULL);
     c->asked = true;
 }
 
@@ -261,20 +273,20 @@ static void negated(struct ctx *c, struct clause *cl)
     struct wishes ws;
     int lines[BAR_LINES_MAX];
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     c->did = true;
     for (size_t i = 0; i < ws.count; i++)
-        if (ws.w[i].kind == WISH_ITEM && lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
+        if (ws.w[i].kind == WISH_ITEM && house__lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
             cl->fix && !ws.w[i].more) { /* "no, wait: no beer" */
-            act_remove(c, cl);
+            house__act_remove(c, cl);
             return;
         }
     if (other_business(c, cl))
         return;
     if (ws.count && ws.w[0].kind == WISH_ITEM)
-        say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
+        house__say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
     else
-        say(c, OC_not_added, NULL);
+        house__say(c, OC_not_added, NULL);
 }
 
 /* "scratch that, make it a gin": what follows says what instead. */
@@ -289,87 +301,71 @@ static bool changes_follow(struct ctx *c, const struct clause *cl)
     return false;
 }
 
-void act_clause(struct ctx *c, struct clause *cl)
+static void undo(struct ctx *c, struct clause *cl)
 {
-    if (cl->n == 0 || act_answer(c, cl))
+    if (!changes_follow(c, cl))
+        house__act_undo(c, cl);
+}
+
+static void usual(struct ctx *c, struct clause *cl)
+{
+    (void)cl;
+    house__say(c, OC_usual, NULL);
+    c->asked = c->did = true;
+}
+
+static void done(struct ctx *c, struct clause *cl)
+{
+    if (!other_business(c, cl) || c->acted)
+        done_ordering(c);
+}
+
+static void hesitation(struct ctx *c, struct clause *cl)
+{
+    (void)cl;
+    if (c->clause_count == 1)
+        house__say(c, OC_T_THINK, NULL);
+}
+
+/* What an intent does; those that are not here are questions. */
+static void (*const acts[IN__COUNT])(struct ctx *c, struct clause *cl) = {
+    [IN_ORDER] = house__act_order,
+    [IN_ORDER_REF] = house__act_order,
+    [IN_MORE] = house__act_more,
+    [IN_AGAIN] = house__act_again,
+    [IN_ROUND] = house__act_again,
+    [IN_REMOVE] = house__act_remove,
+    [IN_FEWER] = house__act_remove,
+    [IN_MAKE] = house__act_quantity,
+    [IN_MEANT] = house__act_quantity,
+    [IN_REPLACE] = house__act_replace,
+    [IN_MODIFY] = house__act_modify,
+    [IN_CLEAR] = house__act_clear,
+    [IN_UNDO] = undo,
+    [IN_NEGATE] = negated,
+    [IN_BILL] = house__act_money,
+    [IN_PAY] = house__act_money,
+    [IN_PAID_ASK] = house__act_money,
+    [IN_SPLIT] = house__act_money,
+    [IN_BALANCE] = house__act_money,
+    [IN_TIP] = house__act_money,
+    [IN_TIP_NONE] = house__act_money,
+    [IN_TIP_ASK] = house__act_money,
+    [IN_TIP_SHOW] = house__act_money,
+    [IN_ROUND_UP] = house__act_money,
+    [IN_USUAL] = usual,
+    [IN_SURPRISE] = surprise,
+    [IN_YES] = answer_yes,
+    [IN_NO] = answer_no,
+    [IN_DONE] = done,
+    [IN_TALK] = talk,
+    [IN_FIX] = hesitation,
+    [IN_NONE] = unknown,
+};
+
+void house__act_clause(struct ctx *c, struct clause *cl)
+{
+    if (cl->n == 0 || house__act_answer(c, cl))
         return;
-    switch (cl->intent) {
-    case IN_ORDER:
-    case IN_ORDER_REF:
-        act_order(c, cl);
-        break;
-    case IN_MORE:
-        act_more(c, cl);
-        break;
-    case IN_AGAIN:
-    case IN_ROUND:
-        act_again(c, cl);
-        break;
-    case IN_REMOVE:
-    case IN_FEWER:
-        act_remove(c, cl);
-        break;
-    case IN_MAKE:
-    case IN_MEANT:
-        act_quantity(c, cl);
-        break;
-    case IN_REPLACE:
-        act_replace(c, cl);
-        break;
-    case IN_MODIFY:
-        act_modify(c, cl);
-        break;
-    case IN_CLEAR:
-        act_clear(c, cl);
-        break;
-    case IN_UNDO:
-        if (!changes_follow(c, cl))
-            act_undo(c, cl);
-        break;
-    case IN_NEGATE:
-        negated(c, cl);
-        break;
-    case IN_BILL:
-    case IN_PAY:
-    case IN_PAID_ASK:
-    case IN_SPLIT:
-    case IN_BALANCE:
-    case IN_TIP:
-    case IN_TIP_NONE:
-    case IN_TIP_ASK:
-    case IN_TIP_SHOW:
-    case IN_ROUND_UP:
-        act_money(c, cl);
-        break;
-    case IN_USUAL:
-        say(c, OC_usual, NULL);
-        c->asked = c->did = true;
-        break;
-    case IN_SURPRISE:
-        surprise(c, cl);
-        break;
-    case IN_YES:
-        answer_yes(c, cl);
-        break;
-    case IN_NO:
-        answer_no(c, cl);
-        break;
-    case IN_DONE:
-        if (!other_business(c, cl) || c->acted)
-            done_ordering(c);
-        break;
-    case IN_TALK:
-        talk(c, cl);
-        break;
-    case IN_FIX:
-        if (c->clause_count == 1)
-            say(c, OC_T_THINK, NULL);
-        break;
-    case IN_NONE:
-        unknown(c, cl);
-        break;
-    default:
-        act_ask(c, cl);
-        break;
-    }
+    (acts[cl->intent] ? acts[cl->intent] : house__act_ask)(c, cl);
 }

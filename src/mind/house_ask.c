@@ -5,8 +5,8 @@
 
 static void show_only(struct ctx *c, int item)
 {
-    shown_reset(c);
-    show_item(c, item);
+    house__shown_reset(c);
+    house__show_item(c, item);
     c->memo.pending = PEND_OFFER;
 }
 
@@ -28,7 +28,7 @@ static void list_items(struct ctx *c, int cat, struct buf *out)
 
         if (strcmp(h->items[i].category, h->cats[cat]) != 0)
             continue;
-        say_join(out, at++, n);
+        house__say_join(out, at++, n);
         item_price(c, (int)i, 1, price);
         buf_printf(out, "%s %s", h->items[i].name, price);
     }
@@ -39,28 +39,28 @@ static void show_menu(struct ctx *c)
     struct buf list;
     struct reply r;
 
-    if (!tool_plain(c, "get_menu", &r))
+    if (!house__tool_plain(c, "get_menu", &r))
         return;
-    say_buf(c, &list);
+    house__say_buf(c, &list);
     for (size_t i = 0; i < c->h->cat_count; i++) {
         buf_printf(&list, "%s%s: ", i ? ". " : "", c->h->cats[i]);
         list_items(c, (int)i, &list);
     }
-    say(c, OC_menu, "list", buf_text(&list), NULL);
-    shown_reset(c);
+    house__say(c, OC_menu, "list", buf_text(&list), NULL);
+    house__shown_reset(c);
 }
 
 static void show_category(struct ctx *c, int cat)
 {
     struct buf list;
 
-    say_buf(c, &list);
+    house__say_buf(c, &list);
     list_items(c, cat, &list);
-    shown_reset(c);
+    house__shown_reset(c);
     for (size_t i = 0; i < c->h->item_count; i++)
         if (strcmp(c->h->items[i].category, c->h->cats[cat]) == 0)
-            show_item(c, (int)i);
-    say(c, OC_category, "what", c->h->cats[cat], "list", buf_text(&list), NULL);
+            house__show_item(c, (int)i);
+    house__say(c, OC_category, "what", c->h->cats[cat], "list", buf_text(&list), NULL);
 }
 
 /* The wishes of a question; references become the items they mean. */
@@ -68,7 +68,7 @@ static void asked_wishes(struct ctx *c, struct clause *cl, struct wishes *ws)
 {
     size_t n = 0;
 
-    parse_wishes(c->h, cl->e, cl->n, ws);
+    house__parse_wishes(c->h, cl->e, cl->n, ws);
     for (size_t i = 0; i < ws->count; i++) {
         struct wish w = ws->w[i];
 
@@ -76,12 +76,12 @@ static void asked_wishes(struct ctx *c, struct clause *cl, struct wishes *ws)
             size_t at = w.ref == REF_ORDINAL ? (size_t)w.value - 1
                         : w.ref == REF_LAST  ? c->memo.shown_count - 1u
                                              : 0;
-            int line = line_last(c);
+            int line = house__line_last(c);
 
             if (at < c->memo.shown_count)
                 w.value = c->memo.shown[at];
             else if (line >= 0 && w.ref == REF_IT)
-                w.value = line_item(c->h, &c->tab->lines[line]);
+                w.value = house__line_item(c->h, &c->tab->lines[line]);
             else
                 continue;
             if (w.value < 0)
@@ -104,23 +104,23 @@ static void price(struct ctx *c, struct clause *cl)
     char text[24];
 
     asked_wishes(c, cl, &ws);
-    say_buf(c, &list);
-    say_buf(c, &items);
+    house__say_buf(c, &list);
+    house__say_buf(c, &items);
     for (size_t i = 0; i < ws.count; i++) {
         n += ws.w[i].kind == WISH_ITEM;
         counted |= ws.w[i].qty > 1;
         cat |= ws.w[i].kind == WISH_CAT;
         if (ws.w[i].kind == WISH_OFF)
-            off_menu_say(c, ws.w[i].value);
+            house__off_menu_say(c, ws.w[i].value);
         if (ws.w[i].kind == WISH_CAT)
             show_category(c, ws.w[i].value);
     }
     if (n == 0) {
         if (ws.count == 0)
-            say(c, OC_want_which, NULL);
+            house__say(c, OC_want_which, NULL);
         return;
     }
-    shown_reset(c);
+    house__shown_reset(c);
     for (size_t i = 0, at = 0; i < ws.count; i++) {
         const struct wish *w = &ws.w[i];
         int qty = w->qty > 0 ? w->qty : 1;
@@ -129,23 +129,23 @@ static void price(struct ctx *c, struct clause *cl)
             continue;
         if (at == 0)
             first = w->value;
-        show_item(c, w->value);
+        house__show_item(c, w->value);
         item_price(c, w->value, 1, text);
-        say_join(&list, at, n);
+        house__say_join(&list, at, n);
         buf_printf(&list, "%s %s", c->h->items[w->value].name, text);
-        say_join(&items, at++, n);
-        say_count(&items, c->h, w->value, NULL, 0, qty);
+        house__say_join(&items, at++, n);
+        house__say_count(&items, c->h, w->value, NULL, 0, qty);
         sum += c->h->items[w->value].price_cents * qty;
     }
     c->memo.pending = PEND_OFFER;
     if (counted) {
         bar_money(sum, text);
-        say(c, OC_price_sum, "items", buf_text(&items), "price", text, NULL);
+        house__say(c, OC_price_sum, "items", buf_text(&items), "price", text, NULL);
     } else if (n == 1 && !cat) {
         item_price(c, first, 1, text);
-        say(c, OC_price, "item", c->h->items[first].name, "price", text, NULL);
+        house__say(c, OC_price, "item", c->h->items[first].name, "price", text, NULL);
     } else {
-        say(c, OC_prices, "list", buf_text(&list), NULL);
+        house__say(c, OC_prices, "list", buf_text(&list), NULL);
     }
 }
 
@@ -174,7 +174,7 @@ static void how_much(struct ctx *c, struct clause *cl)
         names_something(c, cl))
         price(c, cl);
     else
-        act_money(c, cl);
+        house__act_money(c, cl);
 }
 
 static const struct wish *first_cat(const struct wishes *ws)
@@ -197,7 +197,7 @@ static void extreme(struct ctx *c, struct clause *cl, bool dearest)
     struct buf list;
     char text[24];
 
-    parse_wishes(h, cl->e, cl->n, &ws);
+    house__parse_wishes(h, cl->e, cl->n, &ws);
     cat = first_cat(&ws);
     if (cat)
         category = h->cats[cat->value];
@@ -214,17 +214,18 @@ static void extreme(struct ctx *c, struct clause *cl, bool dearest)
         }
         n += p == best;
     }
-    say_buf(c, &list);
-    shown_reset(c);
+    house__say_buf(c, &list);
+    house__shown_reset(c);
     for (size_t i = 0; i < h->item_count; i++)
         if (h->items[i].price_cents == best &&
             !(category && strcmp(category, h->items[i].category) != 0)) {
-            say_join(&list, at++, n);
+            house__say_join(&list, at++, n);
             buf_printf(&list, "the %s", h->items[i].name);
-            show_item(c, (int)i);
+            house__show_item(c, (int)i);
         }
     bar_money(best, text);
-    say(c, dearest ? OC_dearest : OC_cheapest, "list", buf_text(&list), "price", text, NULL);
+    house__say(c, dearest ? OC_dearest : OC_cheapest, "list", buf_text(&list), "price", text,
+               NULL);
     c->memo.pending = PEND_OFFER;
 }
 
@@ -236,11 +237,11 @@ static void describe(struct ctx *c, int item, enum occasion o)
     c->described = item + 1;
     item_price(c, item, 1, text);
     if (o == OC_describe)
-        say(c, o, "item", it->name, "description", it->description, "price", text, NULL);
+        house__say(c, o, "item", it->name, "description", it->description, "price", text, NULL);
     else
-        say(c, o, "item", it->name, "price", text, "description", it->description, NULL);
+        house__say(c, o, "item", it->name, "price", text, "description", it->description, NULL);
     if (c->memo.shown_count < MEMO_SHOWN)
-        show_item(c, item);
+        house__show_item(c, item);
     c->memo.pending = PEND_OFFER;
 }
 
@@ -255,16 +256,16 @@ static void about(struct ctx *c, struct clause *cl, enum occasion o)
         if (ws.w[i].kind == WISH_ITEM && c->described == ws.w[i].value + 1)
             continue; /* "what about the IPA, what is in it?" */
         if (told == 0)
-            shown_reset(c);
+            house__shown_reset(c);
         if (ws.w[i].kind == WISH_OFF)
-            off_menu_say(c, ws.w[i].value);
+            house__off_menu_say(c, ws.w[i].value);
         else if (ws.w[i].kind == WISH_CAT)
             show_category(c, ws.w[i].value);
         else
             describe(c, ws.w[i].value, o);
     }
     if (!told) {
-        say(c, OC_want_which, NULL);
+        house__say(c, OC_want_which, NULL);
         c->asked = true;
     }
 }
@@ -293,8 +294,8 @@ static void choose(struct ctx *c, struct clause *cl)
         b = swap;
     }
     show_only(c, a);
-    show_item(c, b);
-    say(c, OC_choose, "item", c->h->items[a].name, "other", c->h->items[b].name, NULL);
+    house__show_item(c, b);
+    house__say(c, OC_choose, "item", c->h->items[a].name, "other", c->h->items[b].name, NULL);
     c->asked = true;
 }
 
@@ -311,25 +312,25 @@ static void afford(struct ctx *c, struct clause *cl)
         n += ws.w[i].kind == WISH_ITEM;
     if (!n) {
         cl->intent = IN_BALANCE;
-        act_money(c, cl);
+        house__act_money(c, cl);
         return;
     }
-    say_buf(c, &items);
-    shown_reset(c);
+    house__say_buf(c, &items);
+    house__shown_reset(c);
     for (size_t i = 0; i < ws.count; i++) {
         int qty = ws.w[i].qty ? ws.w[i].qty : 1;
 
         if (ws.w[i].kind != WISH_ITEM)
             continue;
-        say_join(&items, at++, n);
-        say_count(&items, c->h, ws.w[i].value, NULL, 0, qty);
+        house__say_join(&items, at++, n);
+        house__say_count(&items, c->h, ws.w[i].value, NULL, 0, qty);
         sum += c->h->items[ws.w[i].value].price_cents * qty;
-        show_item(c, ws.w[i].value);
+        house__show_item(c, ws.w[i].value);
     }
     bar_money(sum, price_text);
     bar_money(bar_balance_cents(c->tab), balance);
-    say(c, sum <= bar_balance_cents(c->tab) ? OC_afford_yes : OC_afford_no, "items",
-        buf_text(&items), "price", price_text, "balance", balance, NULL);
+    house__say(c, sum <= bar_balance_cents(c->tab) ? OC_afford_yes : OC_afford_no, "items",
+               buf_text(&items), "price", price_text, "balance", balance, NULL);
     c->memo.pending = PEND_OFFER;
 }
 
@@ -340,15 +341,15 @@ static void readback(struct ctx *c)
     char tab[24];
 
     if (c->tab->line_count == 0) {
-        say(c, OC_order_empty, NULL);
+        house__say(c, OC_order_empty, NULL);
         return;
     }
-    if (!tool_plain(c, "get_order", &r))
+    if (!house__tool_plain(c, "get_order", &r))
         return;
-    say_buf(c, &items);
-    say_lines(c, &items);
+    house__say_buf(c, &items);
+    house__say_lines(c, &items);
     bar_money(bar_tab_cents(c->tab), tab);
-    say(c, OC_order_now, "items", buf_text(&items), "tab", tab, NULL);
+    house__say(c, OC_order_now, "items", buf_text(&items), "tab", tab, NULL);
 }
 
 static void category(struct ctx *c, struct clause *cl)
@@ -356,7 +357,7 @@ static void category(struct ctx *c, struct clause *cl)
     struct wishes ws;
     const struct wish *cat;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     cat = first_cat(&ws);
     if (cat) {
         show_category(c, cat->value);
@@ -372,7 +373,7 @@ static void category(struct ctx *c, struct clause *cl)
     show_menu(c);
 }
 
-void act_ask(struct ctx *c, struct clause *cl)
+void house__act_ask(struct ctx *c, struct clause *cl)
 {
     c->did = true;
     if (cl->intent != IN_READBACK) {
@@ -412,7 +413,7 @@ void act_ask(struct ctx *c, struct clause *cl)
         choose(c, cl);
         break;
     case IN_TASTE_NO:
-        taste_no(c, cl);
+        house__taste_no(c, cl);
         break;
     case IN_AFFORD:
         afford(c, cl);
@@ -421,10 +422,10 @@ void act_ask(struct ctx *c, struct clause *cl)
         readback(c);
         break;
     case IN_STRONGEST:
-        strongest(c);
+        house__strongest(c);
         break;
     default:
-        recommend(c, cl);
+        house__recommend(c, cl);
         break;
     }
 }

@@ -11,34 +11,34 @@ static void tell_line(struct ctx *c, enum occasion o, int line)
 {
     struct buf items;
 
-    say_buf(c, &items);
-    count_line(c, &items, line, c->tab->lines[line].quantity);
-    say(c, o, "items", buf_text(&items), NULL);
+    house__say_buf(c, &items);
+    house__count_line(c, &items, line, c->tab->lines[line].quantity);
+    house__say(c, o, "items", buf_text(&items), NULL);
 }
 
 static void set_quantity(struct ctx *c, int line, int qty)
 {
     struct reply r;
-    int item = line_item(c->h, &c->tab->lines[line]), had = c->tab->lines[line].quantity;
+    int item = house__line_item(c->h, &c->tab->lines[line]), had = c->tab->lines[line].quantity;
 
     if (qty == 0) {
         struct buf parts;
 
-        say_buf(c, &parts);
-        if (remove_line(c, line, 0, &parts))
-            tell_removed(c, &parts, 1);
+        house__say_buf(c, &parts);
+        if (house__remove_line(c, line, 0, &parts))
+            house__tell_removed(c, &parts, 1);
         c->memo.last_act = ACT_REMOVE;
         return;
     }
     if (qty == had) {
-        touch_line(c, line, 0);
+        house__touch_line(c, line, 0);
         tell_line(c, OC_same_already, line);
         return;
     }
-    if (!tool_quantity(c, line, qty, &r))
+    if (!house__tool_quantity(c, line, qty, &r))
         return;
     if (!r.ok) {
-        say_error(c, &r, item, qty > had ? qty - had : qty);
+        house__say_error(c, &r, item, qty > had ? qty - had : qty);
         return;
     }
     /* what was added and not yet told is told with its new number */
@@ -46,7 +46,7 @@ static void set_quantity(struct ctx *c, int line, int qty)
         c->added_parts = 0;
         buf_clear(&c->added);
     }
-    touch_line(c, line, qty > had ? qty - had : 0);
+    house__touch_line(c, line, qty > had ? qty - had : 0);
     if (c->memo.touched_count)
         c->memo.touched[c->memo.touched_count - 1].qty = (uint8_t)(qty > 255 ? 255 : qty);
     if (c->memo.round_count)
@@ -72,7 +72,7 @@ static int plain_line(struct ctx *c, int line, const struct wish *w)
     return line;
 }
 
-void change_mods(struct ctx *c, int line, const struct wish *w)
+void house__change_mods(struct ctx *c, int line, const struct wish *w)
 {
     uint8_t mods[WISH_MODS], was[WISH_MODS];
     size_t had, n;
@@ -80,32 +80,33 @@ void change_mods(struct ctx *c, int line, const struct wish *w)
     struct reply r;
 
     line = plain_line(c, line, w);
-    had = line_mods(c->h, &c->tab->lines[line], mods);
+    had = house__line_mods(c->h, &c->tab->lines[line], mods);
     qty = c->tab->lines[line].quantity;
-    item = line_item(c->h, &c->tab->lines[line]);
+    item = house__line_item(c->h, &c->tab->lines[line]);
     memcpy(was, mods, sizeof(was));
-    n = mods_merge(c->h, mods, had, w);
+    n = house__mods_merge(c->h, mods, had, w);
     if (n == had && memcmp(was, mods, n) == 0) {
         tell_line(c, OC_same_already, line);
         return;
     }
     if (w->qty > 0 && !w->weak && w->qty < qty) { /* "make one of them dirty" */
-        if (!tool_quantity(c, line, qty - w->qty, &r) || !r.ok ||
-            !tool_add(c, item, mods, n, w->qty, &r) || !r.ok)
+        if (!house__tool_quantity(c, line, qty - w->qty, &r) || !r.ok ||
+            !house__tool_add(c, item, mods, n, w->qty, &r) || !r.ok)
             return;
         line = c->tab->line_count - 1;
     } else {
-        if (!tool_modifiers(c, line, mods, n, &r))
+        if (!house__tool_modifiers(c, line, mods, n, &r))
             return;
         if (!r.ok) {
-            say_error(c, &r, -1, 0);
+            house__say_error(c, &r, -1, 0);
             return;
         }
         for (int i = c->tab->line_count - 1; i >= 0; i--) {
             uint8_t now[WISH_MODS];
 
-            if (line_item(c->h, &c->tab->lines[i]) == item &&
-                line_mods(c->h, &c->tab->lines[i], now) == n && memcmp(now, mods, n) == 0) {
+            if (house__line_item(c->h, &c->tab->lines[i]) == item &&
+                house__line_mods(c->h, &c->tab->lines[i], now) == n &&
+                memcmp(now, mods, n) == 0) {
                 line = i;
                 break;
             }
@@ -117,7 +118,7 @@ void change_mods(struct ctx *c, int line, const struct wish *w)
         for (size_t i = 0; i < c->memo.touched_count; i++)
             if (c->memo.touched[i].item == item + 1)
                 keep = c->memo.touched[i];
-        touch_line(c, line, keep.qty);
+        house__touch_line(c, line, keep.qty);
         for (size_t i = 0; i < c->memo.round_count; i++)
             if (c->memo.round[i].item == item + 1) {
                 c->memo.round[i].mod_count = (uint8_t)(n < 4 ? n : 4);
@@ -135,11 +136,11 @@ void change_mods(struct ctx *c, int line, const struct wish *w)
         c->memo.last_act = ACT_CHANGE;
 }
 
-void act_modify(struct ctx *c, struct clause *cl)
+void house__act_modify(struct ctx *c, struct clause *cl)
 {
     struct wishes ws;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     c->did = true;
     for (size_t i = 0; i < ws.count && !c->refused; i++) {
         struct wish *w = &ws.w[i], seek = *w;
@@ -153,12 +154,12 @@ void act_modify(struct ctx *c, struct clause *cl)
         seek.mod_count = 0;
         if (seek.kind == WISH_REF && seek.ref == REF_NONE)
             seek.ref = REF_IT;
-        n = (int)lines_of(c, &seek, lines, LINES_MAX);
+        n = (int)house__lines_of(c, &seek, lines, LINES_MAX);
         if (n == 0) {
             if (c->tab->line_count == 0)
-                say(c, OC_want_which, NULL);
+                house__say(c, OC_want_which, NULL);
             else
-                not_there(c, w);
+                house__not_there(c, w);
             continue;
         }
         if (!w->mod_count && !w->off_count)
@@ -168,7 +169,7 @@ void act_modify(struct ctx *c, struct clause *cl)
             n = 1;
         }
         for (int k = n - 1; k >= 0 && !c->refused; k--)
-            change_mods(c, lines[k], w);
+            house__change_mods(c, lines[k], w);
     }
 }
 
@@ -186,8 +187,9 @@ static bool was_touched(struct ctx *c, int item)
 static void set_or_replace(struct ctx *c, const struct clause *cl, const struct wish *what,
                            int want, int times)
 {
-    int lines[LINES_MAX], n = (int)lines_of(c, what, lines, LINES_MAX), line = line_last(c);
-    bool last_is_it = line >= 0 && line_item(c->h, &c->tab->lines[line]) == what->value;
+    int lines[LINES_MAX], n = (int)house__lines_of(c, what, lines, LINES_MAX),
+                          line = house__line_last(c);
+    bool last_is_it = line >= 0 && house__line_item(c->h, &c->tab->lines[line]) == what->value;
     bool recent = c->fresh || c->acted;
 
     if (n > 0 && times > 1)
@@ -199,94 +201,106 @@ static void set_or_replace(struct ctx *c, const struct clause *cl, const struct 
         set_quantity(c, lines[n - 1], want);
     else if (line >= 0 && recent && c->memo.last_act != ACT_REMOVE && !last_is_it &&
              (!what->the || cl->intent == IN_MEANT))
-        replace_line(c, line, what);
+        house__replace_line(c, line, what);
     else if (n > 0 && want && !what->weak)
         set_quantity(c, lines[n - 1], want);
     else if (n > 0 && (what->the || last_is_it))
         tell_line(c, OC_same_already, lines[n - 1]);
     else if (what->the)
-        not_there(c, what);
+        house__not_there(c, what);
     else
-        order_wish(c, what, want ? want : 1);
+        house__order_wish(c, what, want ? want : 1);
 }
 
-void act_quantity(struct ctx *c, struct clause *cl)
+static void modify_instead(struct ctx *c, const struct clause *cl)
 {
-    struct wishes ws;
-    struct wish *w, *what = NULL;
-    int lines[LINES_MAX], n, line = line_last(c);
-    bool twice = false, thrice = false;
+    struct clause copy = *cl;
 
-    c->did = true;
-    parse_wishes(c->h, cl->e, cl->n, &ws);
-    /* "double that", but "make it a double" */
-    twice = cl->e[0].word == c->h->known->double_;
-    thrice = cl->e[0].word == c->h->known->triple;
-    /* a drink that is named is what it shall be ("make it a gin"), or what is meant ("make the
-     * martinis three", "the beers to four") */
-    if (ws.count == 2 && ws.w[0].kind == WISH_ITEM && (ws.w[0].the || ws.w[0].part) &&
-        ws.w[1].kind == WISH_ITEM && !ws.w[1].the && ws.w[0].value != ws.w[1].value) {
-        struct wishes old = {.count = 1}, new = {.count = 1};
+    copy.intent = IN_MODIFY;
+    house__act_modify(c, &copy);
+}
 
-        old.w[0] = ws.w[0]; /* "make one of the cosmos a daiquiri" */
-        new.w[0] = ws.w[1];
-        replace_with(c, &old, &new);
+/* A drink is named: it is what it shall be ("make it a gin"), or what is meant ("make the
+ * martinis three"). `times` is 2 for "double the beers". */
+static void make_named(struct ctx *c, const struct clause *cl, const struct wishes *ws,
+                       const struct wish *what, int times)
+{
+    int lines[LINES_MAX], want = what->qty;
+
+    for (size_t i = 0; i < ws->count; i++)
+        if (ws->w[i].kind == WISH_REF && ws->w[i].qty && !want)
+            want = ws->w[i].qty;
+    for (size_t i = 0; i < cl->n && !want; i++)
+        if (cl->e[i].kind == EL_NUM && !cl->e[i].weak)
+            want = cl->e[i].value;
+    if (house__lines_of(c, what, lines, LINES_MAX) && what->mod_count && times == 1 &&
+        (!want || what->weak || what->part || what->the)) {
+        modify_instead(c, cl);
         return;
     }
-    w = ws.count ? &ws.w[0] : NULL;
-    for (size_t i = 0; i < ws.count && !what; i++)
-        if (ws.w[i].kind != WISH_REF)
-            what = &ws.w[i];
-    if (what && what->kind == WISH_ITEM && (w == what || w->kind == WISH_REF)) {
-        int want = what->qty;
+    set_or_replace(c, cl, what, want, times);
+    for (size_t i = 0; i < ws->count && !c->refused; i++)
+        if (&ws->w[i] > what && ws->w[i].kind != WISH_REF)
+            house__order_wish(c, &ws->w[i], ws->w[i].qty ? ws->w[i].qty : 1);
+}
 
-        n = (int)lines_of(c, what, lines, LINES_MAX);
-        for (size_t i = 0; i < ws.count; i++)
-            if (ws.w[i].kind == WISH_REF && ws.w[i].qty && !want)
-                want = ws.w[i].qty;
-        for (size_t i = 0; i < cl->n && !want; i++)
-            if (cl->e[i].kind == EL_NUM && !cl->e[i].weak)
-                want = cl->e[i].value;
-        if (n > 0 && what->mod_count && !twice && !thrice &&
-            (!want || what->weak || what->part || what->the)) {
-            struct clause copy = *cl;
+/* No drink is named: it is about the one touched last. */
+static void make_last(struct ctx *c, const struct clause *cl, const struct wish *w, int times)
+{
+    int lines[LINES_MAX], line = house__line_last(c);
 
-            copy.intent = IN_MODIFY;
-            act_modify(c, &copy);
-            return;
-        }
-        set_or_replace(c, cl, what, want, twice ? 2 : thrice ? 3 : 1);
-        for (size_t i = 0; i < ws.count && !c->refused; i++)
-            if (&ws.w[i] > what && ws.w[i].kind != WISH_REF)
-                order_wish(c, &ws.w[i], ws.w[i].qty ? ws.w[i].qty : 1);
-        return;
-    }
-    if (what) { /* not on the menu, or a category */
-        order_wish(c, what, 1);
-        return;
-    }
     if (line < 0) {
-        say(c, OC_of_what, NULL);
+        house__say(c, OC_of_what, NULL);
         c->asked = true;
         return;
     }
-    if (w && (w->mod_count || w->off_count) && !twice && !thrice) {
-        struct clause copy = *cl;
-
-        copy.intent = IN_MODIFY;
-        act_modify(c, &copy);
+    if (w && (w->mod_count || w->off_count) && times == 1) {
+        modify_instead(c, cl);
         return;
     }
-    if (w && w->ref == REF_ORDINAL && lines_of(c, w, lines, LINES_MAX))
+    if (w && w->ref == REF_ORDINAL && house__lines_of(c, w, lines, LINES_MAX))
         line = lines[0];
     for (size_t i = 0; i < cl->n; i++)
         if (cl->e[i].kind == EL_NUM) {
             set_quantity(c, line, cl->e[i].value);
             return;
         }
-    if (twice || thrice) {
-        set_quantity(c, line, c->tab->lines[line].quantity * (thrice ? 3 : 2));
+    if (times > 1)
+        set_quantity(c, line, c->tab->lines[line].quantity * times);
+    else
+        house__say(c, OC_unknown, NULL);
+}
+
+void house__act_quantity(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    struct wish *w, *what = NULL;
+    int times = 1;
+
+    c->did = true;
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
+    /* "double that", but "make it a double" */
+    if (cl->e[0].word == c->h->known->double_)
+        times = 2;
+    if (cl->e[0].word == c->h->known->triple)
+        times = 3;
+    if (ws.count == 2 && ws.w[0].kind == WISH_ITEM && (ws.w[0].the || ws.w[0].part) &&
+        ws.w[1].kind == WISH_ITEM && !ws.w[1].the && ws.w[0].value != ws.w[1].value) {
+        struct wishes old = {.count = 1}, new = {.count = 1};
+
+        old.w[0] = ws.w[0]; /* "make one of the cosmos a daiquiri" */
+        new.w[0] = ws.w[1];
+        house__replace_with(c, &old, &new);
         return;
     }
-    say(c, OC_unknown, NULL);
+    w = ws.count ? &ws.w[0] : NULL;
+    for (size_t i = 0; i < ws.count && !what; i++)
+        if (ws.w[i].kind != WISH_REF)
+            what = &ws.w[i];
+    if (!what)
+        make_last(c, cl, w, times);
+    else if (what->kind == WISH_ITEM && (w == what || w->kind == WISH_REF))
+        make_named(c, cl, &ws, what, times);
+    else /* not on the menu, or a category */
+        house__order_wish(c, what, 1);
 }

@@ -371,7 +371,7 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
         cl->talk = OC_T_LAUGH;
         return;
     }
-    p = patterns_match(&h->patterns, cl->e, cl->n);
+    p = house__patterns_match(&h->patterns, cl->e, cl->n);
     if ((s == SHAPE_DRINKS || s == SHAPE_MODS || (s == SHAPE_COUNT && (prev || cl->fix))) &&
         !(p && says_more((enum intent)p->intent))) {
         whole.fix = cl->fix;
@@ -380,7 +380,7 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
         return;
     }
     if (!p) /* "hi there": what was passed over as an opening is all there is */
-        p = patterns_match(&h->patterns, whole.e, whole.n);
+        p = house__patterns_match(&h->patterns, whole.e, whole.n);
     if (!p) {
         if (s == SHAPE_COUNT)
             cl->intent = IN_ORDER_REF;
@@ -406,7 +406,8 @@ static bool joins(const struct house *h, struct clause *prev, const struct claus
            (IS(&prev->e[0], instead) || IS(&prev->e[0], rather)) && prev->n <= 5;
 }
 
-size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct clause *out)
+size_t house__clauses_find(const struct house *h, const struct el *e, size_t n,
+                           struct clause *out)
 {
     size_t count = cut(h, e, n, out), kept = 0;
     bool fix = false, denied = false;
@@ -436,7 +437,7 @@ size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct 
             denied = (fix && !IS(&cl->e[0], actually)) || cl->denied;
         }
         /* "not the daiquiri, the cosmo" */
-        if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not))
+        if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not_))
             fix = denied = true;
         if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
             prev = cl;

@@ -75,19 +75,21 @@ struct lexicon {
     int16_t by_letter[26]; /* chains of drinks' names worth to compare as a whole */
 };
 
-void lex_init(struct lexicon *l);
-void lex_release(struct lexicon *l);
+void house__lex_init(struct lexicon *l);
+void house__lex_release(struct lexicon *l);
 /* The id of a word, made when new; flags are added. */
-uint16_t lex_add(struct lexicon *l, const char *text, size_t len, unsigned flags);
-uint16_t lex_find(const struct lexicon *l, const char *text, size_t len); /* 0: unknown */
+uint16_t house__lex_add(struct lexicon *l, const char *text, size_t len, unsigned flags);
+uint16_t house__lex_find(const struct lexicon *l, const char *text,
+                         size_t len); /* 0: unknown */
 /* The word that an unknown one was probably meant to be, or 0. */
-uint16_t lex_nearest(const struct lexicon *l, const char *text, size_t len);
-void lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text, bool plurals);
-void lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text);
+uint16_t house__lex_nearest(const struct lexicon *l, const char *text, size_t len);
+void house__lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text,
+                      bool plurals);
+void house__lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text);
 /* How many slips a text of this length may have and still be taken for another. */
-int lex_tolerance(size_t len);
+int house__lex_tolerance(size_t len);
 /* Edit distance as typists make it: insert, drop, replace, swap neighbours. Capped. */
-int lex_distance(const char *a, size_t na, const char *b, size_t nb, int cap);
+int house__lex_distance(const char *a, size_t na, const char *b, size_t nb, int cap);
 
 /* ---- tokens ---- */
 
@@ -112,8 +114,8 @@ struct tokens {
     bool cut; /* there was more than is looked at */
 };
 
-int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
-                struct tokens *ret);
+int house__tokens_read(const struct lexicon *l, struct region *mem, struct str text,
+                       struct tokens *ret);
 
 /* ---- elements ---- */
 
@@ -129,7 +131,7 @@ struct el {
 };
 
 struct house;
-size_t match_elements(const struct house *h, const struct tokens *t, struct el *out);
+size_t house__match_elements(const struct house *h, const struct tokens *t, struct el *out);
 
 /* ---- patterns ---- */
 
@@ -178,10 +180,11 @@ struct patterns {
     size_t alt_count, alt_cap;
 };
 
-void patterns_init(struct patterns *ps, struct lexicon *l);
-void patterns_release(struct patterns *ps);
+void house__patterns_init(struct patterns *ps, struct lexicon *l);
+void house__patterns_release(struct patterns *ps);
 /* The first pattern of the table that the elements match, or NULL. */
-const struct pattern *patterns_match(const struct patterns *ps, const struct el *e, size_t n);
+const struct pattern *house__patterns_match(const struct patterns *ps, const struct el *e,
+                                            size_t n);
 
 /* ---- the mind ---- */
 
@@ -239,7 +242,8 @@ struct clause {
 
 #define HOUSE_CLAUSES_MAX 64
 
-size_t clauses_find(const struct house *h, const struct el *e, size_t n, struct clause *out);
+size_t house__clauses_find(const struct house *h, const struct el *e, size_t n,
+                           struct clause *out);
 
 /* ---- what a clause names ---- */
 
@@ -281,9 +285,10 @@ struct wishes {
     bool too_many;
 };
 
-void parse_wishes(const struct house *h, const struct el *e, size_t n, struct wishes *ret);
+void house__parse_wishes(const struct house *h, const struct el *e, size_t n,
+                         struct wishes *ret);
 /* "the three of us", "me and my two friends": how many people; 0 when not said. */
-int parse_group(const struct house *h, const struct el *e, size_t n);
+int house__parse_group(const struct house *h, const struct el *e, size_t n);
 
 /* ---- a turn ---- */
 
@@ -366,79 +371,82 @@ struct reply { /* a tool's answer; what it changed is read from the tab itself *
     int64_t cents;     /* "paid" of a payment, -1 when not told */
 };
 
-bool tool_call(struct ctx *c, const char *name, struct json_t *args, struct reply *ret);
-bool tool_add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
-              struct reply *ret);
-bool tool_remove(struct ctx *c, int line, int qty, struct reply *ret);
-bool tool_quantity(struct ctx *c, int line, int qty, struct reply *ret);
-bool tool_modifiers(struct ctx *c, int line, const uint8_t *mods, size_t mod_count,
-                    struct reply *ret);
-bool tool_plain(struct ctx *c, const char *name, struct reply *ret);
+bool house__tool_call(struct ctx *c, const char *name, struct json_t *args, struct reply *ret);
+bool house__tool_add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
+                     struct reply *ret);
+bool house__tool_remove(struct ctx *c, int line, int qty, struct reply *ret);
+bool house__tool_quantity(struct ctx *c, int line, int qty, struct reply *ret);
+bool house__tool_modifiers(struct ctx *c, int line, const uint8_t *mods, size_t mod_count,
+                           struct reply *ret);
+bool house__tool_plain(struct ctx *c, const char *name, struct reply *ret);
 
 /* lines of the order */
 
-int line_item(const struct house *h, const struct bar_line *l); /* menu index or -1 */
-size_t line_mods(const struct house *h, const struct bar_line *l, uint8_t *ret); /* WISH_MODS */
-void mods_text(const struct house *h, const uint8_t *mods, size_t n, struct buf *out);
+int house__line_item(const struct house *h, const struct bar_line *l); /* menu index or -1 */
+size_t house__line_mods(const struct house *h, const struct bar_line *l,
+                        uint8_t *ret); /* WISH_MODS */
+void house__mods_text(const struct house *h, const uint8_t *mods, size_t n, struct buf *out);
 /* Merge `add` into `mods`, one of a pair that exclude each other giving way; minus `off`. */
-size_t mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w);
+size_t house__mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w);
 /* Lines that a wish may mean; returns how many. */
-size_t lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap);
-int line_of_touch(struct ctx *c, const struct touch *t);
-int line_last(struct ctx *c); /* the line touched last, or the last line; -1: none */
-void touch_reset(struct ctx *c);
-void touch_line(struct ctx *c, int line, int qty);
+size_t house__lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap);
+int house__line_of_touch(struct ctx *c, const struct touch *t);
+int house__line_last(struct ctx *c); /* the line touched last, or the last line; -1: none */
+void house__touch_reset(struct ctx *c);
+void house__touch_line(struct ctx *c, int line, int qty);
 
 /* acts */
 
-void act_clause(struct ctx *c, struct clause *cl);
-void act_order(struct ctx *c, struct clause *cl);
-void act_more(struct ctx *c, struct clause *cl);
-void act_again(struct ctx *c, struct clause *cl);
-void act_remove(struct ctx *c, struct clause *cl);
-void act_remove_wish(struct ctx *c, const struct wish *w);
-void act_quantity(struct ctx *c, struct clause *cl);
-void act_replace(struct ctx *c, struct clause *cl);
-void act_modify(struct ctx *c, struct clause *cl);
-void act_clear(struct ctx *c, struct clause *cl);
-void act_undo(struct ctx *c, struct clause *cl);
-void act_money(struct ctx *c, struct clause *cl);
-void act_ask(struct ctx *c, struct clause *cl);
-bool act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
-bool order_wish(struct ctx *c, const struct wish *w, int qty);
-void off_menu_say(struct ctx *c, int off);
-void shown_reset(struct ctx *c);         /* what is shown in one turn adds up */
-void show_item(struct ctx *c, int item); /* "the second one" may mean it in the next turn */
+void house__act_clause(struct ctx *c, struct clause *cl);
+void house__act_order(struct ctx *c, struct clause *cl);
+void house__act_more(struct ctx *c, struct clause *cl);
+void house__act_again(struct ctx *c, struct clause *cl);
+void house__act_remove(struct ctx *c, struct clause *cl);
+void house__act_remove_wish(struct ctx *c, const struct wish *w);
+void house__act_quantity(struct ctx *c, struct clause *cl);
+void house__act_replace(struct ctx *c, struct clause *cl);
+void house__act_modify(struct ctx *c, struct clause *cl);
+void house__act_clear(struct ctx *c, struct clause *cl);
+void house__act_undo(struct ctx *c, struct clause *cl);
+void house__act_money(struct ctx *c, struct clause *cl);
+void house__act_ask(struct ctx *c, struct clause *cl);
+bool house__act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
+bool house__order_wish(struct ctx *c, const struct wish *w, int qty);
+void house__off_menu_say(struct ctx *c, int off);
+void house__shown_reset(struct ctx *c); /* what is shown in one turn adds up */
+void house__show_item(struct ctx *c,
+                      int item); /* "the second one" may mean it in the next turn */
 
 /* house_remove.c, for the other changes */
-void count_line(struct ctx *c, struct buf *out, int line, int qty); /* "two IPAs" */
-void not_there(struct ctx *c, const struct wish *w);
-/* qty 0: all of it. What went is added to `parts`, a line each, for tell_removed(). */
-bool remove_line(struct ctx *c, int line, int qty, struct buf *parts);
-int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts);
-void tell_removed(struct ctx *c, struct buf *parts, int n);
+void house__count_line(struct ctx *c, struct buf *out, int line, int qty); /* "two IPAs" */
+void house__not_there(struct ctx *c, const struct wish *w);
+/* qty 0: all of it. What went is added to `parts`, a line each, for house__tell_removed(). */
+bool house__remove_line(struct ctx *c, int line, int qty, struct buf *parts);
+int house__remove_wish(struct ctx *c, const struct wish *w, struct buf *parts);
+void house__tell_removed(struct ctx *c, struct buf *parts, int n);
 /* house_change.c, house_replace.c */
-void change_mods(struct ctx *c, int line, const struct wish *w);
-void replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new);
-void replace_line(struct ctx *c, int line, const struct wish *to);
+void house__change_mods(struct ctx *c, int line, const struct wish *w);
+void house__replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new);
+void house__replace_line(struct ctx *c, int line, const struct wish *to);
 /* house_recommend.c */
-void recommend(struct ctx *c, struct clause *cl);
-void taste_no(struct ctx *c, struct clause *cl);
-void strongest(struct ctx *c);
+void house__recommend(struct ctx *c, struct clause *cl);
+void house__taste_no(struct ctx *c, struct clause *cl);
+void house__strongest(struct ctx *c);
 
 /* ---- saying ---- */
 
 /* Arguments are pairs of placeholder name and text, ended by NULL. */
-void say(struct ctx *c, enum occasion o, ...) __attribute__((sentinel));
-void say_flush(struct ctx *c); /* what was added and not yet told */
-void say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty);
-void say_error(struct ctx *c, const struct reply *r, int item, int qty);
-void say_count(struct buf *out, const struct house *h, int item, const uint8_t *mods,
-               size_t mod_count, int qty);          /* "two Martinis (dry)" */
-void say_join(struct buf *out, size_t i, size_t n); /* ", " or " and " before the i-th of n */
-void say_lines(struct ctx *c, struct buf *out);     /* the order as a sentence's part */
-void number_text(int n, struct buf *out);
-struct buf *say_buf(struct ctx *c, struct buf *b); /* in the scratch region */
+void house__say(struct ctx *c, enum occasion o, ...) __attribute__((sentinel));
+void house__say_flush(struct ctx *c); /* what was added and not yet told */
+void house__say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty);
+void house__say_error(struct ctx *c, const struct reply *r, int item, int qty);
+void house__say_count(struct buf *out, const struct house *h, int item, const uint8_t *mods,
+                      size_t mod_count, int qty); /* "two Martinis (dry)" */
+void house__say_join(struct buf *out, size_t i,
+                     size_t n); /* ", " or " and " before the i-th of n */
+void house__say_lines(struct ctx *c, struct buf *out); /* the order as a sentence's part */
+void house__number_text(int n, struct buf *out);
+struct buf *house__say_buf(struct ctx *c, struct buf *b); /* in the scratch region */
 
 /* ---- phrases.c ---- */
 

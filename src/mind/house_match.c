@@ -93,7 +93,7 @@ static struct found find_joined(const struct lexicon *l, const struct token *t, 
                 allow++;
             if (has_stranger(l, t, k + 1, a))
                 allow = 0;
-            d = lex_distance(text, len, a->joined, a->joined_len, allow + 1);
+            d = house__lex_distance(text, len, a->joined, a->joined_len, allow + 1);
             if (d > allow)
                 continue;
             if (k + 1 > best.tokens || d < best_d) {
@@ -260,7 +260,7 @@ static size_t read_one(const struct house *h, const struct token *t, size_t left
     return 1;
 }
 
-size_t match_elements(const struct house *h, const struct tokens *ts, struct el *out)
+size_t house__match_elements(const struct house *h, const struct tokens *ts, struct el *out)
 {
     size_t n = 0;
 

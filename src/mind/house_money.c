@@ -33,19 +33,19 @@ static void bill(struct ctx *c)
     struct buf items;
 
     if (c->tab->line_count == 0) {
-        say(c, OC_bill_empty, NULL);
+        house__say(c, OC_bill_empty, NULL);
         return;
     }
-    if (!tool_plain(c, "get_bill", &r))
+    if (!house__tool_plain(c, "get_bill", &r))
         return;
     read_money(c, &m);
-    say_buf(c, &items);
-    say_lines(c, &items);
+    house__say_buf(c, &items);
+    house__say_lines(c, &items);
     if (bar_tip_cents(c->tab))
-        say(c, OC_bill_tip, "items", buf_text(&items), "tab", m.tab, "tip", m.tip, "total",
-            m.total, "percent", m.percent[0] ? m.percent : m.tip, NULL);
+        house__say(c, OC_bill_tip, "items", buf_text(&items), "tab", m.tab, "tip", m.tip,
+                   "total", m.total, "percent", m.percent[0] ? m.percent : m.tip, NULL);
     else
-        say(c, OC_bill, "items", buf_text(&items), "tab", m.tab, NULL);
+        house__say(c, OC_bill, "items", buf_text(&items), "tab", m.tab, NULL);
     c->memo.pending = PEND_PAY;
     c->asked = true;
 }
@@ -60,25 +60,25 @@ static void pay(struct ctx *c)
     if (c->tab->line_count == 0) {
         if (c->tab->last_paid_cents > 0) {
             bar_money(c->tab->last_paid_cents, m.total);
-            say(c, OC_paid_already, "total", m.total, NULL);
+            house__say(c, OC_paid_already, "total", m.total, NULL);
         } else {
-            say(c, OC_pay_empty, NULL);
+            house__say(c, OC_pay_empty, NULL);
         }
         return;
     }
-    if (!tool_plain(c, "pay_bill", &r))
+    if (!house__tool_plain(c, "pay_bill", &r))
         return;
     if (!r.ok) {
-        say(c, OC_pay_refused, "message", r.message, NULL);
+        house__say(c, OC_pay_refused, "message", r.message, NULL);
         return;
     }
     bar_money(c->tab->last_paid_cents, m.total);
     bar_money(bar_balance_cents(c->tab), m.balance);
     if (tip)
-        say(c, OC_paid_tip, "total", m.total, "tip", m.tip, "balance", m.balance, NULL);
+        house__say(c, OC_paid_tip, "total", m.total, "tip", m.tip, "balance", m.balance, NULL);
     else
-        say(c, OC_paid, "total", m.total, "balance", m.balance, NULL);
-    touch_reset(c);
+        house__say(c, OC_paid, "total", m.total, "balance", m.balance, NULL);
+    house__touch_reset(c);
     c->memo.touched_count = 0;
     c->memo.last_act = ACT_PAY;
     c->memo.pending = PEND_NONE;
@@ -102,16 +102,16 @@ static bool percent_tip(struct ctx *c, int64_t x100)
     struct reply r;
     struct money m;
 
-    if (!tool_call(c, "add_tip", one("percentage", json_real((double)x100 / 100)), &r))
+    if (!house__tool_call(c, "add_tip", one("percentage", json_real((double)x100 / 100)), &r))
         return false;
     c->memo.last_act = ACT_TIP;
     c->memo.pending = PEND_MORE;
     if (!r.ok) {
-        say(c, OC_tool_no, "message", r.message, NULL);
+        house__say(c, OC_tool_no, "message", r.message, NULL);
         return true;
     }
     read_money(c, &m);
-    say(c, OC_tip_percent, "percent", m.percent, "tip", m.tip, "total", m.total, NULL);
+    house__say(c, OC_tip_percent, "percent", m.percent, "tip", m.tip, "total", m.total, NULL);
     return true;
 }
 
@@ -120,16 +120,16 @@ static bool amount_tip(struct ctx *c, int64_t cents)
     struct reply r;
     struct money m;
 
-    if (!tool_call(c, "add_tip", one("amount", json_real((double)cents / 100)), &r))
+    if (!house__tool_call(c, "add_tip", one("amount", json_real((double)cents / 100)), &r))
         return false;
     c->memo.last_act = ACT_TIP;
     c->memo.pending = PEND_MORE;
     if (!r.ok) {
-        say(c, OC_tool_no, "message", r.message, NULL);
+        house__say(c, OC_tool_no, "message", r.message, NULL);
         return true;
     }
     read_money(c, &m);
-    say(c, OC_tip_amount, "tip", m.tip, "total", m.total, NULL);
+    house__say(c, OC_tip_amount, "tip", m.tip, "total", m.total, NULL);
     return true;
 }
 
@@ -139,18 +139,18 @@ static void no_tip(struct ctx *c)
     struct money m;
 
     if (c->tab->tip_kind == BAR_TIP_NONE) {
-        say(c, OC_tip_none_already, NULL);
+        house__say(c, OC_tip_none_already, NULL);
         return;
     }
-    if (!tool_call(c, "set_tip", json_object(), &r))
+    if (!house__tool_call(c, "set_tip", json_object(), &r))
         return;
     c->memo.last_act = ACT_TIP;
     if (!r.ok) {
-        say(c, OC_tool_no, "message", r.message, NULL);
+        house__say(c, OC_tool_no, "message", r.message, NULL);
         return;
     }
     read_money(c, &m);
-    say(c, OC_tip_none, "tab", m.tab, NULL);
+    house__say(c, OC_tip_none, "tab", m.tab, NULL);
 }
 
 /* The amount that a clause names: per cent first, then money, then a bare number. */
@@ -184,7 +184,7 @@ static void tip(struct ctx *c, struct clause *cl)
     bool more = has_word(cl, "another") || has_word(cl, "more") || has_word(cl, "extra");
 
     if (c->tab->line_count == 0) {
-        say(c, OC_tip_empty, NULL);
+        house__say(c, OC_tip_empty, NULL);
         return;
     }
     if (!a && (has_word(cl, "double") || has_word(cl, "half") || has_word(cl, "halve") ||
@@ -207,7 +207,7 @@ static void tip(struct ctx *c, struct clause *cl)
         }
     }
     if (!a) {
-        say(c, OC_tip_how_much, NULL);
+        house__say(c, OC_tip_how_much, NULL);
         c->memo.pending = PEND_TIP;
         c->asked = true;
         return;
@@ -231,7 +231,7 @@ static void round_up(struct ctx *c, struct clause *cl)
     int64_t tab = bar_tab_cents(c->tab), to, step = 500;
 
     if (c->tab->line_count == 0) {
-        say(c, OC_tip_empty, NULL);
+        house__say(c, OC_tip_empty, NULL);
         return;
     }
     if (has_word(cl, "nearest") || !a) {
@@ -246,14 +246,14 @@ static void round_up(struct ctx *c, struct clause *cl)
         to = a->kind == EL_MONEY ? a->value : (int64_t)a->value * 100;
     }
     if (to < tab && a && a->kind == EL_NUM) { /* "make it five altogether" is about drinks */
-        act_quantity(c, cl);
+        house__act_quantity(c, cl);
         return;
     }
     if (to < tab) {
         char text[24];
 
         bar_money(tab, text);
-        say(c, OC_tip_too_low, "tab", text, NULL);
+        house__say(c, OC_tip_too_low, "tab", text, NULL);
         return;
     }
     if (to == tab)
@@ -268,12 +268,12 @@ static void tip_ask(struct ctx *c, struct clause *cl)
     char tip[24], percent[24];
 
     if (!a || a->kind != EL_PCT || c->tab->line_count == 0) {
-        say(c, OC_tip_advice, NULL);
+        house__say(c, OC_tip_advice, NULL);
         return;
     }
     bar_money((bar_tab_cents(c->tab) * a->value + 5000) / 10000, tip);
     snprintf(percent, sizeof(percent), "%d%%", a->value / 100);
-    say(c, OC_tip_would_be, "percent", percent, "tip", tip, NULL);
+    house__say(c, OC_tip_would_be, "percent", percent, "tip", tip, NULL);
     if (a->value % 100 == 0 && a->value <= 10000) {
         c->memo.pending = PEND_TIP_OFFER;
         c->memo.offer = (uint8_t)(a->value / 100);
@@ -289,16 +289,16 @@ static void split(struct ctx *c, struct clause *cl)
     char each[24];
 
     if (c->tab->line_count == 0) {
-        say(c, OC_bill_empty, NULL);
+        house__say(c, OC_bill_empty, NULL);
         return;
     }
     if (a && a->kind == EL_NUM && a->value > 1 && a->value < 1000)
         n = a->value;
     read_money(c, &m);
     bar_money((bar_tab_cents(c->tab) + bar_tip_cents(c->tab) + n - 1) / n, each);
-    say_buf(c, &count);
-    number_text(n, &count);
-    say(c, OC_split, "count", buf_text(&count), "price", each, "total", m.total, NULL);
+    house__say_buf(c, &count);
+    house__number_text(n, &count);
+    house__say(c, OC_split, "count", buf_text(&count), "price", each, "total", m.total, NULL);
 }
 
 static void paid_ask(struct ctx *c)
@@ -307,15 +307,15 @@ static void paid_ask(struct ctx *c)
 
     read_money(c, &m);
     if (c->tab->line_count)
-        say(c, OC_not_paid_yet, "total", m.total, NULL);
+        house__say(c, OC_not_paid_yet, "total", m.total, NULL);
     else if (c->tab->last_paid_cents) {
         bar_money(c->tab->last_paid_cents, m.total);
-        say(c, OC_paid_already, "total", m.total, NULL);
+        house__say(c, OC_paid_already, "total", m.total, NULL);
     } else
-        say(c, OC_bill_empty, NULL);
+        house__say(c, OC_bill_empty, NULL);
 }
 
-void act_money(struct ctx *c, struct clause *cl)
+void house__act_money(struct ctx *c, struct clause *cl)
 {
     struct money m;
     struct reply r;
@@ -336,10 +336,10 @@ void act_money(struct ctx *c, struct clause *cl)
         split(c, cl);
         break;
     case IN_BALANCE:
-        if (!tool_plain(c, "get_balance", &r))
+        if (!house__tool_plain(c, "get_balance", &r))
             return;
         read_money(c, &m);
-        say(c, OC_balance, "balance", m.balance, "tab", m.tab, NULL);
+        house__say(c, OC_balance, "balance", m.balance, "tab", m.tab, NULL);
         break;
     case IN_TIP:
         tip(c, cl);
@@ -357,9 +357,10 @@ void act_money(struct ctx *c, struct clause *cl)
     case IN_TIP_SHOW:
         read_money(c, &m);
         if (c->tab->tip_kind == BAR_TIP_NONE)
-            say(c, OC_tip_none_already, NULL);
+            house__say(c, OC_tip_none_already, NULL);
         else
-            say(c, OC_tip_now, "tip", m.tip, "percent", m.percent[0] ? m.percent : m.tip, NULL);
+            house__say(c, OC_tip_now, "tip", m.tip, "percent", m.percent[0] ? m.percent : m.tip,
+                       NULL);
         break;
     case IN_ROUND_UP:
         round_up(c, cl);

@@ -37,7 +37,7 @@ static const struct bar_item *nearest_other(const struct house *h, const char *l
 }
 
 /* "That is not on the menu, but ...": the two nearest by what is in them. */
-void off_menu_say(struct ctx *c, int off)
+void house__off_menu_say(struct ctx *c, int off)
 {
     const struct house *h = c->h;
     const struct off_menu *o = &house_off_menu[off];
@@ -45,32 +45,32 @@ void off_menu_say(struct ctx *c, int off)
     struct buf list;
 
     if (!a) {
-        say(c, OC_off_menu_bare, "what", o->name, NULL);
+        house__say(c, OC_off_menu_bare, "what", o->name, NULL);
         return;
     }
     b = nearest_other(h, o->like, a);
-    say_buf(c, &list);
-    say_count(&list, h, (int)(a - h->items), NULL, 0, 1);
-    shown_reset(c);
-    show_item(c, (int)(a - h->items));
+    house__say_buf(c, &list);
+    house__say_count(&list, h, (int)(a - h->items), NULL, 0, 1);
+    house__shown_reset(c);
+    house__show_item(c, (int)(a - h->items));
     if (b) {
         buf_str(&list, " or ");
-        say_count(&list, h, (int)(b - h->items), NULL, 0, 1);
-        show_item(c, (int)(b - h->items));
+        house__say_count(&list, h, (int)(b - h->items), NULL, 0, 1);
+        house__show_item(c, (int)(b - h->items));
     }
-    say(c, OC_off_menu, "what", o->name, "list", buf_text(&list), NULL);
+    house__say(c, OC_off_menu, "what", o->name, "list", buf_text(&list), NULL);
     c->memo.pending = PEND_OFFER;
     c->asked = true;
 }
 
-void shown_reset(struct ctx *c)
+void house__shown_reset(struct ctx *c)
 {
     if (!c->showing)
         c->memo.shown_count = 0;
     c->showing = true;
 }
 
-void show_item(struct ctx *c, int item)
+void house__show_item(struct ctx *c, int item)
 {
     struct memo *m = &c->memo;
 
@@ -115,15 +115,15 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
     for (size_t i = 0; i < mod_count; i++) {
         all.mods[0] = mods[i];
         all.mod_count = 1;
-        n = mods_merge(c->h, clean, n, &all);
+        n = house__mods_merge(c->h, clean, n, &all);
     }
-    if (!tool_add(c, item, clean, n, qty, &r))
+    if (!house__tool_add(c, item, clean, n, qty, &r))
         return false;
     c->did = true;
     if (!r.ok) {
-        say_error(c, &r, item, qty);
+        house__say_error(c, &r, item, qty);
         c->memo.shown_count = 0; /* "then eight": of these */
-        show_item(c, item);
+        house__show_item(c, item);
         c->memo.pending = PEND_HOW_MANY;
         c->asked = true;
         return true;
@@ -132,15 +132,15 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
         c->memo.round_count = 0;
     for (int i = 0; i < c->tab->line_count; i++) {
         uint8_t have[WISH_MODS];
-        size_t k = line_mods(c->h, &c->tab->lines[i], have), same = 0;
+        size_t k = house__line_mods(c->h, &c->tab->lines[i], have), same = 0;
 
         for (size_t a = 0; a < k; a++)
             for (size_t b = 0; b < n; b++)
                 same += have[a] == clean[b];
-        if (line_item(c->h, &c->tab->lines[i]) == item && k == n && same == n)
-            touch_line(c, i, qty);
+        if (house__line_item(c->h, &c->tab->lines[i]) == item && k == n && same == n)
+            house__touch_line(c, i, qty);
     }
-    say_added(c, item, clean, n, qty);
+    house__say_added(c, item, clean, n, qty);
     c->memo.shown_count = 0;
     if (in_round)
         remember_round(c, item, clean, n, qty);
@@ -157,23 +157,23 @@ static void ask_which(struct ctx *c, int cat)
 
     for (size_t i = 0; i < h->item_count; i++)
         n += strcmp(h->items[i].category, h->cats[cat]) == 0;
-    say_buf(c, &list);
-    shown_reset(c);
+    house__say_buf(c, &list);
+    house__shown_reset(c);
     for (size_t i = 0; i < h->item_count; i++)
         if (strcmp(h->items[i].category, h->cats[cat]) == 0) {
-            say_join(&list, at++, n);
+            house__say_join(&list, at++, n);
             buf_str(&list, h->items[i].name);
-            show_item(c, (int)i);
+            house__show_item(c, (int)i);
         }
-    say(c, OC_which_of, "what", h->cats[cat], "list", buf_text(&list), NULL);
+    house__say(c, OC_which_of, "what", h->cats[cat], "list", buf_text(&list), NULL);
     c->memo.pending = PEND_OFFER;
     c->asked = true;
 }
 
-bool order_wish(struct ctx *c, const struct wish *w, int qty)
+bool house__order_wish(struct ctx *c, const struct wish *w, int qty)
 {
     if (w->kind == WISH_OFF) {
-        off_menu_say(c, w->value);
+        house__off_menu_say(c, w->value);
         c->did = true;
         return true;
     }
@@ -183,7 +183,7 @@ bool order_wish(struct ctx *c, const struct wish *w, int qty)
         return true;
     }
     if (qty < 1 && w->qty == 0 && !w->weak && qty == 0) {
-        say(c, OC_quantity_zero, NULL);
+        house__say(c, OC_quantity_zero, NULL);
         c->did = true;
         return true;
     }
@@ -206,8 +206,8 @@ static int quantity_of(struct ctx *c, const struct wish *w)
 static void ask_how_many(struct ctx *c, int item)
 {
     c->memo.shown_count = 0;
-    show_item(c, item);
-    say(c, OC_how_many, "item", c->h->items[item].name, NULL);
+    house__show_item(c, item);
+    house__say(c, OC_how_many, "item", c->h->items[item].name, NULL);
     c->memo.pending = PEND_HOW_MANY;
     c->asked = true;
 }
@@ -230,13 +230,13 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
     if (w->ref == REF_ONE && w->weak && cl + 1 < c->clauses + c->clause_count)
         return true; /* "I'll have a ... hmm ... a martini" */
     if (c->mention_count && m->shown_count == 0 && !(w->ref == REF_ONE && w->weak))
-        show_item(c, c->mention[0]);
+        house__show_item(c, c->mention[0]);
     if (m->shown_count && !c->acted) {
         size_t first = 0, last = m->shown_count;
 
         if (w->ref == REF_ORDINAL) {
             if (w->value > m->shown_count)
-                return say(c, OC_of_what, NULL), true;
+                return house__say(c, OC_of_what, NULL), true;
             first = (size_t)w->value - 1;
             last = first + 1;
         } else if (w->ref == REF_LAST || w->ref == REF_OTHER) {
@@ -250,14 +250,14 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
         m->shown_count = 0;
         return true;
     }
-    line = line_last(c);
+    line = house__line_last(c);
     if (line >= 0 && w->qty && !w->weak && !w->more && c->fresh && !c->acted &&
         (c->memo.last_act == ACT_ADD || c->memo.last_act == ACT_CHANGE)) {
-        act_quantity(c, cl); /* "two of them", "two" */
+        house__act_quantity(c, cl); /* "two of them", "two" */
         return true;
     }
     if (line < 0 || (w->ref == REF_IT && !w->more)) {
-        say(c, OC_want_which, NULL);
+        house__say(c, OC_want_which, NULL);
         c->asked = true;
         return true;
     }
@@ -265,22 +265,22 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
         return true;
     {
         uint8_t mods[WISH_MODS];
-        size_t n = line_mods(c->h, &c->tab->lines[line], mods);
+        size_t n = house__line_mods(c->h, &c->tab->lines[line], mods);
         struct wish copy = *w;
 
-        n = mods_merge(c->h, mods, n, &copy);
-        return add(c, line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
+        n = house__mods_merge(c->h, mods, n, &copy);
+        return add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
     }
 }
 
-void act_order(struct ctx *c, struct clause *cl)
+void house__act_order(struct ctx *c, struct clause *cl)
 {
     struct wishes ws;
     bool any = false;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     if (ws.too_many) {
-        say(c, OC_too_many, NULL);
+        house__say(c, OC_too_many, NULL);
         c->did = true;
     }
     for (size_t i = 0; i < ws.count && !c->refused; i++)
@@ -297,17 +297,17 @@ void act_order(struct ctx *c, struct clause *cl)
             ask_how_many(c, w->value);
             continue;
         }
-        order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));
+        house__order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));
     }
     if (ws.count == 0) {
-        say(c, OC_want_which, NULL);
+        house__say(c, OC_want_which, NULL);
         c->asked = true;
     }
     c->did = true;
 }
 
 /* "two more", "another": of what was touched, or shown, last. */
-void act_more(struct ctx *c, struct clause *cl)
+void house__act_more(struct ctx *c, struct clause *cl)
 {
     struct wishes ws;
     struct wish w = {.kind = WISH_REF, .ref = REF_ONE, .qty = 1, .more = true};
@@ -315,17 +315,17 @@ void act_more(struct ctx *c, struct clause *cl)
     uint8_t mods[WISH_MODS];
     size_t n;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     for (size_t i = 0; i < ws.count; i++) {
         if (ws.w[i].kind != WISH_REF) {
-            act_order(c, cl);
+            house__act_order(c, cl);
             return;
         }
         if (ws.w[i].qty)
             w.qty = ws.w[i].qty;
     }
     c->did = true;
-    line = line_last(c);
+    line = house__line_last(c);
     if (line < 0 && c->memo.round_count) { /* after paying */
         struct touch t = c->memo.round[c->memo.round_count - 1];
 
@@ -334,22 +334,22 @@ void act_more(struct ctx *c, struct clause *cl)
         return;
     }
     if (line < 0) {
-        say(c, OC_of_what, NULL);
+        house__say(c, OC_of_what, NULL);
         c->asked = true;
         return;
     }
-    n = line_mods(c->h, &c->tab->lines[line], mods);
-    add(c, line_item(c->h, &c->tab->lines[line]), mods, n, w.qty, true);
+    n = house__line_mods(c->h, &c->tab->lines[line], mods);
+    add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, w.qty, true);
 }
 
 /* The same again: what was added last; or a round: everything that was ordered. */
-void act_again(struct ctx *c, struct clause *cl)
+void house__act_again(struct ctx *c, struct clause *cl)
 {
     struct touch list[MEMO_ROUND];
     size_t n = 0;
     struct wishes ws;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
     for (size_t i = 0; i < ws.count; i++)
         if (ws.w[i].kind != WISH_REF) { /* "another round of IPAs" */
             if (ws.w[i].qty <= 1) {
@@ -358,12 +358,12 @@ void act_again(struct ctx *c, struct clause *cl)
                 ws.w[i].qty = 0;
                 if (c->group)
                     ws.w[i].qty = c->group;
-                else if (lines_of(c, &ws.w[i], lines, 4))
+                else if (house__lines_of(c, &ws.w[i], lines, 4))
                     ws.w[i].qty = c->tab->lines[lines[0]].quantity;
                 else
                     ws.w[i].qty = 1;
             }
-            order_wish(c, &ws.w[i], ws.w[i].qty);
+            house__order_wish(c, &ws.w[i], ws.w[i].qty);
             c->did = true;
             return;
         }
@@ -376,7 +376,7 @@ void act_again(struct ctx *c, struct clause *cl)
         memcpy(list, c->memo.round, n * sizeof(list[0]));
     }
     if (n == 0) {
-        say(c, OC_no_round_yet, NULL);
+        house__say(c, OC_no_round_yet, NULL);
         c->asked = true;
         return;
     }

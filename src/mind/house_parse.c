@@ -230,7 +230,7 @@ static void take_word(struct parser *p, const struct el *e, size_t i, size_t n)
         p->pre.the = true;
     } else if (IS(x, half)) {
         p->pre.half = true;
-    } else if (IS(x, not ) || IS(x, without) || IS(x, no)) {
+    } else if (IS(x, not_) || IS(x, without) || IS(x, no)) {
         p->negated = true;
     } else if (IS(x, with) || IS(x, and) || IS(x, but)) {
         p->negated = false;
@@ -321,7 +321,8 @@ static void flush_pre(struct parser *p)
     push_ref(p, counted ? REF_ONE : REF_NONE, 0);
 }
 
-void parse_wishes(const struct house *h, const struct el *e, size_t n, struct wishes *ret)
+void house__parse_wishes(const struct house *h, const struct el *e, size_t n,
+                         struct wishes *ret)
 {
     struct parser p = {.h = h, .out = ret};
 
@@ -355,7 +356,7 @@ void parse_wishes(const struct house *h, const struct el *e, size_t n, struct wi
     flush_pre(&p);
 }
 
-int parse_group(const struct house *h, const struct el *e, size_t n)
+int house__parse_group(const struct house *h, const struct el *e, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct el *a = &e[i], *b = i + 1 < n ? &e[i + 1] : NULL;

@@ -103,7 +103,7 @@ static void add_words(struct patterns *ps, struct lexicon *l, struct term *t, co
                 ps->alt_cap = ps->alt_cap ? ps->alt_cap * 2 : 1024;
                 ps->alts = xrealloc(ps->alts, ps->alt_cap * sizeof(*ps->alts));
             }
-            ps->alts[ps->alt_count++] = lex_add(l, text, n, W_CUE);
+            ps->alts[ps->alt_count++] = house__lex_add(l, text, n, W_CUE);
             t->count++;
         }
         text += n + 1;
@@ -159,7 +159,7 @@ static void find_need(struct patterns *ps, struct pattern *p)
     }
 }
 
-void patterns_init(struct patterns *ps, struct lexicon *l)
+void house__patterns_init(struct patterns *ps, struct lexicon *l)
 {
     *ps = (struct patterns){.p = xalloc(ARRAY_LEN(rows) * sizeof(*ps->p))};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -187,7 +187,7 @@ void patterns_init(struct patterns *ps, struct lexicon *l)
     }
 }
 
-void patterns_release(struct patterns *ps)
+void house__patterns_release(struct patterns *ps)
 {
     free(ps->p);
     free(ps->terms);
@@ -231,7 +231,8 @@ static bool match_here(const struct patterns *ps, const struct pattern *p, size_
     return !p->at_end || n == 0;
 }
 
-const struct pattern *patterns_match(const struct patterns *ps, const struct el *e, size_t n)
+const struct pattern *house__patterns_match(const struct patterns *ps, const struct el *e,
+                                            size_t n)
 {
     uint64_t have = 0;
     uint32_t have_kinds = 0;

@@ -165,7 +165,7 @@ static size_t dearest_under(struct ctx *c, int64_t cents, int best[3])
     return n;
 }
 
-void recommend(struct ctx *c, struct clause *cl)
+void house__recommend(struct ctx *c, struct clause *cl)
 {
     struct taste t;
     int best[3] = {0};
@@ -187,29 +187,29 @@ void recommend(struct ctx *c, struct clause *cl)
 
         n = best_of(c, &popular, best);
     }
-    shown_reset(c);
-    say_buf(c, &list);
+    house__shown_reset(c);
+    house__say_buf(c, &list);
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_str(&list, i + 1 < n ? ", " : " or ");
         buf_printf(&list, "the %s", c->h->items[best[i]].name);
-        show_item(c, best[i]);
+        house__show_item(c, best[i]);
     }
     c->memo.pending = PEND_OFFER;
     c->asked = true;
     if (t.under >= 0) {
         bar_money((t.under + 99) / 100 * 100, money);
-        say(c, OC_recommend_budget, "price", money, "list", n ? buf_text(&list) : "tap water",
-            NULL);
+        house__say(c, OC_recommend_budget, "price", money, "list",
+                   n ? buf_text(&list) : "tap water", NULL);
     } else if (!plain && n) {
-        say(c, OC_recommend_taste, "what", t.what, "list", buf_text(&list), NULL);
+        house__say(c, OC_recommend_taste, "what", t.what, "list", buf_text(&list), NULL);
     } else {
-        say(c, OC_recommend, "list", buf_text(&list), NULL);
+        house__say(c, OC_recommend, "list", buf_text(&list), NULL);
     }
 }
 
 /* What is disliked: the nearest that has nothing of it. */
-void taste_no(struct ctx *c, struct clause *cl)
+void house__taste_no(struct ctx *c, struct clause *cl)
 {
     struct taste t;
     struct buf list;
@@ -217,8 +217,8 @@ void taste_no(struct ctx *c, struct clause *cl)
     size_t n = 0;
 
     read_taste(c, cl, &t);
-    say_buf(c, &list);
-    shown_reset(c);
+    house__say_buf(c, &list);
+    house__shown_reset(c);
     for (size_t k = 0; mood >= 0 && c->h->moods[mood].items[k] && n < 2; k++)
         for (size_t i = 0; i < c->h->item_count; i++) {
             const struct bar_item *it = &c->h->items[i];
@@ -233,28 +233,29 @@ void taste_no(struct ctx *c, struct clause *cl)
             if (n++)
                 buf_str(&list, " or ");
             buf_printf(&list, "the %s", it->name);
-            show_item(c, (int)i);
+            house__show_item(c, (int)i);
         }
     if (!n)
         buf_str(&list, "a glass of water");
-    say(c, OC_taste_no, "what", t.what[0] ? t.what : "that", "list", buf_text(&list), NULL);
+    house__say(c, OC_taste_no, "what", t.what[0] ? t.what : "that", "list", buf_text(&list),
+               NULL);
 }
 
-void strongest(struct ctx *c)
+void house__strongest(struct ctx *c)
 {
     struct taste t = {.mood = mood_index(c->h, "strong"), .under = -1, .liquor = -1, .cat = -1};
     int best[3] = {0};
     struct buf list;
     size_t n = best_of(c, &t, best);
 
-    say_buf(c, &list);
-    shown_reset(c);
+    house__say_buf(c, &list);
+    house__shown_reset(c);
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_str(&list, i + 1 < n ? ", " : " and ");
         buf_printf(&list, "the %s", c->h->items[best[i]].name);
-        show_item(c, best[i]);
+        house__show_item(c, best[i]);
     }
-    say(c, OC_strongest, "list", n ? buf_text(&list) : "my opinions", NULL);
+    house__say(c, OC_strongest, "list", n ? buf_text(&list) : "my opinions", NULL);
     c->memo.pending = PEND_OFFER;
 }

@@ -5,15 +5,15 @@
 
 #define LINES_MAX BAR_LINES_MAX
 
-void count_line(struct ctx *c, struct buf *out, int line, int qty)
+void house__count_line(struct ctx *c, struct buf *out, int line, int qty)
 {
     const struct bar_line *l = &c->tab->lines[line];
     uint8_t mods[WISH_MODS];
-    size_t n = line_mods(c->h, l, mods);
-    int item = line_item(c->h, l);
+    size_t n = house__line_mods(c->h, l, mods);
+    int item = house__line_item(c->h, l);
 
     if (item >= 0)
-        say_count(out, c->h, item, mods, n, qty);
+        house__say_count(out, c->h, item, mods, n, qty);
     else
         buf_str(out, l->name);
 }
@@ -23,22 +23,22 @@ static void which_line(struct ctx *c, const int *lines, size_t n, enum pending p
 {
     struct buf list;
 
-    say_buf(c, &list);
+    house__say_buf(c, &list);
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_str(&list, i + 1 < n ? ", " : " or ");
-        count_line(c, &list, lines[i], c->tab->lines[lines[i]].quantity);
+        house__count_line(c, &list, lines[i], c->tab->lines[lines[i]].quantity);
     }
     c->memo.touched_count = 0;
     c->acted = true;
     for (size_t i = 0; i < n; i++)
-        touch_line(c, lines[i], 0);
-    say(c, OC_which_line, "list", buf_text(&list), NULL);
+        house__touch_line(c, lines[i], 0);
+    house__say(c, OC_which_line, "list", buf_text(&list), NULL);
     c->memo.pending = (uint8_t)p;
     c->asked = true;
 }
 
-void not_there(struct ctx *c, const struct wish *w)
+void house__not_there(struct ctx *c, const struct wish *w)
 {
     const char *what = "that";
 
@@ -48,10 +48,10 @@ void not_there(struct ctx *c, const struct wish *w)
         what = house_off_menu[w->value].name;
     else if (w->kind == WISH_CAT)
         what = c->h->cats[w->value];
-    say(c, OC_not_on_order, "what", what, NULL);
+    house__say(c, OC_not_on_order, "what", what, NULL);
 }
 
-bool remove_line(struct ctx *c, int line, int qty, struct buf *out)
+bool house__remove_line(struct ctx *c, int line, int qty, struct buf *out)
 {
     int have = c->tab->lines[line].quantity;
     int n = qty > 0 && qty < have ? qty : have;
@@ -60,53 +60,54 @@ bool remove_line(struct ctx *c, int line, int qty, struct buf *out)
 
     if (mark)
         buf_char(out, '\n');
-    count_line(c, out, line, n);
-    if (!tool_remove(c, line, n, &r))
+    house__count_line(c, out, line, n);
+    if (!house__tool_remove(c, line, n, &r))
         return false;
     if (!r.ok) {
         out->len = mark;
-        say_error(c, &r, -1, 0);
+        house__say_error(c, &r, -1, 0);
     }
     c->removed |= r.ok;
     return r.ok;
 }
 
-void tell_removed(struct ctx *c, struct buf *parts, int n)
+void house__tell_removed(struct ctx *c, struct buf *parts, int n)
 {
     struct buf items;
     const char *p = buf_text(parts);
 
     if (!n)
         return;
-    say_buf(c, &items);
+    house__say_buf(c, &items);
     for (int i = 0; i < n; i++) {
         size_t len = strcspn(p, "\n");
 
-        say_join(&items, (size_t)i, (size_t)n);
+        house__say_join(&items, (size_t)i, (size_t)n);
         buf_add(&items, p, len);
         p += len + (p[len] != 0);
     }
-    say(c, c->tab->line_count ? OC_removed : OC_removed_last, "items", buf_text(&items), NULL);
+    house__say(c, c->tab->line_count ? OC_removed : OC_removed_last, "items", buf_text(&items),
+               NULL);
 }
 
 /* One wish of a removal. Returns how many lines it took off. */
-int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts)
+int house__remove_wish(struct ctx *c, const struct wish *w, struct buf *parts)
 {
     struct wish all = *w;
     int lines[LINES_MAX], n, done = 0, qty = w->qty;
 
     if (w->kind == WISH_ITEM && w->generic >= 0 &&
-        ((w->all && w->plural) || !lines_of(c, w, lines, LINES_MAX))) {
+        ((w->all && w->plural) || !house__lines_of(c, w, lines, LINES_MAX))) {
         all.kind = WISH_CAT; /* "all the beers": whatever beers there are */
         all.value = w->generic;
         if (w->plural || !w->qty)
             all.plural = true;
         w = &all;
     }
-    n = (int)lines_of(c, w, lines, LINES_MAX);
+    n = (int)house__lines_of(c, w, lines, LINES_MAX);
 
     if (n == 0) {
-        not_there(c, w);
+        house__not_there(c, w);
         return 0;
     }
     if (w->kind == WISH_REF && w->ref == REF_ONE)
@@ -123,7 +124,7 @@ int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts)
     for (int i = n - 1; i >= 0 && !c->refused; i--) {
         int have = c->tab->lines[lines[i]].quantity;
 
-        if (!remove_line(c, lines[i], qty, parts))
+        if (!house__remove_line(c, lines[i], qty, parts))
             continue;
         done++;
         if (qty > 0) {
@@ -135,83 +136,83 @@ int remove_wish(struct ctx *c, const struct wish *w, struct buf *parts)
     return done;
 }
 
-void act_remove(struct ctx *c, struct clause *cl)
+void house__act_remove(struct ctx *c, struct clause *cl)
 {
     struct wishes ws;
     struct buf parts;
     int n = 0;
     bool mods_only = true;
 
-    parse_wishes(c->h, cl->e, cl->n, &ws);
-    say_buf(c, &parts);
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
+    house__say_buf(c, &parts);
     c->did = true;
     if (c->tab->line_count == 0) {
-        say(c, OC_nothing_to_clear, NULL);
+        house__say(c, OC_nothing_to_clear, NULL);
         return;
     }
     for (size_t i = 0; i < ws.count; i++)
         mods_only &= ws.w[i].kind == WISH_REF && ws.w[i].mod_count && ws.w[i].ref == REF_NONE;
     if (ws.count && mods_only) { /* "lose the olives" */
-        act_modify(c, cl);
+        house__act_modify(c, cl);
         return;
     }
     if (ws.count == 0)
         ws.w[ws.count++] = (struct wish){.kind = WISH_REF, .ref = REF_IT};
     for (size_t i = 0; i < ws.count && !c->refused; i++)
-        n += remove_wish(c, &ws.w[i], &parts);
-    tell_removed(c, &parts, n);
+        n += house__remove_wish(c, &ws.w[i], &parts);
+    house__tell_removed(c, &parts, n);
     if (n) {
         c->memo.last_act = ACT_REMOVE;
         c->memo.pending = PEND_MORE;
-        touch_reset(c);
+        house__touch_reset(c);
     }
 }
 
 /* The answer to "which of them?" */
-void act_remove_wish(struct ctx *c, const struct wish *w)
+void house__act_remove_wish(struct ctx *c, const struct wish *w)
 {
     struct buf parts;
     int n;
 
-    say_buf(c, &parts);
+    house__say_buf(c, &parts);
     c->did = true;
-    n = remove_wish(c, w, &parts);
-    tell_removed(c, &parts, n);
+    n = house__remove_wish(c, w, &parts);
+    house__tell_removed(c, &parts, n);
     if (n) {
         c->memo.last_act = ACT_REMOVE;
         c->memo.pending = PEND_MORE;
-        touch_reset(c);
+        house__touch_reset(c);
     }
 }
 
-void act_clear(struct ctx *c, struct clause *cl)
+void house__act_clear(struct ctx *c, struct clause *cl)
 {
     struct reply r;
 
     (void)cl;
     c->did = true;
     if (c->tab->line_count == 0) {
-        say(c, OC_nothing_to_clear, NULL);
+        house__say(c, OC_nothing_to_clear, NULL);
         return;
     }
-    if (!tool_plain(c, "clear_order", &r))
+    if (!house__tool_plain(c, "clear_order", &r))
         return;
     if (!r.ok) {
-        say_error(c, &r, -1, 0);
+        house__say_error(c, &r, -1, 0);
         return;
     }
-    touch_reset(c);
+    house__touch_reset(c);
     c->memo.touched_count = 0;
     c->memo.round_count = 0;
     c->memo.last_act = ACT_REMOVE;
     c->memo.pending = PEND_MORE;
     c->added_parts = 0;
     buf_clear(&c->added);
-    say(c, OC_cleared, NULL);
+    house__say(c, OC_cleared, NULL);
 }
 
 /* Take back what the last turn (or this one) added. */
-void act_undo(struct ctx *c, struct clause *cl)
+void house__act_undo(struct ctx *c, struct clause *cl)
 {
     struct touch list[MEMO_TOUCHED];
     size_t n = c->memo.touched_count;
@@ -221,23 +222,23 @@ void act_undo(struct ctx *c, struct clause *cl)
     (void)cl;
     c->did = true;
     if (!(c->fresh || c->acted) || c->memo.last_act != ACT_ADD || n == 0) {
-        say(c, OC_let_it_be, NULL);
+        house__say(c, OC_let_it_be, NULL);
         c->memo.pending = PEND_NONE;
         return;
     }
     memcpy(list, c->memo.touched, n * sizeof(list[0]));
-    say_buf(c, &parts);
+    house__say_buf(c, &parts);
     for (size_t i = 0; i < n && !c->refused; i++) {
-        int line = line_of_touch(c, &list[i]);
+        int line = house__line_of_touch(c, &list[i]);
 
         if (line >= 0 && list[i].qty)
-            done += remove_line(c, line, list[i].qty, &parts);
+            done += house__remove_line(c, line, list[i].qty, &parts);
     }
     if (!done) {
-        say(c, OC_let_it_be, NULL);
+        house__say(c, OC_let_it_be, NULL);
         return;
     }
-    tell_removed(c, &parts, done);
+    house__tell_removed(c, &parts, done);
     c->memo.touched_count = 0;
     c->memo.last_act = ACT_REMOVE;
     c->memo.pending = PEND_MORE;

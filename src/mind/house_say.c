@@ -80,11 +80,11 @@ static void fill(struct buf *out, const char *phrase, va_list args)
             capital(out, i);
 }
 
-void say(struct ctx *c, enum occasion o, ...)
+void house__say(struct ctx *c, enum occasion o, ...)
 {
     va_list ap;
 
-    say_flush(c);
+    house__say_flush(c);
     va_start(ap, o);
     fill(&c->said, pick(c, o), ap);
     va_end(ap);
@@ -99,20 +99,20 @@ static void say_plain(struct ctx *c, enum occasion o, ...)
     va_end(ap);
 }
 
-struct buf *say_buf(struct ctx *c, struct buf *b)
+struct buf *house__say_buf(struct ctx *c, struct buf *b)
 {
     buf_init(b, &c->turn->scratch->mem);
     return b;
 }
 
-void say_join(struct buf *out, size_t i, size_t n)
+void house__say_join(struct buf *out, size_t i, size_t n)
 {
     if (i == 0)
         return;
     buf_str(out, i + 1 < n ? ", " : " and ");
 }
 
-void number_text(int n, struct buf *out)
+void house__number_text(int n, struct buf *out)
 {
     static const char *const words[] = {"no",   "one",    "two",   "three", "four",
                                         "five", "six",    "seven", "eight", "nine",
@@ -136,15 +136,15 @@ static void plural(const char *name, struct buf *out)
         buf_printf(out, "%ss", name);
 }
 
-void say_count(struct buf *out, const struct house *h, int item, const uint8_t *mods,
-               size_t mod_count, int qty)
+void house__say_count(struct buf *out, const struct house *h, int item, const uint8_t *mods,
+                      size_t mod_count, int qty)
 {
     const char *name = h->items[item].name;
 
     if (qty == 1)
         buf_str(out, strchr("AEIOU", name[0]) ? "an " : "a ");
     else {
-        number_text(qty, out);
+        house__number_text(qty, out);
         buf_char(out, ' ');
     }
     if (qty == 1)
@@ -153,20 +153,20 @@ void say_count(struct buf *out, const struct house *h, int item, const uint8_t *
         plural(name, out);
     if (mod_count) {
         buf_str(out, " (");
-        mods_text(h, mods, mod_count, out);
+        house__mods_text(h, mods, mod_count, out);
         buf_char(out, ')');
     }
 }
 
-void say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty)
+void house__say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty)
 {
     if (c->added_parts)
         buf_char(&c->added, '\n');
-    say_count(&c->added, c->h, item, mods, mod_count, qty);
+    house__say_count(&c->added, c->h, item, mods, mod_count, qty);
     c->added_parts++;
 }
 
-void say_flush(struct ctx *c)
+void house__say_flush(struct ctx *c)
 {
     struct buf items;
     char tab[24];
@@ -175,11 +175,11 @@ void say_flush(struct ctx *c)
 
     if (!n)
         return;
-    say_buf(c, &items);
+    house__say_buf(c, &items);
     for (int i = 0; i < n; i++) {
         size_t len = strcspn(p, "\n");
 
-        say_join(&items, (size_t)i, (size_t)n);
+        house__say_join(&items, (size_t)i, (size_t)n);
         buf_add(&items, p, len);
         p += len + (p[len] != 0);
     }
@@ -189,40 +189,41 @@ void say_flush(struct ctx *c)
     say_plain(c, OC_added, "items", buf_text(&items), "tab", tab, NULL);
 }
 
-void say_lines(struct ctx *c, struct buf *out)
+void house__say_lines(struct ctx *c, struct buf *out)
 {
     for (int i = 0; i < c->tab->line_count; i++) {
         const struct bar_line *l = &c->tab->lines[i];
-        int item = line_item(c->h, l);
+        int item = house__line_item(c->h, l);
         uint8_t mods[WISH_MODS];
-        size_t n = line_mods(c->h, l, mods);
+        size_t n = house__line_mods(c->h, l, mods);
 
-        say_join(out, (size_t)i, (size_t)c->tab->line_count);
+        house__say_join(out, (size_t)i, (size_t)c->tab->line_count);
         if (item >= 0)
-            say_count(out, c->h, item, mods, n, l->quantity);
+            house__say_count(out, c->h, item, mods, n, l->quantity);
         else
             buf_printf(out, "%d x %s", (int)l->quantity, l->name);
     }
 }
 
-void say_error(struct ctx *c, const struct reply *r, int item, int qty)
+void house__say_error(struct ctx *c, const struct reply *r, int item, int qty)
 {
     struct buf items;
     char price[24], balance[24];
 
-    say_buf(c, &items);
+    house__say_buf(c, &items);
     bar_money(bar_balance_cents(c->tab), balance);
     price[0] = '\0';
     if (item >= 0) {
-        say_count(&items, c->h, item, NULL, 0, qty);
+        house__say_count(&items, c->h, item, NULL, 0, qty);
         bar_money(c->h->items[item].price_cents * qty, price);
     }
     if (strcmp(r->code, "INSUFFICIENT_FUNDS") == 0 && item >= 0)
-        say(c, OC_funds, "items", buf_text(&items), "price", price, "balance", balance, NULL);
+        house__say(c, OC_funds, "items", buf_text(&items), "price", price, "balance", balance,
+                   NULL);
     else if (strcmp(r->code, "QUANTITY_LIMIT") == 0 && item >= 0)
-        say(c, OC_limit, "items", buf_text(&items), NULL);
+        house__say(c, OC_limit, "items", buf_text(&items), NULL);
     else if (strcmp(r->code, "INVALID_QUANTITY") == 0)
-        say(c, OC_quantity_zero, NULL);
+        house__say(c, OC_quantity_zero, NULL);
     else
-        say(c, OC_tool_no, "message", r->message, NULL);
+        house__say(c, OC_tool_no, "message", r->message, NULL);
 }

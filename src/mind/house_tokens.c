@@ -83,7 +83,7 @@ static void push_word(struct reader *r, const char *text, size_t len)
     t->kind = EL_WORD;
     t->text = text;
     t->len = (uint8_t)(len < 60 ? len : 60);
-    t->word = lex_find(r->l, text, t->len);
+    t->word = house__lex_find(r->l, text, t->len);
 }
 
 /* "don't" -> "dont"; "i'll" -> "i", "will"; "what's" -> "what", "is"; "tonight's" -> "tonight".
@@ -131,7 +131,7 @@ static size_t unstretch(const struct lexicon *l, char *w, size_t n)
         size_t out = 0, run = 0;
         bool cut = false;
 
-        if (lex_find(l, w, n))
+        if (house__lex_find(l, w, n))
             return n;
         for (size_t i = 0; i < n; i++) {
             run = i > 0 && w[i] == w[i - 1] ? run + 1 : 1;
@@ -282,7 +282,7 @@ static void rewrite(const struct lexicon *l, struct tokens *ts, struct token *ou
                 key[len++] = ' ';
             memcpy(key + len, u->text, u->len);
             len += u->len;
-            id = lex_find(l, key, len);
+            id = house__lex_find(l, key, len);
             if (id && l->words[id].rewrite) {
                 to = l->words[id].rewrite;
                 best = used + 1;
@@ -298,8 +298,10 @@ static void rewrite(const struct lexicon *l, struct tokens *ts, struct token *ou
             size_t w = strcspn(p, " ");
 
             if (n < cap)
-                out[n++] = (struct token){
-                    .text = p, .len = (uint8_t)w, .kind = EL_WORD, .word = lex_find(l, p, w)};
+                out[n++] = (struct token){.text = p,
+                                          .len = (uint8_t)w,
+                                          .kind = EL_WORD,
+                                          .word = house__lex_find(l, p, w)};
             p += w;
         }
         if (n > 0 && ts->t[i + best - 1].after && n <= cap)
@@ -310,8 +312,48 @@ static void rewrite(const struct lexicon *l, struct tokens *ts, struct token *ou
     ts->count = n;
 }
 
-int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
-                struct tokens *ret)
+static bool digit_next(const struct reader *r)
+{
+    return r->p < r->end && is_digit(*r->p);
+}
+
+/* What is neither letter nor digit: marks, money, signs. */
+static void read_mark(struct reader *r, char c, bool spaced)
+{
+    struct tokens *ts = r->out;
+    struct token *last = ts->count ? &ts->t[ts->count - 1] : NULL;
+
+    if (c == '$') {
+        while (r->p < r->end && *r->p == ' ')
+            r->p++;
+        if (digit_next(r))
+            read_number(r, *r->p++, true);
+    } else if (c == '.' || c == '!' || c == '?' || c == ',') {
+        mark_after(ts, c);
+    } else if (c == '*' && (digit_next(r) || (r->p < r->end && *r->p == ' '))) {
+        push_word(r, "x", 1);
+    } else if (c == '-' && digit_next(r) && spaced) {
+        read_number(r, *r->p++, false);
+        last = ts->count ? &ts->t[ts->count - 1] : NULL;
+        if (last && last->kind == EL_NUM) /* "-3 beers": less than none */
+            last->value = 0;
+    } else if (c == ':') {
+        if (!last || !(last->len == 3 && memcmp(last->text, "tip", 3) == 0))
+            mark_after(ts, ',');
+    } else if (c == ';' || c == '\n') {
+        mark_after(ts, '.');
+    } else if (c == '(' || c == ')' || (c == '-' && r->p < r->end && *r->p == ' ')) {
+        mark_after(ts, ',');
+    } else if (c == '&' || c == '+') {
+        push_word(r, "and", 3);
+    } else if (c == '%' && last && last->kind == EL_NUM) {
+        last->kind = EL_PCT;
+        last->value *= 100;
+    }
+}
+
+int house__tokens_read(const struct lexicon *l, struct region *mem, struct str text,
+                       struct tokens *ret)
 {
     struct reader r = {.l = l, .out = ret, .p = text.data};
     size_t len = text.len < HOUSE_TEXT_MAX ? text.len : HOUSE_TEXT_MAX;
@@ -329,53 +371,22 @@ int tokens_read(const struct lexicon *l, struct region *mem, struct str text,
         return -1;
     second = ret->t + ret->cap;
     while (r.p < r.end && !ret->cut) {
+        bool spaced = r.p == text.data || r.p[-1] == ' ';
         char c = next_char(&r);
 
-        if (is_letter(c)) {
+        if (is_letter(c))
             read_word(&r, c);
-        } else if (is_digit(c)) {
+        else if (is_digit(c))
             read_number(&r, c, false);
-        } else if (c == '$') {
-            while (r.p < r.end && *r.p == ' ')
-                r.p++;
-            if (r.p < r.end && is_digit(*r.p))
-                read_number(&r, *r.p++, true);
-        } else if (c == '.' || c == '!' || c == '?' || c == ',') {
-            mark_after(ret, c);
-        } else if (c == '*' && r.p < r.end && (is_digit(*r.p) || *r.p == ' ')) {
-            push_word(&r, "x", 1);
-        } else if (c == '-' && r.p < r.end && is_digit(*r.p) &&
-                   (r.p - text.data < 2 || r.p[-2] == ' ')) {
-            struct token *t;
-
-            read_number(&r, *r.p++, false);
-            t = ret->count ? &ret->t[ret->count - 1] : NULL;
-            if (t && t->kind == EL_NUM) /* "-3 beers": less than none */
-                t->value = 0;
-        } else if (c == ':') {
-            const struct token *t = ret->count ? &ret->t[ret->count - 1] : NULL;
-
-            if (!t || !(t->len == 3 && memcmp(t->text, "tip", 3) == 0))
-                mark_after(ret, ',');
-        } else if (c == ';' || c == '\n' || c == '(' || c == ')') {
-            mark_after(ret, c == '\n' || c == ';' ? '.' : ',');
-        } else if (c == '&' || c == '+') {
-            push_word(&r, "and", 3);
-        } else if (c == '%' && ret->count && ret->t[ret->count - 1].kind == EL_NUM) {
-            struct token *t = &ret->t[ret->count - 1];
-
-            t->kind = EL_PCT;
-            t->value *= 100;
-        } else if (c == '-' && r.p < r.end && *r.p == ' ') {
-            mark_after(ret, ',');
-        }
+        else
+            read_mark(&r, c, spaced);
     }
     rewrite(l, ret, second, ret->cap);
     for (size_t i = 0; i < ret->count; i++) {
         struct token *t = &ret->t[i];
 
         if (t->kind == EL_WORD && (!t->word || !l->words[t->word].flags)) {
-            t->word = lex_nearest(l, t->text, t->len);
+            t->word = house__lex_nearest(l, t->text, t->len);
             t->guessed = t->word != 0;
         }
     }

@@ -22,7 +22,7 @@ static const char *mod_text(const struct house *h, int mod)
     return liquor;
 }
 
-bool tool_call(struct ctx *c, const char *name, json_t *args, struct reply *ret)
+bool house__tool_call(struct ctx *c, const char *name, json_t *args, struct reply *ret)
 {
     json_t *answer = NULL;
     const char *status, *text;
@@ -69,15 +69,21 @@ static json_t *with(json_t *o, const char *key, json_t *value)
     return o;
 }
 
-bool tool_add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
-              struct reply *ret)
+bool house__tool_add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
+                     struct reply *ret)
 {
-    json_t *a = with(json_object(), "item_name", json_string(c->h->items[item].name));
+    json_t *a;
+
+    if (item < 0) { /* ordered once, and off the menu since */
+        *ret = (struct reply){.code = "ITEM_NOT_FOUND", .message = "That is off the menu now."};
+        return true;
+    }
+    a = with(json_object(), "item_name", json_string(c->h->items[item].name));
 
     if (mod_count)
         a = with(a, "modifiers", mods_json(c->h, mods, mod_count));
     a = with(a, "quantity", json_integer(qty));
-    return tool_call(c, "add_to_order", a, ret);
+    return house__tool_call(c, "add_to_order", a, ret);
 }
 
 static json_t *line_args(struct ctx *c, int line)
@@ -90,38 +96,38 @@ static json_t *line_args(struct ctx *c, int line)
     return with(a, "modifiers", json_pack("[s]", l->modifiers));
 }
 
-bool tool_remove(struct ctx *c, int line, int qty, struct reply *ret)
+bool house__tool_remove(struct ctx *c, int line, int qty, struct reply *ret)
 {
     int have = c->tab->lines[line].quantity;
 
-    return tool_call(
+    return house__tool_call(
         c, "remove_from_order",
         with(line_args(c, line), "quantity", json_integer(qty > 0 && qty < have ? qty : have)),
         ret);
 }
 
-bool tool_quantity(struct ctx *c, int line, int qty, struct reply *ret)
+bool house__tool_quantity(struct ctx *c, int line, int qty, struct reply *ret)
 {
-    return tool_call(c, "change_order",
-                     with(line_args(c, line), "new_quantity", json_integer(qty)), ret);
+    return house__tool_call(c, "change_order",
+                            with(line_args(c, line), "new_quantity", json_integer(qty)), ret);
 }
 
-bool tool_modifiers(struct ctx *c, int line, const uint8_t *mods, size_t mod_count,
-                    struct reply *ret)
+bool house__tool_modifiers(struct ctx *c, int line, const uint8_t *mods, size_t mod_count,
+                           struct reply *ret)
 {
-    return tool_call(
+    return house__tool_call(
         c, "change_order",
         with(line_args(c, line), "new_modifiers", mods_json(c->h, mods, mod_count)), ret);
 }
 
-bool tool_plain(struct ctx *c, const char *name, struct reply *ret)
+bool house__tool_plain(struct ctx *c, const char *name, struct reply *ret)
 {
-    return tool_call(c, name, json_object(), ret);
+    return house__tool_call(c, name, json_object(), ret);
 }
 
 /* ---- lines ---- */
 
-int line_item(const struct house *h, const struct bar_line *l)
+int house__line_item(const struct house *h, const struct bar_line *l)
 {
     for (size_t i = 0; i < h->item_count; i++)
         if (strcmp(h->items[i].name, l->name) == 0)
@@ -129,7 +135,7 @@ int line_item(const struct house *h, const struct bar_line *l)
     return -1;
 }
 
-size_t line_mods(const struct house *h, const struct bar_line *l, uint8_t *ret)
+size_t house__line_mods(const struct house *h, const struct bar_line *l, uint8_t *ret)
 {
     size_t n = 0;
     const char *p = l->modifiers;
@@ -150,7 +156,7 @@ size_t line_mods(const struct house *h, const struct bar_line *l, uint8_t *ret)
     return n;
 }
 
-void mods_text(const struct house *h, const uint8_t *mods, size_t n, struct buf *out)
+void house__mods_text(const struct house *h, const uint8_t *mods, size_t n, struct buf *out)
 {
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -189,7 +195,7 @@ static bool excludes(const struct house *h, int a, int b)
     return false;
 }
 
-size_t mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w)
+size_t house__mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w)
 {
     for (size_t k = 0; k < w->off_count; k++)
         for (size_t i = 0; i < n; i++)
@@ -216,7 +222,7 @@ static bool has_mods(const struct house *h, const struct bar_line *l, const uint
                      size_t n)
 {
     uint8_t have[WISH_MODS];
-    size_t count = line_mods(h, l, have), found = 0;
+    size_t count = house__line_mods(h, l, have), found = 0;
 
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < count; k++)
@@ -224,24 +230,25 @@ static bool has_mods(const struct house *h, const struct bar_line *l, const uint
     return found == n;
 }
 
-int line_of_touch(struct ctx *c, const struct touch *t)
+int house__line_of_touch(struct ctx *c, const struct touch *t)
 {
     for (int i = c->tab->line_count - 1; i >= 0; i--) {
         const struct bar_line *l = &c->tab->lines[i];
         uint8_t mods[WISH_MODS];
 
-        if (line_item(c->h, l) + 1 == t->item && has_mods(c->h, l, t->mods, t->mod_count) &&
-            line_mods(c->h, l, mods) >= t->mod_count &&
-            (t->mod_count == 4 || line_mods(c->h, l, mods) == t->mod_count))
+        if (house__line_item(c->h, l) + 1 == t->item &&
+            has_mods(c->h, l, t->mods, t->mod_count) &&
+            house__line_mods(c->h, l, mods) >= t->mod_count &&
+            (t->mod_count == 4 || house__line_mods(c->h, l, mods) == t->mod_count))
             return i;
     }
     return -1;
 }
 
-int line_last(struct ctx *c)
+int house__line_last(struct ctx *c)
 {
     for (size_t i = c->memo.touched_count; i-- > 0;) {
-        int line = line_of_touch(c, &c->memo.touched[i]);
+        int line = house__line_of_touch(c, &c->memo.touched[i]);
 
         if (line >= 0)
             return line;
@@ -249,7 +256,7 @@ int line_last(struct ctx *c)
     return c->tab->line_count - 1;
 }
 
-void touch_reset(struct ctx *c)
+void house__touch_reset(struct ctx *c)
 {
     if (!c->acted) {
         c->memo.touched_count = 0;
@@ -257,17 +264,17 @@ void touch_reset(struct ctx *c)
     }
 }
 
-void touch_line(struct ctx *c, int line, int qty)
+void house__touch_line(struct ctx *c, int line, int qty)
 {
     struct touch t = {0};
     uint8_t mods[WISH_MODS];
     size_t n, at;
 
-    touch_reset(c);
+    house__touch_reset(c);
     if (line < 0 || line >= c->tab->line_count)
         return;
-    n = line_mods(c->h, &c->tab->lines[line], mods);
-    t.item = (uint8_t)(1 + line_item(c->h, &c->tab->lines[line]));
+    n = house__line_mods(c->h, &c->tab->lines[line], mods);
+    t.item = (uint8_t)(1 + house__line_item(c->h, &c->tab->lines[line]));
     t.qty = (uint8_t)(qty > 255 ? 255 : qty);
     t.mod_count = (uint8_t)(n > 4 ? 4 : n);
     memcpy(t.mods, mods, t.mod_count);
@@ -298,7 +305,7 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
 
     if (w->ref == REF_ALL || (w->ref == REF_IT && w->plural)) {
         for (size_t i = 0; i < c->memo.touched_count && n < cap; i++) {
-            line = line_of_touch(c, &c->memo.touched[i]);
+            line = house__line_of_touch(c, &c->memo.touched[i]);
             if (line >= 0)
                 ret[n++] = line;
         }
@@ -313,7 +320,7 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
     if (w->ref == REF_ORDINAL) {
         /* of what was touched together, when that was several lines; else of the order */
         line = c->memo.touched_count >= w->value && c->memo.touched_count > 1
-                   ? line_of_touch(c, &c->memo.touched[w->value - 1])
+                   ? house__line_of_touch(c, &c->memo.touched[w->value - 1])
                    : w->value - 1;
         if (line < 0 || line >= c->tab->line_count)
             return 0;
@@ -325,7 +332,7 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
         return ret[0] >= 0;
     }
     if (w->ref == REF_OTHER && c->tab->line_count == 2) {
-        ret[0] = line_last(c) == 1 ? 0 : 1;
+        ret[0] = house__line_last(c) == 1 ? 0 : 1;
         return 1;
     }
     if (w->mod_count && w->ref != REF_IT && w->ref != REF_NONE)
@@ -334,7 +341,7 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
                 ret[n++] = i;
     if (n)
         return n;
-    ret[0] = line_last(c);
+    ret[0] = house__line_last(c);
     return ret[0] >= 0;
 }
 
@@ -343,7 +350,7 @@ static bool in_category(const struct house *h, int item, int cat)
     return item >= 0 && strcmp(h->items[item].category, h->cats[cat]) == 0;
 }
 
-size_t lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap)
+size_t house__lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap)
 {
     size_t n = 0;
 
@@ -353,7 +360,7 @@ size_t lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap)
         return lines_of_ref(c, w, ret, cap);
     for (int pass = 0; pass < 2 && n == 0; pass++)
         for (int i = 0; i < c->tab->line_count && n < cap; i++) {
-            int item = line_item(c->h, &c->tab->lines[i]);
+            int item = house__line_item(c->h, &c->tab->lines[i]);
 
             if (w->kind == WISH_CAT ? !in_category(c->h, item, w->value) : item != w->value)
                 continue;

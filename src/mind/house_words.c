@@ -9,7 +9,7 @@
 
 #define WORD_MAX 40
 
-void lex_init(struct lexicon *l)
+void house__lex_init(struct lexicon *l)
 {
     *l = (struct lexicon){.cap = 1024};
     memset(l->by_letter, 0xff, sizeof(l->by_letter)); /* -1: empty */
@@ -19,7 +19,7 @@ void lex_init(struct lexicon *l)
     l->count = 1;
 }
 
-void lex_release(struct lexicon *l)
+void house__lex_release(struct lexicon *l)
 {
     for (size_t i = 1; i < l->count; i++) {
         char *text = (char *)(uintptr_t)l->words[i].text;
@@ -32,14 +32,14 @@ void lex_release(struct lexicon *l)
     *l = (struct lexicon){0};
 }
 
-uint16_t lex_find(const struct lexicon *l, const char *text, size_t len)
+uint16_t house__lex_find(const struct lexicon *l, const char *text, size_t len)
 {
     return (uint16_t)(uintptr_t)map_get(&l->map, text, len);
 }
 
-uint16_t lex_add(struct lexicon *l, const char *text, size_t len, unsigned flags)
+uint16_t house__lex_add(struct lexicon *l, const char *text, size_t len, unsigned flags)
 {
-    uint16_t id = lex_find(l, text, len);
+    uint16_t id = house__lex_find(l, text, len);
     struct word *w;
 
     MUST(len > 0 && len < WORD_MAX && l->count < UINT16_MAX);
@@ -60,7 +60,7 @@ uint16_t lex_add(struct lexicon *l, const char *text, size_t len, unsigned flags
 }
 
 /* Optimal string alignment on three rows; words here are short. */
-int lex_distance(const char *a, size_t na, const char *b, size_t nb, int cap)
+int house__lex_distance(const char *a, size_t na, const char *b, size_t nb, int cap)
 {
     int rows[3][64];
     int *before = rows[0], *last = rows[1], *now = rows[2];
@@ -98,7 +98,7 @@ int lex_distance(const char *a, size_t na, const char *b, size_t nb, int cap)
     return last[nb] < cap ? last[nb] : cap;
 }
 
-int lex_tolerance(size_t len)
+int house__lex_tolerance(size_t len)
 {
     if (len < 4)
         return 0;
@@ -121,7 +121,7 @@ static bool may_be(const char *a, size_t na, const struct word *w)
     return true;
 }
 
-uint16_t lex_nearest(const struct lexicon *l, const char *text, size_t len)
+uint16_t house__lex_nearest(const struct lexicon *l, const char *text, size_t len)
 {
     uint16_t best = 0;
     int best_score = 1000;
@@ -135,10 +135,10 @@ uint16_t lex_nearest(const struct lexicon *l, const char *text, size_t len)
 
         if (!(w->flags & (W_DRINK | W_CUE)) || w->len < 4 || !may_be(text, len, w))
             continue;
-        allow = lex_tolerance(shorter);
+        allow = house__lex_tolerance(shorter);
         if (!(w->flags & W_DRINK)) /* an ordinary word: one slip, two in a long one */
             allow = shorter < 5 ? 0 : shorter < 9 ? 1 : 2;
-        d = lex_distance(text, len, w->text, w->len, allow + 1);
+        d = house__lex_distance(text, len, w->text, w->len, allow + 1);
         if (d > allow)
             continue;
         if (w->len <= 4 && len == w->len && memcmp(text, w->text, 2) == 0 &&
@@ -178,7 +178,7 @@ static void alias_put(struct lexicon *l, enum el_kind kind, int value, const cha
             a.joined_len = (uint8_t)(a.joined_len + n);
         }
         a.words[a.count++] =
-            lex_add(l, p, n, kind == EL_ITEM || kind == EL_OFF ? W_DRINK : W_CUE);
+            house__lex_add(l, p, n, kind == EL_ITEM || kind == EL_OFF ? W_DRINK : W_CUE);
         p += n;
     }
     if (a.count == 0)
@@ -204,7 +204,8 @@ static void alias_put(struct lexicon *l, enum el_kind kind, int value, const cha
     l->aliases[l->alias_count++] = a;
 }
 
-void lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text, bool plurals)
+void house__lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text,
+                      bool plurals)
 {
     char low[128], more[136];
     size_t n = strlen(text);
@@ -229,7 +230,7 @@ void lex_alias(struct lexicon *l, enum el_kind kind, int value, const char *text
     }
 }
 
-void lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text)
+void house__lex_plural_alias(struct lexicon *l, enum el_kind kind, int value, const char *text)
 {
     alias_put(l, kind, value, text, true);
 }

@@ -303,8 +303,16 @@ static bool changes_follow(struct ctx *c, const struct clause *cl)
 
 static void undo(struct ctx *c, struct clause *cl)
 {
-    if (!changes_follow(c, cl))
-        house__act_undo(c, cl);
+    if (changes_follow(c, cl))
+        return;
+    /* "they want to switch ... no, never mind": that was taken back, not what stands */
+    for (const struct clause *k = c->clauses; k < cl && !c->acted; k++)
+        if (k->intent == IN_NONE || is_business(k)) {
+            house__say(c, OC_let_it_be, NULL);
+            c->did = true;
+            return;
+        }
+    house__act_undo(c, cl);
 }
 
 static void usual(struct ctx *c, struct clause *cl)

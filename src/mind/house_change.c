@@ -220,12 +220,20 @@ static void modify_instead(struct ctx *c, const struct clause *cl)
     house__act_modify(c, &copy);
 }
 
+static bool is_liquor_of(struct ctx *c, int line, const struct wish *w)
+{
+    int item = house__line_item(c->h, &c->tab->lines[line]);
+
+    return item >= 0 && strcmp(c->h->items[item].category, "Cocktails") == 0 &&
+           strcmp(c->h->items[w->value].category, "Spirits") == 0;
+}
+
 /* A drink is named: it is what it shall be ("make it a gin"), or what is meant ("make the
  * martinis three"). `times` is 2 for "double the beers". */
 static void make_named(struct ctx *c, const struct clause *cl, const struct wishes *ws,
                        const struct wish *what, int times)
 {
-    int lines[LINES_MAX], want = what->qty;
+    int lines[LINES_MAX], want = what->qty, line = house__line_last(c);
 
     for (size_t i = 0; i < ws->count; i++)
         if (ws->w[i].kind == WISH_REF && ws->w[i].qty && !want)
@@ -233,6 +241,12 @@ static void make_named(struct ctx *c, const struct clause *cl, const struct wish
     for (size_t i = 0; i < cl->n && !want; i++)
         if (cl->e[i].kind == EL_NUM && !cl->e[i].weak)
             want = cl->e[i].value;
+    if (line >= 0 && !what->qty && !what->the && times == 1 && is_liquor_of(c, line, what)) {
+        struct wish w = {.mods = {(uint8_t)(128 + what->value)}, .mod_count = 1};
+
+        house__change_mods(c, line, &w); /* "make it vodka" */
+        return;
+    }
     if (house__lines_of(c, what, lines, LINES_MAX) && what->mod_count && times == 1 &&
         (!want || what->weak || what->part || what->the)) {
         modify_instead(c, cl);

@@ -237,7 +237,7 @@ static enum shape shape_of(const struct house *h, const struct el *e, size_t n)
         } else if (drink && IS(&e[i], for_)) {
             break; /* "for Dave", "for the lady in red" */
         } else if (!is_filler(h, &e[i])) {
-            odd++;
+            odd += counted && !drink ? 1 : 2; /* one unknown adjective: "a frosty beer" */
         }
     }
     if (drink)
@@ -432,8 +432,8 @@ size_t house__clauses_find(const struct house *h, const struct el *e, size_t n,
         if ((cl->intent == IN_FIX || cl->intent == IN_NO || cl->intent == IN_UNDO) &&
             i + 1 < count && cl->e[cl->n - 1].after != '.' && cl->n <= 3) {
             fix = cl->intent != IN_FIX || IS(&cl->e[0], actually) || IS(&cl->e[0], wait) ||
-                  IS(&cl->e[0], sorry) || IS(&cl->e[0], oops) || IS(&cl->e[0], whoops) ||
-                  cl->fix;
+                  IS(&cl->e[0], correction) || IS(&cl->e[0], sorry) || IS(&cl->e[0], oops) ||
+                  IS(&cl->e[0], whoops) || cl->fix;
             denied = (fix && !IS(&cl->e[0], actually)) || cl->denied;
         }
         /* "not the daiquiri, the cosmo" */

@@ -272,7 +272,7 @@ size_t house__match_elements(const struct house *h, const struct tokens *ts, str
         used = read_one(h, &ts->t[i], ts->count - i, e);
         /* "straight up" is a way to serve, "set us up" and "up to four" are not */
         if (e->kind == EL_MOD && used == 1 && word_is(&ts->t[i], "up") &&
-            !(n > 1 && (e[-1].kind == EL_ITEM || e[-1].kind == EL_MOD) &&
+            !(n > 1 && (e[-1].kind == EL_ITEM || e[-1].kind == EL_MOD || e[-1].after) &&
               !(i + 1 < ts->count && word_is(&ts->t[i + 1], "to"))))
             e->kind = EL_WORD;
         e->text = ts->t[i].text;

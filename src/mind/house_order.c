@@ -212,6 +212,14 @@ static void ask_how_many(struct ctx *c, int item)
     c->asked = true;
 }
 
+/* The drink that was ordered just before, now with "the" and wanted in another way. */
+static bool same_but(struct ctx *c, const struct wish *w)
+{
+    return w->kind == WISH_ITEM && w->the && w->mod_count && !w->qty && !c->acted && c->fresh &&
+           c->memo.last_act == ACT_ADD && c->memo.touched_count == 1 &&
+           c->memo.touched[0].item == w->value + 1;
+}
+
 static bool zero(const struct wish *w, const struct clause *cl)
 {
     for (size_t i = 0; i < cl->n; i++)
@@ -229,8 +237,10 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
 
     if (w->ref == REF_ONE && w->weak && cl + 1 < c->clauses + c->clause_count)
         return true; /* "I'll have a ... hmm ... a martini" */
-    if (c->mention_count && m->shown_count == 0 && !(w->ref == REF_ONE && w->weak))
-        house__show_item(c, c->mention[0]);
+    for (const struct clause *k = c->clauses; k < cl && m->shown_count == 0; k++)
+        for (size_t i = 0; i < k->n && m->shown_count == 0; i++)
+            if (k->e[i].kind == EL_ITEM) /* "is the IPA good? I'll take one" */
+                house__show_item(c, k->e[i].value);
     if (m->shown_count && !c->acted) {
         size_t first = 0, last = m->shown_count;
 
@@ -295,6 +305,14 @@ void house__act_order(struct ctx *c, struct clause *cl)
         }
         if (w->kind == WISH_ITEM && w->each && !c->group && (w->qty == 0 || w->weak)) {
             ask_how_many(c, w->value);
+            continue;
+        }
+        if (same_but(c, w)) { /* "can I have the daiquiri with rum after all" */
+            int lines[BAR_LINES_MAX];
+
+            house__lines_of(c, &(struct wish){.kind = WISH_ITEM, .value = w->value}, lines,
+                            BAR_LINES_MAX);
+            house__change_mods(c, lines[0], w);
             continue;
         }
         house__order_wish(c, w, zero(w, cl) ? 0 : quantity_of(c, w));

@@ -151,7 +151,11 @@ void house__act_remove(struct ctx *c, struct clause *cl)
         return;
     }
     for (size_t i = 0; i < ws.count; i++)
-        mods_only &= ws.w[i].kind == WISH_REF && ws.w[i].mod_count && ws.w[i].ref == REF_NONE;
+        mods_only &= ws.w[i].kind == WISH_REF && ws.w[i].mod_count &&
+                     (ws.w[i].ref == REF_NONE || ws.w[i].ref == REF_IT);
+    for (size_t i = 0; i < cl->n; i++)
+        for (size_t k = 0; k < ws.count && cl->e[i].word == c->h->known->half; k++)
+            ws.w[k].half = true; /* "cut the beers in half" */
     if (ws.count && mods_only) { /* "lose the olives" */
         house__act_modify(c, cl);
         return;

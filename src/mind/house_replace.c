@@ -140,6 +140,24 @@ static void replace_several(struct ctx *c, const struct wishes *old, const struc
     order_from(c, new, 0);
 }
 
+static bool last_was_one(struct ctx *c)
+{
+    const struct memo *m = &c->memo;
+
+    return m->last_act == ACT_ADD && m->touched_count == 1 && m->touched[0].qty == 1;
+}
+
+static void take_one(struct ctx *c, int line, const struct wish *to)
+{
+    struct buf parts;
+
+    house__say_buf(c, &parts);
+    if (!house__remove_line(c, line, 1, &parts))
+        return;
+    house__tell_removed(c, &parts, 1);
+    house__order_wish(c, to, 1);
+}
+
 void house__replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new)
 {
     int lines[LINES_MAX], n = 0;
@@ -161,6 +179,11 @@ void house__replace_with(struct ctx *c, const struct wishes *old, const struct w
     if (old->count == 0) {
         n = house__line_last(c) >= 0;
         lines[0] = house__line_last(c);
+        if (n && to.kind == WISH_ITEM && to.weak && last_was_one(c) &&
+            c->tab->lines[lines[0]].quantity > 1) {
+            take_one(c, lines[0], &to); /* "the same for him" ... "an IPA for him instead" */
+            return;
+        }
     } else {
         seek = old->w[0];
         n = (int)house__lines_of(c, &seek, lines, LINES_MAX);

@@ -342,6 +342,13 @@ static void read_mark(struct reader *r, char c, bool spaced)
             mark_after(ts, ',');
     } else if (c == ';' || c == '\n') {
         mark_after(ts, '.');
+    } else if (c == '(' && digit_next(r)) { /* "one (1) beer" says it twice */
+        const char *p = r->p;
+
+        while (p < r->end && is_digit(*p))
+            p++;
+        if (p < r->end && *p == ')')
+            r->p = p + 1;
     } else if (c == '(' || c == ')' || (c == '-' && r->p < r->end && *r->p == ' ')) {
         mark_after(ts, ',');
     } else if (c == '&' || c == '+') {

@@ -192,6 +192,14 @@ static void set_or_replace(struct ctx *c, const struct clause *cl, const struct 
     bool last_is_it = line >= 0 && house__line_item(c->h, &c->tab->lines[line]) == what->value;
     bool recent = c->fresh || c->acted;
 
+    if (n == 0 && what->part && line >= 0 && want > 0 && want < c->tab->lines[line].quantity) {
+        struct buf parts; /* "make two of those iced teas" */
+
+        house__say_buf(c, &parts);
+        if (house__remove_line(c, line, want, &parts))
+            house__order_wish(c, what, want);
+        return;
+    }
     if (n > 0 && times > 1)
         set_quantity(c, lines[n - 1], c->tab->lines[lines[n - 1]].quantity * times);
     else if (n > 0 && want &&

@@ -282,6 +282,16 @@ static bool says(const struct house *h, const struct clause *cl, uint16_t word)
     return false;
 }
 
+static bool speaks_of_order(const struct house *h, const struct clause *cl)
+{
+    bool mod = false;
+
+    for (size_t i = 0; i < cl->n; i++)
+        mod |= cl->e[i].kind == EL_MOD;
+    return mod && cl->n > 3 && cl->e[0].kind == EL_NUM && IS(&cl->e[1], of) &&
+           (IS(&cl->e[2], the) || IS(&cl->e[2], my) || IS(&cl->e[2], those));
+}
+
 /* What a clause without a verb means, standing behind `prev` (NULL: behind nothing). */
 static enum intent bare_intent(const struct house *h, const struct clause *cl, enum shape s,
                                const struct clause *prev)
@@ -298,6 +308,9 @@ static enum intent bare_intent(const struct house *h, const struct clause *cl, e
         return IN_REPLACE;
     if (cl->fix && cl->denied)
         return IN_MEANT;
+    /* "one of the whiskeys neat", "and the gin with lime": of what is there */
+    if (speaks_of_order(h, cl))
+        return IN_MODIFY;
     if (same && goes_on(prev->intent)) {
         bool fresh = !definite(h, cl);
 

@@ -213,8 +213,18 @@ static void ask_how_many(struct ctx *c, int item)
 }
 
 /* The drink that was ordered just before, now with "the" and wanted in another way. */
-static bool same_but(struct ctx *c, const struct wish *w)
+static bool same_but(struct ctx *c, const struct clause *cl, const struct wish *w)
 {
+    const struct house *h = c->h;
+    int lines[BAR_LINES_MAX];
+    size_t at = IS(&cl->e[0], and) && cl->n > 1 ? 1 : 0;
+
+    /* "and the gin with lime", with no verb, and there is a gin */
+    if (w->kind == WISH_ITEM && w->the && w->mod_count && !w->qty && !c->acted && c->fresh &&
+        IS(&cl->e[at], the) &&
+        house__lines_of(c, &(struct wish){.kind = WISH_ITEM, .value = w->value}, lines,
+                        BAR_LINES_MAX) == 1)
+        return true;
     return w->kind == WISH_ITEM && w->the && w->mod_count && !w->qty && !c->acted && c->fresh &&
            c->memo.last_act == ACT_ADD && c->memo.touched_count == 1 &&
            c->memo.touched[0].item == w->value + 1;
@@ -307,7 +317,7 @@ void house__act_order(struct ctx *c, struct clause *cl)
             ask_how_many(c, w->value);
             continue;
         }
-        if (same_but(c, w)) { /* "can I have the daiquiri with rum after all" */
+        if (same_but(c, cl, w)) { /* "can I have the daiquiri with rum after all" */
             int lines[BAR_LINES_MAX];
 
             house__lines_of(c, &(struct wish){.kind = WISH_ITEM, .value = w->value}, lines,

@@ -153,6 +153,9 @@ void house__act_remove(struct ctx *c, struct clause *cl)
     for (size_t i = 0; i < ws.count; i++)
         mods_only &= ws.w[i].kind == WISH_REF && ws.w[i].mod_count &&
                      (ws.w[i].ref == REF_NONE || ws.w[i].ref == REF_IT);
+    for (size_t i = 0; i < cl->n && cl->intent == IN_FEWER && ws.count; i++)
+        if (cl->e[i].kind == EL_NUM) /* "reduce the sodas by one" */
+            ws.w[0].qty = cl->e[i].value;
     for (size_t i = 0; i < cl->n; i++)
         for (size_t k = 0; k < ws.count && cl->e[i].word == c->h->known->half; k++)
             ws.w[k].half = true; /* "cut the beers in half" */

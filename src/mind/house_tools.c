@@ -335,6 +335,14 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
         ret[0] = house__line_last(c) == 1 ? 0 : 1;
         return 1;
     }
+    if (w->ref == REF_OTHER) { /* of the same drink, but not the one just spoken of */
+        line = house__line_last(c);
+        for (int i = 0; line >= 0 && i < c->tab->line_count; i++)
+            if (i != line && strcmp(c->tab->lines[i].name, c->tab->lines[line].name) == 0) {
+                ret[0] = i;
+                return 1;
+            }
+    }
     if (w->mod_count && w->ref != REF_IT && w->ref != REF_NONE)
         for (int i = 0; i < c->tab->line_count && n < cap; i++)
             if (has_mods(c->h, &c->tab->lines[i], w->mods, w->mod_count))

@@ -33,6 +33,8 @@ static void request_metrics(const struct ops *o, struct metric_writer *w)
 
     metric_begin(w, M_HTTP_REQUESTS);
     for (size_t route = 0; route < o->cfg.route_count; route++) {
+        if (ops__first_route(o, route) != route)
+            continue;
         for (unsigned i = 0; i < OPS_STATUS_MAX; i++) {
             uint64_t n = o->requests[route * OPS_STATUS_MAX + i];
             if (n == 0 && i > 0)

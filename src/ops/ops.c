@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TRIM_EVERY_MS 10000 /* walking a large heap takes a while */
 
@@ -81,12 +82,20 @@ static unsigned status_place(struct ops *o, int status)
     return i;
 }
 
+size_t ops__first_route(const struct ops *o, size_t route)
+{
+    while (route > 0 && strcmp(o->cfg.routes[route - 1], o->cfg.routes[route]) == 0)
+        route--;
+    return route;
+}
+
 void ops_count_request(struct ops *o, size_t route, int status)
 {
     if (o->cfg.route_count == 0)
         return;
     if (route >= o->cfg.route_count)
         route = o->cfg.route_count - 1;
+    route = ops__first_route(o, route);
     o->requests[route * OPS_STATUS_MAX + status_place(o, status)]++;
 }
 

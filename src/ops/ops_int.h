@@ -35,6 +35,9 @@ struct ops {
     uint64_t *requests; /* route_count rows of OPS_STATUS_MAX */
 };
 
+/* ops.c: the first of the neighbours that share this route's label; they are one series. */
+size_t ops__first_route(const struct ops *o, size_t route);
+
 /* health.c: run the checks, and log those that changed. */
 void ops__check(struct ops *o);
 const char *ops__check_label(enum ops_check c);

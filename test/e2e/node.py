@@ -384,7 +384,9 @@ def parse_metrics(text):
         if line and not line.startswith("#"):
             m = SAMPLE.match(line)
             assert m, f"not a sample: {line!r}"
-            found[m[1], frozenset(LABEL.findall(m[2] or ""))] = float(m[3])
+            series = m[1], frozenset(LABEL.findall(m[2] or ""))
+            assert series not in found, f"twice: {line!r}"
+            found[series] = float(m[3])
     return found
 
 

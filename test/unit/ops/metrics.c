@@ -116,6 +116,21 @@ static void what_an_operator_needs_beyond(void)
     stub_end(o);
 }
 
+/* Two methods of one path are two rows of the routes, but one series. */
+static void routes_of_one_path_are_one_series(void)
+{
+    struct ops *o = stub_begin();
+    const char *at;
+
+    ops_count_request(o, 2, 200);
+    ops_count_request(o, 3, 200);
+    scrape(o, false);
+    CHECK(has("maya_http_requests_total{route=\"/both\",code=\"200\"} 2"));
+    at = strstr(buf_text(&page), "route=\"/both\",code=\"200\"");
+    CHECK(at && !strstr(at + 1, "route=\"/both\",code=\"200\""));
+    stub_end(o);
+}
+
 static void the_predecessors_names_on_demand(void)
 {
     struct ops *o = stub_begin();
@@ -205,6 +220,7 @@ static void promtool_has_nothing_to_say(void)
 static const struct tap_case cases[] = {
     {"what the predecessor had", what_the_predecessor_had},
     {"what an operator needs beyond", what_an_operator_needs_beyond},
+    {"routes of one path are one series", routes_of_one_path_are_one_series},
     {"the predecessor's names on demand", the_predecessors_names_on_demand},
     {"unknown memory is not a number", unknown_memory_is_not_a_number},
     {"no series twice", no_series_twice},

@@ -71,11 +71,11 @@ static void requests_are_counted_by_route_and_code(void)
     CHECK_INT(o->requests[0 * OPS_STATUS_MAX + 0], 2);
     CHECK_INT(o->requests[0 * OPS_STATUS_MAX + 1], 1);
     CHECK_INT(o->requests[1 * OPS_STATUS_MAX + 1], 1);
-    CHECK_INT(o->requests[2 * OPS_STATUS_MAX + 2], 1);
+    CHECK_INT(o->requests[4 * OPS_STATUS_MAX + 2], 1);
     for (int status = 600; status < 700; status++)
-        ops_count_request(o, 2, status);
+        ops_count_request(o, 4, status);
     CHECK_INT(o->status_count, OPS_STATUS_MAX - 1);
-    CHECK_INT(o->requests[2 * OPS_STATUS_MAX + OPS_STATUS_MAX - 1], 100 - (OPS_STATUS_MAX - 4));
+    CHECK_INT(o->requests[4 * OPS_STATUS_MAX + OPS_STATUS_MAX - 1], 100 - (OPS_STATUS_MAX - 4));
     stub_end(o);
 }
 

@@ -135,7 +135,7 @@ static void stub_memory(unsigned anon)
 /* A fake machine with a cgroup of 1,000,000 bytes, 100,000 of them used. */
 static struct ops *stub_begin(void)
 {
-    static const char *const routes[] = {"/healthz", "/api/v1/chat", "other"};
+    static const char *const routes[] = {"/healthz", "/api/v1/chat", "/both", "/both", "other"};
 
     stub_sessions = (struct session_stats){.max_resident = 50};
     stub_agent = (struct agent_stats){0};
@@ -165,7 +165,7 @@ static struct ops *stub_begin(void)
         .threshold = 0.8,
         .agent_folder = folder,
         .routes = routes,
-        .route_count = 3,
+        .route_count = ARRAY_LEN(routes),
         .config_memory = (uint64_t)4096 << 20,
         .config_max_containers = 5,
         .started_s = 1708714000,

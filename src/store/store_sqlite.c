@@ -162,7 +162,7 @@ static int check_schema(struct sqlite_store *q, struct err *e)
     if (application == APPLICATION_ID && schema == SCHEMA)
         return 0;
     if (application != 0 || schema != 0 || tables != 0)
-        return err_set(e, ERR_STORE, 0, "'%s' is the database of another program", q->path);
+        return err_set(e, ERR_CONFIG, 0, "'%s' is the database of another program", q->path);
     rc = sqlite3_exec(db, schema_sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0
                            : store__sqlite_err(e, q, db, rc, "make the tables of the store");

@@ -4,6 +4,7 @@
 #include "store/store_sqlite_int.h"
 
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 /*
@@ -15,6 +16,11 @@
 #ifndef CHECKPOINT_FRAMES
 #define CHECKPOINT_IDLE_FRAMES 256
 #define CHECKPOINT_FRAMES 500
+#endif
+
+/* A trial takes one page: on a full disk it may fit where no session does. */
+#ifndef TRIAL_ROOM
+#define TRIAL_ROOM (256 * 1024)
 #endif
 
 /* How long a commit waits for other processes that share the file. */
@@ -277,6 +283,13 @@ static void fail_all(struct list *writes, const struct err *e)
     }
 }
 
+static bool has_room(const struct sqlite_store *q)
+{
+    struct statvfs fs;
+
+    return statvfs(q->path, &fs) < 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= TRIAL_ROOM;
+}
+
 int store__sqlite_commit(void *self, struct list *writes, uint64_t *rows)
 {
     struct sqlite_store *q = self;
@@ -284,6 +297,8 @@ int store__sqlite_commit(void *self, struct list *writes, uint64_t *rows)
     struct err e;
     int rc;
 
+    if (list_empty(writes) && !has_room(q))
+        return -1;
     for (;;) {
         rc = try_commit(q, writes, rows, &bad);
         if (rc == SQLITE_OK)

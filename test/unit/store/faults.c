@@ -4,6 +4,11 @@
  */
 #define CHECKPOINT_IDLE_FRAMES 8 /* many checkpoints in a short test */
 #define CHECKPOINT_FRAMES 24
+#define TRIAL_ROOM trial_room
+
+#include <stdint.h>
+
+static uint64_t trial_room;
 
 #include "store/store_sqlite_write.c"
 
@@ -262,12 +267,32 @@ static void health_comes_back_without_a_writer(void)
     disk_forget();
 }
 
+/* One page fits on many a full disk; health that believed it would come and go. */
+static void a_trial_needs_room(void)
+{
+    struct list none;
+    uint64_t rows = 7;
+
+    begin(0, 0, 0);
+    must_open();
+    struct sqlite_store q = {.path = o.path};
+    list_init(&none);
+    CHECK(has_room(&q));
+    trial_room = UINT64_MAX;
+    CHECK_INT(store__sqlite_commit(&q, &none, &rows), -1);
+    CHECK_INT(rows, 7);
+    trial_room = 0;
+    owner_release(&o);
+    disk_forget();
+}
+
 static const struct tap_case cases[] = {
     {"any one write error is survived", one_write_error},
     {"any one full disk is survived", one_full_disk},
     {"a power cut at any moment loses nothing acknowledged", the_power_goes},
     {"nor a power cut after a failure", the_power_goes_after_a_failure},
     {"health comes back without a writer", health_comes_back_without_a_writer},
+    {"a trial needs room", a_trial_needs_room},
 };
 
 int main(void)

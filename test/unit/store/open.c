@@ -90,7 +90,7 @@ static void another_programs_database(void)
 
     owner_settle(&o, "/tmp");
     run_sql(o.path, "CREATE TABLE guests(name TEXT)");
-    expect_refusal(&o, ERR_STORE, "is the database of another program");
+    expect_refusal(&o, ERR_CONFIG, "is the database of another program");
     run_sql(o.path, "SELECT name FROM guests"); /* and it was left alone */
     owner_release(&o);
 }

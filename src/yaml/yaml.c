@@ -34,6 +34,8 @@ int yaml__err_line(const struct yaml *y, int line, struct err *e, const char *fm
 
 struct reader {
     struct yaml *file;
+    const char *text; /* all of the file */
+    size_t len;
     struct yaml_node *open[DEPTH_MAX];
     int depth;
     char *key; /* read, and waiting for its value */
@@ -175,16 +177,27 @@ static int on_event(struct reader *r, const yaml_event_t *event, struct err *e)
     }
 }
 
+/* From 1. Of bytes that are not UTF-8 libyaml knows the offset, but not the line. */
+static int problem_line(const struct reader *r, const yaml_parser_t *parser)
+{
+    size_t line = 1;
+
+    if (parser->error != YAML_READER_ERROR)
+        return (int)parser->problem_mark.line + 1;
+    for (size_t i = 0; i < parser->problem_offset && i < r->len; i++)
+        line += r->text[i] == '\n';
+    return (int)line;
+}
+
 static int read_events(struct reader *r, yaml_parser_t *parser, struct err *e)
 {
     yaml_event_t event;
 
     for (;;) {
         if (!yaml_parser_parse(parser, &event)) {
-            size_t line = parser->problem_mark.line;
             if (parser->error == YAML_MEMORY_ERROR)
                 return err_set(e, ERR_NOMEM, 0, "no memory to read '%s'", r->file->name);
-            return yaml__err_line(r->file, (int)line + 1, e, "not valid YAML: %s%s%s",
+            return yaml__err_line(r->file, problem_line(r, parser), e, "not valid YAML: %s%s%s",
                                   parser->problem ? parser->problem : "unreadable",
                                   parser->context ? " " : "",
                                   parser->context ? parser->context : "");
@@ -209,7 +222,7 @@ int yaml_parse(const char *name, const char *text, size_t len, struct yaml **ret
         return err_set(e, ERR_NOMEM, 0, "no memory to read '%s'", name);
     y = xalloc(sizeof(*y));
     y->name = xstrdup(name);
-    struct reader r = {.file = y};
+    struct reader r = {.file = y, .text = text, .len = len};
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     rc = read_events(&r, &parser, e);

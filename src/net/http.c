@@ -185,10 +185,24 @@ static void remove_stale(const char *path)
     close(fd);
 }
 
+static bool lacks_folder(const char *path)
+{
+    struct sockaddr_un sa;
+    char *slash;
+
+    if (!str_copy(sa.sun_path, sizeof(sa.sun_path), path) ||
+        !(slash = strrchr(sa.sun_path, '/')))
+        return false;
+    slash[slash == sa.sun_path] = '\0'; /* of "/s" the folder is "/" */
+    return access(sa.sun_path, F_OK) < 0 && errno == ENOENT;
+}
+
 static int make_unix(struct http_server *s, const char *path, struct err *e)
 {
     remove_stale(path);
     int rc = uv_pipe_bind(&s->listener.pipe, path);
+    if (rc == UV_EACCES && lacks_folder(path))
+        rc = UV_ENOENT; /* libuv calls both the same */
     if (rc < 0)
         return err_set(e, ERR_IO, -rc, "listen on '%s'", path);
     return 0;

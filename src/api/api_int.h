@@ -46,6 +46,9 @@ extern const struct api_route_row api__routes[ROUTE_ASSET];
 
 #define API_JSON "application/json"
 
+/* The log's line of an error that was answered; api__error() writes it by itself. */
+void api__log_error(struct http_req *req, const struct err *e);
+const char *api__error_text(const struct err *e); /* what may be said of it to anybody */
 /* An error as JSON, with Retry-After where its row says so. */
 void api__error(struct http_req *req, const struct err *e);
 void api__error_code(struct http_req *req, enum err_code code, const char *detail);

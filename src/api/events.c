@@ -200,11 +200,12 @@ void api__event_complete(struct api_events *ev, struct str reply, struct str ord
 
 void api__event_error(struct api_events *ev, const struct err *e)
 {
-    size_t len = strlen(e->msg);
+    const char *text = api__error_text(e);
 
+    api__log_error(ev->req, e);
     open_event(ev, "error");
-    member(ev, "content", e->msg, len);
-    close_event(ev, e->msg, len);
+    member(ev, "content", text, strlen(text));
+    close_event(ev, text, strlen(text));
     buf_printf(&ev->line, ", \"code\": \"%s\"", err_code_text(e->code));
     send_event(ev);
     http_stream_end(ev->req);

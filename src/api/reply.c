@@ -2,6 +2,7 @@
 #include "api/api_int.h"
 
 #include "base/json_text.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -15,13 +16,37 @@ static int add(const char *data, size_t len, void *ctx)
     return b->full ? -1 : 0;
 }
 
+/* What is our fault is news to the operator; the rest is for who looks closely. */
+void api__log_error(struct http_req *req, const struct err *e)
+{
+    struct str given = http_req_header(req, "x-session-id");
+    char id[SESSION_ID_MAX + 1] = "";
+
+    given = str_trim(given.data ? given : (struct str){"", 0});
+    if (session_id_valid(given.data, given.len))
+        memcpy(id, given.data, given.len);
+    if (err_status(e->code) == 500 || e->code == ERR_STORE)
+        log_warn("api", "failed", "code=%s session=%s error=\"%s\"", err_code_text(e->code),
+                 log_id(id), e->msg);
+    else
+        log_debug("api", "refused", "code=%s session=%s", err_code_text(e->code), log_id(id));
+}
+
+/* Where the store lies and what ails it is between the log and the operator. */
+const char *api__error_text(const struct err *e)
+{
+    return e->code == ERR_STORE ? err_sentence(e->code) : e->msg;
+}
+
 void api__error(struct http_req *req, const struct err *e)
 {
     struct buf body = BUF_INIT;
+    const char *text = api__error_text(e);
     int retry = err_retry_after_s(e->code);
 
+    api__log_error(req, e);
     buf_str(&body, "{\"detail\":");
-    json_text(&body, e->msg, strlen(e->msg), false);
+    json_text(&body, text, strlen(text), false);
     buf_printf(&body, ",\"code\":\"%s\"}", err_code_text(e->code));
     if (retry)
         http_header(req, "Retry-After", "%d", retry);

@@ -199,6 +199,19 @@ static void say_key(const struct seal *seal, const char *data_dir)
                  data_dir);
 }
 
+/* The sessions are still there, but this start cannot read one of them. */
+static void say_key_lost(const struct serve *s)
+{
+    struct store_stats stats;
+
+    store_stats(s->store, &stats);
+    if (seal_key_from(s->seal) == SEAL_KEY_MADE && stats.rows > 0)
+        log_warn("seal", "key_lost",
+                 "sessions=%llu note=\"these were sealed with another key; stop, and put its "
+                 "file or MAYA_MASTER_KEY back to read them again\"",
+                 (unsigned long long)stats.rows);
+}
+
 static int open_store(struct serve *s, struct err *e)
 {
     const char *dir = config_text(s->config, C_DATA_DIR);
@@ -222,6 +235,8 @@ static int open_store(struct serve *s, struct err *e)
                             .commit_ctx = s};
     rc = store_open_sqlite(&cfg, &s->store, e);
     free(path);
+    if (rc == 0)
+        say_key_lost(s);
     return rc;
 }
 

@@ -168,6 +168,24 @@ def test_another_key_opens_nothing(nodes):
     assert node.chat("hello there", "another-session-1").status == 200
 
 
+def test_a_lost_key_is_told_at_the_start(nodes):
+    node = nodes()
+    node.say("two martinis please", "locked-session-2")
+    node.stop()
+    (key,) = node.data.glob("master.key")
+    kept = key.read_bytes()
+    key.unlink()
+    node.start()
+    assert re.search(r"warning seal +key_lost sessions=1 ", node.log())
+    assert node.chat("hello", "locked-session-2").json()["code"] == "session_unreadable"
+    assert re.search(r"warning api +failed code=session_unreadable session=locked-s\S+ error=",
+                     node.log())
+    node.stop()
+    key.write_bytes(kept)
+    node.start()
+    assert node.tab("locked-session-2")["tab_amount"] == 26
+
+
 def test_the_store_is_whole_after_a_stop(nodes):
     node = nodes()
     open_many(node, 20)

@@ -141,7 +141,8 @@ static void test_limits(void)
     fake.fail_puts = ERR_STORE;
     bar_ms += 60000;
     ask(HTTP_GET, "/api/chat/stream", "message=hi", "a", "", &a);
-    expect(&a, 200, "\"code\": \"store_unavailable\"");
+    expect(&a, 200, "\"content\": \"The store cannot be used right now.\"");
+    CHECK(strstr(buf_text(&a.body), "\"code\": \"store_unavailable\""));
     CHECK(!strstr(buf_text(&a.body), "complete"));
     answer_release(&a);
     close_bar();

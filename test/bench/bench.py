@@ -300,7 +300,8 @@ def main():
     fs = subprocess.run(["stat", "-f", "-c", "%T", args.folder], capture_output=True, text=True)
     print(f"Machine: {machine()}; store on {fs.stdout.strip()}, fdatasync of 4 KiB "
           f"{commit_us(args.folder):.0f} us; server on core {on}, wrk on core {off}; "
-          f"{args.rounds} rounds of {args.seconds} s.\n")
+          f"{args.rounds} rounds of {args.seconds} s; load of the machine before: "
+          f"{os.getloadavg()[0]:.1f}.\n")
     print("| measure | Maya | nginx | target | met |\n|---|---|---|---|---|", flush=True)
     bench_start(binary, args.folder, on, args)
     errors = bench_health(binary, args.folder, on, off, args)

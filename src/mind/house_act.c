@@ -86,14 +86,29 @@ static void done_ordering(struct ctx *c)
     c->asked = true;
 }
 
+/* A number with only small words around it: "make it 20 then", but not "100% sure". */
 static bool short_number(const struct clause *cl)
 {
+    static const char *const small[] = {
+        "please", "then", "ok",  "is",   "fine", "just",  "maybe", "make",    "it",  "of",
+        "say",    "do",   "a",   "flat", "only", "that",  "to",    "tip",     "for", "percent",
+        "lets",   "give", "you", "i",    "will", "leave", "no",    "actually"};
     size_t numbers = 0;
 
-    for (size_t i = 0; i < cl->n; i++)
-        numbers += (cl->e[i].kind == EL_NUM && !cl->e[i].weak) || cl->e[i].kind == EL_MONEY ||
-                   cl->e[i].kind == EL_PCT;
-    return numbers == 1 && cl->n <= 4;
+    for (size_t i = 0; i < cl->n; i++) {
+        const struct el *e = &cl->e[i];
+        bool known = false;
+
+        if ((e->kind == EL_NUM && !e->weak) || e->kind == EL_MONEY || e->kind == EL_PCT) {
+            numbers++;
+            continue;
+        }
+        for (size_t k = 0; k < ARRAY_LEN(small) && !known; k++)
+            known = e->len == strlen(small[k]) && memcmp(e->text, small[k], e->len) == 0;
+        if (!known)
+            return false;
+    }
+    return numbers == 1;
 }
 
 /* A bare number is a tip when that was asked for, or was just what was changed. */

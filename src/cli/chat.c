@@ -406,8 +406,8 @@ int cmd_chat(int argc, char **argv)
             given = argv[i];
     }
     if (session && !cli__session_ok(session))
-        return cli_fail_with(CLI_USAGE, "a session id is 1 to %d letters, digits, - and _",
-                             CLI_SESSION_MAX);
+        return cli_fail_with(
+            CLI_USAGE, "a session id is 1 to %d letters, digits and _ - . :", CLI_SESSION_MAX);
     char *url = given ? xstrdup(given) : cli__default_url();
     int code = talk(url, session);
     free(url);

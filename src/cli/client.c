@@ -18,7 +18,7 @@ static const int pauses_ms[] = {500, 1500, 4000};
 
 bool cli__session_ok(const char *id)
 {
-    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:");
 
     return n > 0 && n <= CLI_SESSION_MAX && !id[n];
 }

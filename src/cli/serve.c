@@ -132,24 +132,36 @@ static void dump_config(const struct config *c)
     buf_release(&line);
 }
 
+/* The folder of the program itself, "" when the kernel does not tell. */
+static void program_folder(char ret[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+
+    ret[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(ret, '/');
+    if (slash)
+        *slash = '\0';
+}
+
 /* As asked for, or the first of the usual places that has an agent.yaml. */
 static int find_agent(struct serve *s, struct err *e)
 {
+    static const char *const beside[] = {"../agents/maya", "../share/maya/agents/maya"};
     const char *asked = config_text(s->config, C_AGENT);
-    char exe[PATH_MAX] = "", file[PATH_MAX + 16];
+    char exe[PATH_MAX], near[ARRAY_LEN(beside)][PATH_MAX + 32], file[PATH_MAX + 64];
 
     if (asked && *asked) {
         str_copy(s->agent_folder, sizeof(s->agent_folder), asked);
         return 0;
     }
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 32);
-    char *slash = n > 0 ? strrchr(exe, '/') : NULL;
-    if (slash)
-        memcpy(slash, "/../agents/maya", sizeof("/../agents/maya"));
-    const char *const places[] = {"agents/maya", exe, MAYA_PREFIX "/share/maya/agents/maya"};
+    program_folder(exe);
+    for (size_t i = 0; i < ARRAY_LEN(beside); i++)
+        snprintf(near[i], sizeof(near[i]), "%s/%s", exe, beside[i]);
+    const char *const places[] = {"agents/maya", near[0], near[1],
+                                  MAYA_PREFIX "/share/maya/agents/maya"};
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         snprintf(file, sizeof(file), "%s/agent.yaml", places[i]);
-        if (places[i][0] && access(file, R_OK) == 0) {
+        if (access(file, R_OK) == 0) {
             str_copy(s->agent_folder, sizeof(s->agent_folder), places[i]);
             return 0;
         }
@@ -388,6 +400,16 @@ static void on_signal(void *ctx, int signum)
     http_server_drain(s->http, ms_of(s->config, C_DRAIN_S), on_drained, s);
 }
 
+static int stop_on(struct serve *s, int signum, struct err *e)
+{
+    struct sigaction given;
+
+    /* What was ignored when we began (nohup) stays ignored. */
+    if (sigaction(signum, NULL, &given) == 0 && given.sa_handler == SIG_IGN)
+        return 0;
+    return loop_signal(s->loop, signum, on_signal, s, e);
+}
+
 static int start(struct serve *s, struct err *e)
 {
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
@@ -396,8 +418,8 @@ static int start(struct serve *s, struct err *e)
         open_store(s, e) < 0 || open_sessions(s, e) < 0)
         return -1;
     open_doors(s);
-    if (listen_http(s, e) < 0 || loop_signal(s->loop, SIGTERM, on_signal, s, e) < 0 ||
-        loop_signal(s->loop, SIGINT, on_signal, s, e) < 0)
+    if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
+        stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
              config_text(s->config, C_DATA_DIR));

@@ -1,6 +1,7 @@
 """Options: one sentence when wrong, one order of precedence, one table for all of it."""
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -143,6 +144,21 @@ def test_a_folder_that_cannot_be_used(tmp_path):
              "--agent", str(ROOT / "agents" / "maya"))
     assert p.returncode not in (0, -6, -11)
     assert "file/x" in p.stderr
+
+
+def test_an_installed_program_finds_its_agent(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    program = shutil.copy(MAYA, tmp_path / "bin" / "maya")
+    shutil.copytree(ROOT / "agents", tmp_path / "share" / "maya" / "agents")
+    p = subprocess.Popen([program, "serve", "--host", "127.0.0.1", "--port", "0"],
+                         cwd=tmp_path / "elsewhere", stdout=subprocess.PIPE, text=True,
+                         stderr=subprocess.DEVNULL, env={})
+    try:
+        assert p.stdout.readline().startswith("maya: listening on http://127.0.0.1:")
+    finally:
+        p.kill()
+        p.communicate()
 
 
 def test_an_agent_folder_with_a_mistake(tmp_path):

@@ -126,6 +126,24 @@ def test_memory_numbers_agree_with_the_kernel(node):
     assert abs(rss - node.rss()) < 0.2 * node.rss()
 
 
+def test_a_closed_terminal_ends_it_in_order(nodes):
+    import signal
+    node = nodes()
+    node.process.send_signal(signal.SIGHUP)
+    assert node.process.wait(60) == 0
+    node._ended()
+    assert re.search(r"serve +drain signal=1 ", node.log())
+
+
+def test_a_closed_terminal_ends_not_what_ignores_it(nodes):
+    import signal
+    node = nodes(before=["nohup"])
+    node.process.send_signal(signal.SIGHUP)
+    assert node.say("hello", "nohup-session-1")
+    node.stop()
+    assert "drain signal=1 " not in node.log()
+
+
 def test_readyz_says_no_during_a_drain(nodes):
     """A turn still runs while /readyz already sends new ones elsewhere; a new connection may
     also be refused, which says the same."""

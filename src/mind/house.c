@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMO_VERSION 1
+#define MEMO_VERSION 2
 
 const struct off_menu house_off_menu[] = {
 #define OFF(name, like, names) {name, like},
@@ -276,7 +276,8 @@ static void read_memo(struct ctx *c)
     c->memo.version = MEMO_VERSION;
     /* notes come from the store: nothing in them may lead out of a table */
     if (c->memo.touched_count > MEMO_TOUCHED || c->memo.round_count > MEMO_ROUND ||
-        c->memo.shown_count > MEMO_SHOWN || c->memo.said_at >= MEMO_SAID)
+        c->memo.shown_count > MEMO_SHOWN || c->memo.gone_count > MEMO_GONE ||
+        c->memo.said_at >= MEMO_SAID)
         c->memo = (struct memo){.version = MEMO_VERSION};
     for (size_t i = 0; i < c->memo.shown_count; i++)
         if (c->memo.shown[i] >= c->h->item_count)

@@ -9,7 +9,7 @@ static bool is_business(const struct clause *cl)
            cl->intent != IN_YES && cl->intent != IN_NO && cl->intent != IN_DONE;
 }
 
-static bool other_business(struct ctx *c, const struct clause *cl)
+bool house__other_business(struct ctx *c, const struct clause *cl)
 {
     for (size_t i = 0; i < c->clause_count; i++)
         if (&c->clauses[i] != cl && is_business(&c->clauses[i]))
@@ -18,49 +18,16 @@ static bool other_business(struct ctx *c, const struct clause *cl)
 }
 
 /* Nothing else was said but small words. */
-static bool alone(struct ctx *c, const struct clause *cl)
+bool house__alone(struct ctx *c, const struct clause *cl)
 {
     for (size_t i = 0; i < c->clause_count; i++)
         if (&c->clauses[i] != cl && c->clauses[i].intent == IN_NONE)
             return false;
-    return !other_business(c, cl);
-}
-
-static void offer_taken(struct ctx *c, const struct clause *cl)
-{
-    struct memo *m = &c->memo;
-    struct wish w = {.kind = WISH_ITEM, .qty = 1};
-    struct wishes ws;
-
-    house__parse_wishes(c->h, cl->e, cl->n, &ws);
-    if (m->shown_count != 1 && !(ws.count && ws.w[0].ref == REF_ORDINAL)) {
-        struct buf list;
-
-        house__say_buf(c, &list);
-        for (size_t i = 0; i < m->shown_count; i++) {
-            if (i)
-                buf_str(&list, i + 1u < m->shown_count ? ", " : " or ");
-            buf_printf(&list, "the %s", c->h->items[m->shown[i]].name);
-        }
-        if (m->shown_count)
-            house__say(c, OC_which_line, "list", buf_text(&list), NULL);
-        else
-            house__say(c, OC_want_which, NULL);
-        m->pending = PEND_OFFER;
-        c->asked = true;
-        return;
-    }
-    w.value = m->shown[0];
-    if (ws.count && ws.w[0].ref == REF_ORDINAL && ws.w[0].value <= m->shown_count)
-        w.value = m->shown[ws.w[0].value - 1];
-    if (ws.count && ws.w[0].qty)
-        w.qty = ws.w[0].qty;
-    house__order_wish(c, &w, w.qty);
-    m->shown_count = 0;
+    return !house__other_business(c, cl);
 }
 
 /* "Place it": the order goes to the bar, when there is one. */
-static void done_ordering(struct ctx *c)
+void house__done_ordering(struct ctx *c)
 {
     struct reply r;
     struct buf items;
@@ -87,110 +54,9 @@ static void done_ordering(struct ctx *c)
 }
 
 /* A number with only small words around it: "make it 20 then", but not "100% sure". */
-static bool short_number(const struct clause *cl)
-{
-    static const char *const small[] = {
-        "please", "then", "ok",  "is",   "fine", "just",  "maybe", "make",    "it",  "of",
-        "say",    "do",   "a",   "flat", "only", "that",  "to",    "tip",     "for", "percent",
-        "lets",   "give", "you", "i",    "will", "leave", "no",    "actually"};
-    size_t numbers = 0;
-
-    for (size_t i = 0; i < cl->n; i++) {
-        const struct el *e = &cl->e[i];
-        bool known = false;
-
-        if ((e->kind == EL_NUM && !e->weak) || e->kind == EL_MONEY || e->kind == EL_PCT) {
-            numbers++;
-            continue;
-        }
-        for (size_t k = 0; k < ARRAY_LEN(small) && !known; k++)
-            known = e->len == strlen(small[k]) && memcmp(e->text, small[k], e->len) == 0;
-        if (!known)
-            return false;
-    }
-    return numbers == 1;
-}
-
-/* A bare number is a tip when that was asked for, or was just what was changed. */
-static bool answers_tip(struct ctx *c, const struct clause *cl, enum pending was)
-{
-    struct memo *m = &c->memo;
-    bool yes = cl->intent == IN_YES, no = cl->intent == IN_NO;
-    struct clause copy = *cl;
-
-    if (was == PEND_TIP || (m->last_act == ACT_TIP && !yes && !no)) {
-        if (short_number(cl) && (cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE ||
-                                 cl->intent == IN_MEANT || cl->intent == IN_NONE)) {
-            copy.intent = IN_TIP;
-            house__act_money(c, &copy);
-            return true;
-        }
-        if (was == PEND_TIP && no) {
-            m->pending = PEND_NONE;
-            copy.intent = IN_TIP_NONE;
-            house__act_money(c, &copy);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool house__act_answer(struct ctx *c, struct clause *cl)
-{
-    struct memo *m = &c->memo;
-    enum pending was = (enum pending)m->pending;
-    bool yes = cl->intent == IN_YES, no = cl->intent == IN_NO;
-    struct clause copy = *cl;
-
-    if (c->acted || c->did || !c->fresh)
-        return false;
-    if (answers_tip(c, cl, was))
-        return true;
-    if (was == PEND_TIP_OFFER && (yes || cl->intent == IN_ORDER_REF || cl->intent == IN_MAKE)) {
-        copy.intent = IN_YES;
-        house__act_money(c, &copy);
-        return true;
-    }
-    if (was == PEND_REMOVE &&
-        (cl->intent == IN_ORDER || cl->intent == IN_ORDER_REF || cl->intent == IN_MODIFY ||
-         cl->intent == IN_DONE || cl->intent == IN_MAKE)) {
-        struct wishes ws;
-
-        house__parse_wishes(c->h, cl->e, cl->n, &ws);
-        if (ws.count) {
-            m->pending = PEND_NONE;
-            if (ws.w[0].kind == WISH_REF && ws.w[0].ref == REF_NONE)
-                ws.w[0].ref = REF_ONE;
-            house__act_remove_wish(c, &ws.w[0]);
-            return true;
-        }
-    }
-    if (yes && was == PEND_OFFER && !other_business(c, cl)) {
-        m->pending = PEND_NONE;
-        offer_taken(c, cl);
-        c->did = true;
-        return true;
-    }
-    if (yes && was == PEND_PAY && !other_business(c, cl)) {
-        copy.intent = IN_PAY;
-        house__act_money(c, &copy);
-        return true;
-    }
-    if (no && (was == PEND_MORE || was == PEND_PAY) && alone(c, cl)) {
-        m->pending = PEND_NONE;
-        if (was == PEND_MORE)
-            done_ordering(c);
-        else
-            house__say(c, OC_let_it_be, NULL);
-        c->did = true;
-        return true;
-    }
-    return false;
-}
-
 static bool enough_said(struct ctx *c, const struct clause *cl)
 {
-    return other_business(c, cl) &&
+    return house__other_business(c, cl) &&
            !(cl->talk == OC_T_ROUGH_DAY || cl->talk == OC_T_CELEBRATE || cl->talk == OC_T_AI ||
              cl->talk == OC_T_JOKE || cl->talk == OC_T_WEATHER || cl->talk == OC_T_HOURS ||
              cl->talk == OC_T_FOOD || cl->talk == OC_T_WIFI || cl->talk == OC_T_TOILET ||
@@ -243,7 +109,7 @@ static void unknown(struct ctx *c, struct clause *cl)
     for (size_t i = 0; i < cl->n && item < 0; i++) {
         if (cl->e[i].kind == EL_ITEM)
             item = cl->e[i].value;
-        if (cl->e[i].kind == EL_OFF && !other_business(c, cl)) {
+        if (cl->e[i].kind == EL_OFF && !house__other_business(c, cl)) {
             house__off_menu_say(c, cl->e[i].value);
             return;
         }
@@ -269,7 +135,7 @@ static void surprise(struct ctx *c, struct clause *cl)
 
 static void answer_no(struct ctx *c, struct clause *cl)
 {
-    if (!alone(c, cl) || c->said.len)
+    if (!house__alone(c, cl) || c->said.len)
         return;
     c->memo.pending = PEND_NONE;
     house__say(c, OC_let_it_be, NULL);
@@ -277,31 +143,10 @@ static void answer_no(struct ctx *c, struct clause *cl)
 
 static void answer_yes(struct ctx *c, struct clause *cl)
 {
-    if (other_business(c, cl) || c->said.len)
+    if (house__other_business(c, cl) || c->said.len)
         return;
     house__say(c, c->memo.pending == PEND_MORE && c->fresh ? OC_want_one : OC_yes_what, NULL);
     c->asked = true;
-}
-
-static void negated(struct ctx *c, struct clause *cl)
-{
-    struct wishes ws;
-    int lines[BAR_LINES_MAX];
-
-    house__parse_wishes(c->h, cl->e, cl->n, &ws);
-    c->did = true;
-    for (size_t i = 0; i < ws.count; i++)
-        if (ws.w[i].kind == WISH_ITEM && house__lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
-            cl->fix && !ws.w[i].more) { /* "no, wait: no beer" */
-            house__act_remove(c, cl);
-            return;
-        }
-    if (other_business(c, cl))
-        return;
-    if (ws.count && ws.w[0].kind == WISH_ITEM)
-        house__say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
-    else
-        house__say(c, OC_not_added, NULL);
 }
 
 /* "scratch that, make it a gin": what follows says what instead. */
@@ -314,6 +159,84 @@ static bool changes_follow(struct ctx *c, const struct clause *cl)
             return next->intent == IN_MAKE || next->intent == IN_MEANT ||
                    next->intent == IN_REPLACE || next->intent == IN_MODIFY;
     return false;
+}
+
+static bool for_somebody(const struct house *h, const struct clause *cl)
+{
+    for (size_t i = 0; i + 1 < cl->n; i++)
+        if (IS(&cl->e[i], for_) && (IS(&cl->e[i + 1], me) || IS(&cl->e[i + 1], him) ||
+                                    IS(&cl->e[i + 1], her) || IS(&cl->e[i + 1], my)))
+            return true;
+    return false;
+}
+
+static bool on_order(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    int lines[BAR_LINES_MAX];
+
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
+    return ws.count && ws.w[0].kind == WISH_ITEM && ws.w[0].the &&
+           house__lines_of(c, &ws.w[0], lines, BAR_LINES_MAX);
+}
+
+static void negated(struct ctx *c, struct clause *cl)
+{
+    struct wishes ws;
+    int lines[BAR_LINES_MAX];
+
+    c->did = true;
+    if (changes_follow(c, cl)) /* "not the daiquiri, the cosmo" */
+        return;
+    house__parse_wishes(c->h, cl->e, cl->n, &ws);
+    for (size_t i = 0; i < ws.count; i++)
+        if (ws.w[i].kind == WISH_ITEM && house__lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
+            (cl->fix || ws.w[i].the || for_somebody(c->h, cl)) && !ws.w[i].more) {
+            /* "no, wait: no beer", "not the beer", "no shot for her" */
+            if (!ws.w[i].the && !ws.w[i].qty && for_somebody(c->h, cl))
+                cl->intent = IN_FEWER;
+            house__act_remove(c, cl);
+            return;
+        }
+    if (house__other_business(c, cl))
+        return;
+    if (ws.count && ws.w[0].kind == WISH_ITEM)
+        house__say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
+    else
+        house__say(c, OC_not_added, NULL);
+}
+
+/* "Just one beer": a correction when beer was what the last act added. */
+static bool just_added(struct ctx *c, const struct clause *cl)
+{
+    for (size_t i = 0; i < cl->n && (c->fresh || c->acted) && c->memo.last_act == ACT_ADD; i++)
+        for (size_t k = 0; k < c->memo.touched_count && cl->e[i].kind == EL_ITEM; k++)
+            if (c->memo.touched[k].item == cl->e[i].value + 1)
+                return true;
+    return false;
+}
+
+static void meant(struct ctx *c, struct clause *cl)
+{
+    if (cl->only && !cl->denied && !just_added(c, cl))
+        house__act_order(c, cl);
+    else if (!house__act_correct(c, cl))
+        house__act_quantity(c, cl);
+}
+
+static void put_back(struct ctx *c, struct clause *cl)
+{
+    (void)cl;
+    house__act_put_back(c);
+}
+
+/* "Let's not do the Long Island" takes it off; "I don't like beer" is a taste. */
+static void dislikes(struct ctx *c, struct clause *cl)
+{
+    if (on_order(c, cl))
+        house__act_remove(c, cl);
+    else
+        house__act_ask(c, cl);
 }
 
 static void undo(struct ctx *c, struct clause *cl)
@@ -339,8 +262,8 @@ static void usual(struct ctx *c, struct clause *cl)
 
 static void done(struct ctx *c, struct clause *cl)
 {
-    if (!other_business(c, cl) || c->acted)
-        done_ordering(c);
+    if (!house__other_business(c, cl) || c->acted)
+        house__done_ordering(c);
 }
 
 static void hesitation(struct ctx *c, struct clause *cl)
@@ -360,7 +283,9 @@ static void (*const acts[IN__COUNT])(struct ctx *c, struct clause *cl) = {
     [IN_REMOVE] = house__act_remove,
     [IN_FEWER] = house__act_remove,
     [IN_MAKE] = house__act_quantity,
-    [IN_MEANT] = house__act_quantity,
+    [IN_MEANT] = meant,
+    [IN_PUT_BACK] = put_back,
+    [IN_TASTE_NO] = dislikes,
     [IN_REPLACE] = house__act_replace,
     [IN_MODIFY] = house__act_modify,
     [IN_CLEAR] = house__act_clear,

@@ -16,7 +16,7 @@ static void tell_line(struct ctx *c, enum occasion o, int line)
     house__say(c, o, "items", buf_text(&items), NULL);
 }
 
-static void set_quantity(struct ctx *c, int line, int qty)
+void house__set_quantity(struct ctx *c, int line, int qty)
 {
     struct reply r;
     int item = house__line_item(c->h, &c->tab->lines[line]), had = c->tab->lines[line].quantity;
@@ -84,7 +84,7 @@ void house__change_mods(struct ctx *c, int line, const struct wish *w)
     qty = c->tab->lines[line].quantity;
     item = house__line_item(c->h, &c->tab->lines[line]);
     memcpy(was, mods, sizeof(was));
-    n = house__mods_merge(c->h, mods, had, w);
+    n = house__mods_merge(c->h, item, mods, had, w);
     if (n == had && memcmp(was, mods, n) == 0) {
         tell_line(c, OC_same_already, line);
         return;
@@ -201,23 +201,63 @@ static void set_or_replace(struct ctx *c, const struct clause *cl, const struct 
         return;
     }
     if (n > 0 && times > 1)
-        set_quantity(c, lines[n - 1], c->tab->lines[lines[n - 1]].quantity * times);
+        house__set_quantity(c, lines[n - 1], c->tab->lines[lines[n - 1]].quantity * times);
     else if (n > 0 && want &&
              (what->the || (was_touched(c, what->value) && !(what->weak && !last_is_it))))
-        set_quantity(c, lines[n - 1], want);
+        house__set_quantity(c, lines[n - 1], want);
     else if (n > 0 && want && !what->weak)
-        set_quantity(c, lines[n - 1], want);
+        house__set_quantity(c, lines[n - 1], want);
     else if (line >= 0 && recent && c->memo.last_act != ACT_REMOVE && !last_is_it &&
              (!what->the || cl->intent == IN_MEANT))
         house__replace_line(c, line, what);
     else if (n > 0 && want && !what->weak)
-        set_quantity(c, lines[n - 1], want);
+        house__set_quantity(c, lines[n - 1], want);
     else if (n > 0 && (what->the || last_is_it))
         tell_line(c, OC_same_already, lines[n - 1]);
     else if (what->the)
         house__not_there(c, what);
     else
         house__order_wish(c, what, want ? want : 1);
+}
+
+/*
+ * "Make two of them IPAs", "make the last one gin": some of a line become another drink, or a
+ * cocktail changes the liquor it is made with.
+ */
+static bool change_some(struct ctx *c, const struct wishes *ws)
+{
+    const struct wish *w = &ws->w[0], *what = &ws->w[ws->count > 1];
+    int lines[LINES_MAX];
+    size_t n;
+
+    if (ws->count == 0 || ws->count > 2 || what->kind != WISH_ITEM || what->qty ||
+        (w != what && w->kind != WISH_REF))
+        return false;
+    n = w == what ? 0 : house__lines_of(c, w, lines, LINES_MAX);
+    if (n == 0) {
+        lines[0] = house__line_last(c);
+        n = lines[0] >= 0;
+    }
+    if (n != 1 || house__line_item(c->h, &c->tab->lines[lines[0]]) == what->value)
+        return false;
+    if (house__made_with(c->h, house__line_item(c->h, &c->tab->lines[lines[0]]), what->value)) {
+        struct wish liquor = {.kind = WISH_REF,
+                              .qty = w == what ? 0 : w->qty,
+                              .mods = {(uint8_t)(128 + what->value)},
+                              .mod_count = 1};
+
+        house__change_mods(c, lines[0], &liquor);
+        return true;
+    }
+    if (w != what && w->part && w->qty && w->qty < c->tab->lines[lines[0]].quantity) {
+        struct wishes old = {.count = 1}, new = {.count = 1};
+
+        old.w[0] = *w;
+        new.w[0] = *what;
+        house__replace_with(c, &old, &new);
+        return true;
+    }
+    return false;
 }
 
 static void modify_instead(struct ctx *c, const struct clause *cl)
@@ -276,6 +316,9 @@ static void make_last(struct ctx *c, const struct clause *cl, const struct wish 
         c->asked = true;
         return;
     }
+    if (w && w->mod_count && times == 2 && cl->n <= 2 && c->tab->lines[line].quantity == 1 &&
+        house__is_spirit(c->h, house__line_item(c->h, &c->tab->lines[line])))
+        times = 1; /* "double", behind a whiskey */
     if (w && (w->mod_count || w->off_count) && times == 1) {
         modify_instead(c, cl);
         return;
@@ -284,11 +327,11 @@ static void make_last(struct ctx *c, const struct clause *cl, const struct wish 
         line = lines[0];
     for (size_t i = 0; i < cl->n; i++)
         if (cl->e[i].kind == EL_NUM) {
-            set_quantity(c, line, cl->e[i].value);
+            house__set_quantity(c, line, cl->e[i].value);
             return;
         }
     if (times > 1)
-        set_quantity(c, line, c->tab->lines[line].quantity * times);
+        house__set_quantity(c, line, c->tab->lines[line].quantity * times);
     else
         house__say(c, OC_unknown, NULL);
 }
@@ -316,6 +359,8 @@ void house__act_quantity(struct ctx *c, struct clause *cl)
         return;
     }
     w = ws.count ? &ws.w[0] : NULL;
+    if (change_some(c, &ws))
+        return;
     for (size_t i = 0; i < ws.count && !what; i++)
         if (ws.w[i].kind != WISH_REF)
             what = &ws.w[i];

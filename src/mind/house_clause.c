@@ -5,11 +5,6 @@
 
 #define CLAUSE_ELEMENTS_MAX 40
 
-static bool is_drink(const struct el *e)
-{
-    return e->kind == EL_ITEM || e->kind == EL_OFF || e->kind == EL_CAT;
-}
-
 /* "... so a water for me", but not "so far". */
 static bool is_so(const struct house *h, const struct el *e, size_t left)
 {
@@ -68,7 +63,7 @@ static bool starts_wish(const struct house *h, const struct el *e, size_t i, siz
         return false;
     if ((IS(a, give) || IS(a, get) || IS(a, bring)) && (IS(b, me) || IS(b, us)))
         return i > 2 && !goes_with_verb(before) && !is_join(h, before);
-    if (!(is_drink(before) || before->kind == EL_MOD || IS(before, please) ||
+    if (!(house__is_drink(before) || before->kind == EL_MOD || IS(before, please) ||
           IS(before, thanks) || IS(before, it) || IS(before, me) || IS(before, us)))
         return false;
     if (IS(a, howmuch))
@@ -120,6 +115,13 @@ static size_t cut(const struct house *h, const struct el *e, size_t n, struct cl
     return count;
 }
 
+/* "no two waters": not fewer than one, but two and not what there was. */
+static bool counts_drink(const struct el *e, size_t n)
+{
+    return n >= 2 && e[0].kind == EL_NUM && !e[0].weak && e[0].value > 0 &&
+           (e[1].kind == EL_ITEM || (n > 2 && e[1].kind == EL_MOD && e[2].kind == EL_ITEM));
+}
+
 /* Words that open a clause without meaning anything by themselves; some say "correction". */
 static void strip_opening(const struct house *h, struct clause *cl)
 {
@@ -149,7 +151,8 @@ static void strip_opening(const struct house *h, struct clause *cl)
                 continue;
             /* "no beer", "no ice", "no more": that "no" belongs to what follows */
             if (i == 5 && !e->after &&
-                !(IS(next, wait) || IS(next, actually) || IS(next, sorry) || IS(next, make)))
+                !(IS(next, wait) || IS(next, actually) || IS(next, sorry) || IS(next, make) ||
+                  counts_drink(next, cl->n - 1)))
                 return;
             known = cl->fix = true;
             cl->denied |= i != 0;
@@ -160,6 +163,8 @@ static void strip_opening(const struct house *h, struct clause *cl)
             cl->n -= 2;
             continue;
         }
+        if ((IS(e, only) || IS(e, just)) && next->kind == EL_NUM && !next->weak)
+            known = cl->only = true;
         for (size_t i = 0; i < ARRAY_LEN(empty) && !known; i++)
             known = e->len == strlen(empty[i]) && memcmp(e->text, empty[i], e->len) == 0;
         if (!known)
@@ -179,77 +184,6 @@ static void strip_opening(const struct house *h, struct clause *cl)
     }
 }
 
-/* A word that may stand in a bare list of drinks without changing what is wanted. */
-static bool is_filler(const struct house *h, const struct el *e)
-{
-    static const char *const words[] = {
-        "and",       "plus",    "please",  "for",      "me",        "us",         "him",
-        "her",       "them",    "my",      "friend",   "friends",   "of",         "with",
-        "the",       "some",    "just",    "also",     "too",       "then",       "more",
-        "another",   "each",    "all",     "both",     "ones",      "x",          "times",
-        "here",      "there",   "now",     "thanks",   "maybe",     "only",       "wife",
-        "husband",   "mate",    "mates",   "lady",     "gentleman", "girlfriend", "boyfriend",
-        "buddy",     "that",    "those",   "around",   "round",     "everyone",   "table",
-        "mom",       "dad",     "this",    "extra",    "brother",   "sister",     "boss",
-        "cold",      "nice",    "big",     "large",    "small",     "fresh",      "finest",
-        "best",      "proper",  "lovely",  "tall",     "quick",     "cheeky",     "icy",
-        "good",      "ice",     "single",  "really",   "very",      "well",       "made",
-        "served",    "quickly", "tonight", "as",       "again",     "your",       "our",
-        "plain",     "regular", "normal",  "standard", "pint",      "pints",      "shot",
-        "shots",     "round",   "rounds",  "drink",    "drinks",    "beautiful",  "chilled",
-        "ok",        "yeah",    "maya",    "in",       "it",        "myself",     "second",
-        "third",     "last",    "one",     "first",    "yet",       "still",      "no",
-        "not",       "without", "so",      "um",       "guys",      "colleague",  "daughter",
-        "son",       "uncle",   "partner", "date",     "two",       "himself",    "sir",
-        "bartender", "barkeep", "oh",      "uh",       "group",     "everybody",  "gang",
-        "crew",      "lads",    "girls",   "boys",     "people",    "other",      "you",
-        "person",    "either",  "side",    "bit",      "splash",    "little"};
-
-    if (e->kind != EL_WORD)
-        return e->kind != EL_MONEY && e->kind != EL_PCT;
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (e->len == strlen(words[i]) && memcmp(e->text, words[i], e->len) == 0)
-            return true;
-    return IS(e, and);
-}
-
-enum shape { SHAPE_NONE, SHAPE_DRINKS, SHAPE_MODS, SHAPE_COUNT };
-
-/* What a clause without a verb is made of. */
-static enum shape shape_of(const struct house *h, const struct el *e, size_t n)
-{
-    bool drink = false, mod = false, count = false, counted = false, strong = false;
-    int odd = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (e[i].kind == EL_ITEM || e[i].kind == EL_OFF || e[i].kind == EL_CAT)
-            drink = true;
-        else if (e[i].kind == EL_MOD)
-            mod = true;
-        else if (e[i].kind == EL_NUM) {
-            count = true;
-            counted |= !drink;
-            strong |= !e[i].weak;
-        } else if (IS(&e[i], another)) {
-            counted = count = true;
-        } else if (drink && i + 1 == n && e[i].len == 4 && memcmp(e[i].text, "love", 4) == 0) {
-            break; /* "a pint, love" */
-        } else if (drink && IS(&e[i], for_)) {
-            break; /* "for Dave", "for the lady in red" */
-        } else if (!is_filler(h, &e[i])) {
-            odd += counted && !drink ? 1 : 2; /* one unknown adjective: "a frosty beer" */
-        }
-    }
-    if (drink)
-        return odd == 0 || (odd == 1 && counted && is_drink(&e[n - 1])) ? SHAPE_DRINKS
-                                                                        : SHAPE_NONE;
-    if (odd)
-        return SHAPE_NONE;
-    if (mod)
-        return SHAPE_MODS;
-    return count && strong ? SHAPE_COUNT : SHAPE_NONE;
-}
-
 /* Intents that a following bare list of drinks goes on with: "take off the beer and the gin".
  */
 static bool goes_on(enum intent in)
@@ -264,7 +198,7 @@ static bool goes_on(enum intent in)
 static bool definite(const struct house *h, const struct clause *cl)
 {
     for (size_t i = 0; i < cl->n; i++) {
-        if (is_drink(&cl->e[i]))
+        if (house__is_drink(&cl->e[i]))
             return false;
         if (IS(&cl->e[i], the) || IS(&cl->e[i], my) || IS(&cl->e[i], that) ||
             IS(&cl->e[i], both) || IS(&cl->e[i], all) || IS(&cl->e[i], those))
@@ -303,10 +237,10 @@ static enum intent bare_intent(const struct house *h, const struct clause *cl, e
     if (s == SHAPE_COUNT && says(h, cl, h->known->for_)) /* "..., and one for my wife" */
         return IN_MORE;
     if (s == SHAPE_COUNT)
-        return cl->fix || (same && goes_on(prev->intent)) ? IN_MAKE : IN_ORDER_REF;
+        return cl->fix || cl->only || (same && goes_on(prev->intent)) ? IN_MAKE : IN_ORDER_REF;
     if (says(h, cl, h->known->instead))
         return IN_REPLACE;
-    if (cl->fix && cl->denied)
+    if ((cl->fix && cl->denied) || cl->only)
         return IN_MEANT;
     /* "one of the whiskeys neat", "and the gin with lime": of what is there */
     if (speaks_of_order(h, cl))
@@ -374,7 +308,7 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
         cl->n--;
         whole.n--;
     }
-    s = shape_of(h, cl->e, cl->n);
+    s = house__shape_of(h, cl->e, cl->n);
     if (s == SHAPE_DRINKS && cl->question && cl->n == 1 && !prev) {
         cl->intent = IN_AVAILABLE;
         return;
@@ -385,22 +319,40 @@ static void classify(const struct house *h, struct clause *cl, const struct clau
         return;
     }
     p = house__patterns_match(&h->patterns, cl->e, cl->n);
-    if ((s == SHAPE_DRINKS || s == SHAPE_MODS || (s == SHAPE_COUNT && (prev || cl->fix))) &&
+    if ((s == SHAPE_DRINKS || s == SHAPE_MODS ||
+         (s == SHAPE_COUNT && (prev || cl->fix || cl->only))) &&
         !(p && says_more((enum intent)p->intent))) {
         whole.fix = cl->fix;
         whole.denied = cl->denied;
+        whole.only = cl->only;
         cl->intent = bare_intent(h, &whole, s, prev);
         return;
     }
     if (!p) /* "hi there": what was passed over as an opening is all there is */
         p = house__patterns_match(&h->patterns, whole.e, whole.n);
     if (!p) {
-        if (s == SHAPE_COUNT)
+        if (s == SHAPE_COUNT && (prev || cl->first))
             cl->intent = IN_ORDER_REF;
         return;
     }
     cl->intent = (enum intent)p->intent;
     cl->talk = (enum occasion)p->talk;
+}
+
+/* "... a martini, gin": no drink of its own, since the cocktail is made with one. */
+static bool names_liquor(const struct house *h, const struct clause *prev,
+                         const struct clause *cl)
+{
+    const struct el *drink = NULL;
+    bool counted = false;
+
+    for (size_t i = 0; i < prev->n; i++) {
+        counted |= prev->e[i].kind == EL_NUM;
+        if (prev->e[i].kind == EL_ITEM)
+            drink = &prev->e[i];
+    }
+    return counted && drink && cl->e[0].kind == EL_ITEM && cl->n <= 2 &&
+           house__made_with(h, drink->value, cl->e[0].value);
 }
 
 /* "which is better, the gin or the rum": the list belongs to the question before it. */
@@ -411,11 +363,16 @@ static bool joins(const struct house *h, struct clause *prev, const struct claus
     if (cl->first || prev->n + cl->n > CLAUSE_ELEMENTS_MAX)
         return false;
     for (size_t i = 0; i < prev->n; i++)
-        drinks |= is_drink(&prev->e[i]);
-    if (prev->intent == IN_CHOOSE && shape_of(h, cl->e, cl->n) == SHAPE_DRINKS)
+        drinks |= house__is_drink(&prev->e[i]);
+    if (prev->intent == IN_CHOOSE && house__shape_of(h, cl->e, cl->n) == SHAPE_DRINKS)
+        return true;
+    /* "a martini, very dry, with a twist", "a martini, gin please" */
+    if ((prev->intent == IN_ORDER || prev->intent == IN_MEANT) && drinks && !cl->fix &&
+        (house__shape_of(h, cl->e, cl->n) == SHAPE_MODS || names_liquor(h, prev, cl)))
         return true;
     /* "instead of gin, give me brandy" */
-    return prev->intent == IN_REPLACE && drinks && cl->intent == IN_ORDER &&
+    return prev->intent == IN_REPLACE && drinks &&
+           (cl->intent == IN_ORDER || cl->intent == IN_ORDER_REF) &&
            (IS(&prev->e[0], instead) || IS(&prev->e[0], rather)) && prev->n <= 5;
 }
 
@@ -452,8 +409,19 @@ size_t house__clauses_find(const struct house *h, const struct el *e, size_t n,
         /* "not the daiquiri, the cosmo" */
         if (cl->intent == IN_NEGATE && i + 1 < count && IS(&cl->e[0], not_))
             fix = denied = true;
-        if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO)
+        if (cl->intent != IN_FIX && cl->intent != IN_NONE && cl->intent != IN_NO &&
+            !(prev && cl->n == 1 && (IS(&cl->e[0], please) || IS(&cl->e[0], thanks)) &&
+              cl->e[0].after == ','))
             prev = cl;
     }
+    if (kept && IS(&e[n - 1], actually))
+        for (size_t i = kept; i-- > 0;) { /* "it's three IPAs actually" */
+            if (out[i].intent == IN_ORDER && counts_drink(out[i].e, out[i].n)) {
+                out[i].intent = IN_MEANT;
+                out[i].fix = out[i].only = true;
+            }
+            if (out[i].first)
+                break;
+        }
     return kept;
 }

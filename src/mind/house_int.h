@@ -6,11 +6,12 @@
  *   house_match.c    words -> elements: drinks, modifiers, moods, amounts, plain words
  *   house_pattern.c  the little language of house.def
  *   house_clause.c   elements -> clauses, each with one intent
+ *   house_shape.c    what a clause without a verb is made of
  *   house_parse.c    the drinks, quantities and modifiers that a clause names
  *   house_act.c      what a clause does: house_order.c, house_remove.c, house_change.c,
- *                    house_replace.c, house_money.c, house_ask.c, house_recommend.c
- *   house_tools.c    the only way to change anything
- *   house_say.c      the reply, from what the tools answered
+ *                    house_replace.c, house_correct.c, house_money.c, house_ask.c,
+ * house_recommend.c house_tools.c    the only way to change anything house_say.c      the
+ * reply, from what the tools answered
  */
 #pragma once
 
@@ -235,12 +236,18 @@ struct clause {
     enum occasion talk;
     bool fix;      /* "no, wait", "actually": about what was just done */
     bool denied;   /* "no", "wait", "i meant": it replaces what was just done */
+    bool only;     /* "just two", "only a beer" */
     bool question; /* ended with '?' */
     bool first;    /* starts a sentence */
     bool handled;
 };
 
 #define HOUSE_CLAUSES_MAX 64
+
+/* house_shape.c */
+enum shape { SHAPE_NONE, SHAPE_DRINKS, SHAPE_MODS, SHAPE_COUNT };
+bool house__is_drink(const struct el *e); /* named, on the menu or not, or a category */
+enum shape house__shape_of(const struct house *h, const struct el *e, size_t n);
 
 size_t house__clauses_find(const struct house *h, const struct el *e, size_t n,
                            struct clause *out);
@@ -301,6 +308,7 @@ struct touch {    /* a line, by what it is, since places in the order shift */
 
 #define MEMO_TOUCHED 6
 #define MEMO_ROUND 8
+#define MEMO_GONE 3
 #define MEMO_SHOWN 6
 #define MEMO_SAID 20
 
@@ -334,6 +342,8 @@ struct memo {
     uint8_t offer; /* per cent */
     struct touch touched[MEMO_TOUCHED];
     struct touch round[MEMO_ROUND];
+    uint8_t gone_count;
+    struct touch gone[MEMO_GONE]; /* what was taken off last */
 };
 _Static_assert(sizeof(struct memo) <= MIND_MEMO_MAX, "the notes must fit");
 
@@ -387,7 +397,8 @@ size_t house__line_mods(const struct house *h, const struct bar_line *l,
                         uint8_t *ret); /* WISH_MODS */
 void house__mods_text(const struct house *h, const uint8_t *mods, size_t n, struct buf *out);
 /* Merge `add` into `mods`, one of a pair that exclude each other giving way; minus `off`. */
-size_t house__mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w);
+size_t house__mods_merge(const struct house *h, int item, uint8_t *mods, size_t n,
+                         const struct wish *w);
 /* Lines that a wish may mean; returns how many. */
 size_t house__lines_of(struct ctx *c, const struct wish *w, int *ret, size_t cap);
 int house__line_of_touch(struct ctx *c, const struct touch *t);
@@ -407,9 +418,13 @@ void house__act_quantity(struct ctx *c, struct clause *cl);
 void house__act_replace(struct ctx *c, struct clause *cl);
 void house__act_modify(struct ctx *c, struct clause *cl);
 void house__act_clear(struct ctx *c, struct clause *cl);
+void house__act_put_back(struct ctx *c);
 void house__act_undo(struct ctx *c, struct clause *cl);
 void house__act_money(struct ctx *c, struct clause *cl);
 void house__act_ask(struct ctx *c, struct clause *cl);
+bool house__other_business(struct ctx *c, const struct clause *cl); /* beside this one */
+bool house__alone(struct ctx *c, const struct clause *cl); /* nothing else was said */
+void house__done_ordering(struct ctx *c);
 bool house__act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
 bool house__order_wish(struct ctx *c, const struct wish *w, int qty);
 void house__off_menu_say(struct ctx *c, int off);
@@ -425,9 +440,18 @@ bool house__remove_line(struct ctx *c, int line, int qty, struct buf *parts);
 int house__remove_wish(struct ctx *c, const struct wish *w, struct buf *parts);
 void house__tell_removed(struct ctx *c, struct buf *parts, int n);
 /* house_change.c, house_replace.c */
+void house__set_quantity(struct ctx *c, int line, int qty);
 void house__change_mods(struct ctx *c, int line, const struct wish *w);
 void house__replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new);
 void house__replace_line(struct ctx *c, int line, const struct wish *to);
+/* house_parse.c: "Martini" and "Gin": the spirit is a way to make the cocktail */
+bool house__is_spirit(const struct house *h, int item);
+bool house__made_with(const struct house *h, int cocktail, int spirit);
+/* house_correct.c: false when the clause is no such correction */
+bool house__act_correct(struct ctx *c, struct clause *cl);
+/* house_order.c: what "another round" means */
+void house__remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty);
+void house__forget_round(struct ctx *c, int item, int qty);
 /* house_recommend.c */
 void house__recommend(struct ctx *c, struct clause *cl);
 void house__taste_no(struct ctx *c, struct clause *cl);

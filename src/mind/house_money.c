@@ -33,7 +33,11 @@ static void bill(struct ctx *c)
     struct buf items;
 
     if (c->tab->line_count == 0) {
-        house__say(c, OC_bill_empty, NULL);
+        bar_money(c->tab->paid_cents, m.total);
+        if (c->tab->paid_cents)
+            house__say(c, OC_spent, "total", m.total, NULL);
+        else
+            house__say(c, OC_bill_empty, NULL);
         return;
     }
     if (!house__tool_plain(c, "get_bill", &r))
@@ -269,6 +273,8 @@ static void tip_ask(struct ctx *c, struct clause *cl)
 
     if (!a || a->kind != EL_PCT || c->tab->line_count == 0) {
         house__say(c, OC_tip_advice, NULL);
+        if (c->tab->line_count)
+            c->memo.pending = PEND_TIP;
         return;
     }
     bar_money((bar_tab_cents(c->tab) * a->value + 5000) / 10000, tip);
@@ -278,6 +284,14 @@ static void tip_ask(struct ctx *c, struct clause *cl)
         c->memo.pending = PEND_TIP_OFFER;
         c->memo.offer = (uint8_t)(a->value / 100);
     }
+}
+
+static bool names_drink(const struct clause *cl)
+{
+    for (size_t i = 0; i < cl->n; i++)
+        if (cl->e[i].kind == EL_ITEM || cl->e[i].kind == EL_CAT)
+            return true;
+    return false;
 }
 
 static void split(struct ctx *c, struct clause *cl)
@@ -295,6 +309,10 @@ static void split(struct ctx *c, struct clause *cl)
     if (a && a->kind == EL_NUM && a->value > 1 && a->value < 1000)
         n = a->value;
     read_money(c, &m);
+    if (names_drink(cl)) { /* "can they pay for the Negronis?" */
+        house__say(c, OC_pay_part, "total", m.total, NULL);
+        return;
+    }
     bar_money((bar_tab_cents(c->tab) + bar_tip_cents(c->tab) + n - 1) / n, each);
     house__say_buf(c, &count);
     house__number_text(n, &count);
@@ -315,6 +333,44 @@ static void paid_ask(struct ctx *c)
         house__say(c, OC_bill_empty, NULL);
 }
 
+/* "Let me pay. Wait, not yet": nothing is taken that was called back in the same breath. */
+static bool called_back(struct ctx *c, const struct clause *cl)
+{
+    const struct house *h = c->h;
+    const struct clause *next = cl + 1, *end = c->clauses + c->clause_count;
+    bool back = false;
+
+    for (; next < end; next++) {
+        if (next->intent == IN_PAY)
+            return false;
+        back |= next->intent == IN_NEGATE || next->intent == IN_UNDO || next->intent == IN_NO ||
+                (next->intent == IN_TALK && next->talk == OC_T_PAY_LATER);
+        for (size_t i = 0; i < next->n; i++)
+            back |= IS(&next->e[i], wait);
+    }
+    return back;
+}
+
+static void pay_clause(struct ctx *c, struct clause *cl)
+{
+    struct money m;
+
+    if (c->tab->line_count && called_back(c, cl)) {
+        read_money(c, &m);
+        house__say(c, OC_pay_waits, "total", m.total, NULL);
+        c->asked = true;
+        return;
+    }
+    /* "pay, and five dollars for you": the tip belongs to this payment */
+    for (struct clause *next = cl + 1; next < c->clauses + c->clause_count; next++)
+        if (next->intent == IN_TIP && !c->refused) {
+            tip(c, next);
+            next->intent = IN_FIX;
+        }
+    if (!c->refused)
+        pay(c);
+}
+
 void house__act_money(struct ctx *c, struct clause *cl)
 {
     struct money m;
@@ -327,7 +383,7 @@ void house__act_money(struct ctx *c, struct clause *cl)
         bill(c);
         break;
     case IN_PAY:
-        pay(c);
+        pay_clause(c, cl);
         break;
     case IN_PAID_ASK:
         paid_ask(c);
@@ -345,7 +401,10 @@ void house__act_money(struct ctx *c, struct clause *cl)
         tip(c, cl);
         break;
     case IN_TIP_NONE:
-        no_tip(c);
+        if (cl->question) /* "and without the tip?" */
+            bill(c);
+        else
+            no_tip(c);
         break;
     case IN_YES: /* to "20% would be ..." */
         if (c->tab->line_count)
@@ -356,7 +415,10 @@ void house__act_money(struct ctx *c, struct clause *cl)
         break;
     case IN_TIP_SHOW:
         read_money(c, &m);
-        if (c->tab->tip_kind == BAR_TIP_NONE)
+        bar_money(c->tab->last_tip_cents, m.total);
+        if (c->tab->line_count == 0 && c->tab->last_tip_cents)
+            house__say(c, OC_tip_paid, "tip", m.total, NULL);
+        else if (c->tab->tip_kind == BAR_TIP_NONE)
             house__say(c, OC_tip_none_already, NULL);
         else
             house__say(c, OC_tip_now, "tip", m.tip, "percent", m.percent[0] ? m.percent : m.tip,

@@ -81,7 +81,7 @@ void house__show_item(struct ctx *c, int item)
         m->shown[m->shown_count++] = (uint8_t)item;
 }
 
-static void remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty)
+void house__remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty)
 {
     struct memo *m = &c->memo;
     struct touch t = {.item = (uint8_t)(item + 1), .qty = (uint8_t)(qty > 255 ? 255 : qty)};
@@ -102,6 +102,25 @@ static void remember_round(struct ctx *c, int item, const uint8_t *mods, size_t 
     m->round[m->round_count++] = t;
 }
 
+void house__forget_round(struct ctx *c, int item, int qty)
+{
+    struct memo *m = &c->memo;
+
+    for (size_t i = m->round_count; i-- > 0 && qty > 0;) {
+        int n = m->round[i].qty < qty ? m->round[i].qty : qty;
+
+        if (m->round[i].item != item + 1)
+            continue;
+        m->round[i].qty = (uint8_t)(m->round[i].qty - n);
+        qty -= n;
+        if (m->round[i].qty == 0) {
+            memmove(m->round + i, m->round + i + 1,
+                    (m->round_count - i - 1u) * sizeof(m->round[0]));
+            m->round_count--;
+        }
+    }
+}
+
 /* Add one drink and tell it. */
 static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
                 bool in_round)
@@ -115,7 +134,7 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
     for (size_t i = 0; i < mod_count; i++) {
         all.mods[0] = mods[i];
         all.mod_count = 1;
-        n = house__mods_merge(c->h, clean, n, &all);
+        n = house__mods_merge(c->h, item, clean, n, &all);
     }
     if (!house__tool_add(c, item, clean, n, qty, &r))
         return false;
@@ -143,7 +162,7 @@ static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, 
     house__say_added(c, item, clean, n, qty);
     c->memo.shown_count = 0;
     if (in_round)
-        remember_round(c, item, clean, n, qty);
+        house__remember_round(c, item, clean, n, qty);
     c->memo.last_act = ACT_ADD;
     c->memo.pending = PEND_MORE;
     return true;
@@ -288,7 +307,8 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
         size_t n = house__line_mods(c->h, &c->tab->lines[line], mods);
         struct wish copy = *w;
 
-        n = house__mods_merge(c->h, mods, n, &copy);
+        n = house__mods_merge(c->h, house__line_item(c->h, &c->tab->lines[line]), mods, n,
+                              &copy);
         return add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
     }
 }
@@ -299,6 +319,11 @@ void house__act_order(struct ctx *c, struct clause *cl)
     bool any = false;
 
     house__parse_wishes(c->h, cl->e, cl->n, &ws);
+    if (ws.count == 1 && ws.w[0].kind == WISH_REF && ws.w[0].ref == REF_NONE &&
+        ws.w[0].mod_count && !ws.w[0].qty && c->tab->line_count) {
+        house__act_modify(c, cl); /* "I'll go with neat" */
+        return;
+    }
     if (ws.too_many) {
         house__say(c, OC_too_many, NULL);
         c->did = true;

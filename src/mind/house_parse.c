@@ -63,6 +63,21 @@ static bool is_mixed(const struct house *h, int item)
     return strcmp(h->items[item].category, "Cocktails") == 0;
 }
 
+bool house__is_spirit(const struct house *h, int item)
+{
+    return item >= 0 && strcmp(h->items[item].category, "Spirits") == 0;
+}
+
+bool house__made_with(const struct house *h, int cocktail, int spirit)
+{
+    if (cocktail < 0 || !is_mixed(h, cocktail) || !house__is_spirit(h, spirit))
+        return false;
+    for (size_t i = 0; h->items[cocktail].tags[i]; i++)
+        if (strcasecmp(h->items[cocktail].tags[i], h->items[spirit].name) == 0)
+            return true;
+    return false;
+}
+
 /* A modifier belongs to the drink before it, unless an article or a count opened a new one. */
 static void take_mod(struct parser *p, const struct el *e, const struct el *next, int mod)
 {
@@ -102,7 +117,9 @@ static bool take_liquor(struct parser *p, const struct el *e, size_t i, size_t n
     if (i > 0 && w && !p->have_pre &&
         ((w->kind == WISH_ITEM && is_mixed(h, w->value)) ||
          (w->kind == WISH_REF && w->ref == REF_IT)) &&
-        (IS(&e[i - 1], with) || IS(&e[i - 1], on) || IS(&e[i - 1], from))) {
+        (IS(&e[i - 1], with) || IS(&e[i - 1], on) || IS(&e[i - 1], from) ||
+         (w->kind == WISH_ITEM && w->qty && e[i - 1].after == ',' &&
+          house__made_with(h, w->value, e[i].value)))) {
         add_mod(w->mods, &w->mod_count, 128 + e[i].value);
         return true;
     }

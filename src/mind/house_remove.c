@@ -51,12 +51,57 @@ void house__not_there(struct ctx *c, const struct wish *w)
     house__say(c, OC_not_on_order, "what", what, NULL);
 }
 
+static struct touch touch_of(struct ctx *c, int line, int qty)
+{
+    struct touch t = {.qty = (uint8_t)(qty > 255 ? 255 : qty)};
+    uint8_t mods[WISH_MODS];
+    size_t n = house__line_mods(c->h, &c->tab->lines[line], mods);
+
+    t.item = (uint8_t)(1 + house__line_item(c->h, &c->tab->lines[line]));
+    t.mod_count = (uint8_t)(n > 4 ? 4 : n);
+    memcpy(t.mods, mods, t.mod_count);
+    return t;
+}
+
+/* For "put it back". */
+static void keep_gone(struct ctx *c, const struct touch *t)
+{
+    struct memo *m = &c->memo;
+
+    if (t->item && m->gone_count < MEMO_GONE)
+        m->gone[m->gone_count++] = *t;
+}
+
+void house__act_put_back(struct ctx *c)
+{
+    struct memo *m = &c->memo;
+    struct touch list[MEMO_GONE];
+    size_t n = m->gone_count;
+
+    c->did = true;
+    if (n == 0) {
+        house__say(c, OC_of_what, NULL);
+        c->asked = true;
+        return;
+    }
+    memcpy(list, m->gone, sizeof(list));
+    m->gone_count = 0;
+    for (size_t i = 0; i < n && !c->refused; i++) {
+        struct wish w = {.kind = WISH_ITEM, .value = list[i].item - 1, .qty = list[i].qty};
+
+        w.mod_count = list[i].mod_count;
+        memcpy(w.mods, list[i].mods, w.mod_count);
+        house__order_wish(c, &w, w.qty);
+    }
+}
+
 bool house__remove_line(struct ctx *c, int line, int qty, struct buf *out)
 {
     int have = c->tab->lines[line].quantity;
     int n = qty > 0 && qty < have ? qty : have;
     struct reply r;
     size_t mark = out->len;
+    struct touch was = touch_of(c, line, n);
 
     if (mark)
         buf_char(out, '\n');
@@ -66,6 +111,12 @@ bool house__remove_line(struct ctx *c, int line, int qty, struct buf *out)
     if (!r.ok) {
         out->len = mark;
         house__say_error(c, &r, -1, 0);
+    }
+    if (r.ok) {
+        if (!c->removed)
+            c->memo.gone_count = 0;
+        keep_gone(c, &was);
+        house__forget_round(c, was.item - 1, n);
     }
     c->removed |= r.ok;
     return r.ok;
@@ -228,7 +279,12 @@ void house__act_undo(struct ctx *c, struct clause *cl)
 
     (void)cl;
     c->did = true;
-    if (!(c->fresh || c->acted) || c->memo.last_act != ACT_ADD || n == 0) {
+    if (c->fresh && !c->acted && c->memo.last_act == ACT_REMOVE && c->memo.gone_count) {
+        house__act_put_back(c);
+        return;
+    }
+    if (!(c->fresh || c->acted) || c->memo.last_act != ACT_ADD || n == 0 ||
+        (!c->acted && c->memo.pending == PEND_OFFER)) {
         house__say(c, OC_let_it_be, NULL);
         c->memo.pending = PEND_NONE;
         return;

@@ -25,7 +25,7 @@ void house__replace_line(struct ctx *c, int line, const struct wish *to)
     house__count_line(c, &from, line, old.quantity);
     if (house__line_item(c->h, &old) != to->value)
         n = 0;
-    n = house__mods_merge(c->h, mods, n, &add);
+    n = house__mods_merge(c->h, to->value, mods, n, &add);
     if (!house__tool_remove(c, line, 0, &r) || !r.ok)
         return;
     if (!house__tool_add(c, to->value, mods, n, qty, &r))
@@ -81,6 +81,11 @@ static bool split_at(const struct house *h, const struct clause *cl, size_t *ret
             }
             continue;
         }
+        if (IS(e, than) && verb) { /* "I'd rather have tea than the lemonade" */
+            *ret = i;
+            *turned = true;
+            return true;
+        }
         if (IS(e, not_) && i > 0) {
             *ret = i;
             *turned = true;
@@ -94,6 +99,23 @@ static bool split_at(const struct house *h, const struct clause *cl, size_t *ret
         }
     }
     return false;
+}
+
+/* "Instead of three beers give me two", "two IPAs instead of one": a number for a number. */
+static bool instead_number(struct ctx *c, const struct wish *old, const struct wish *to)
+{
+    const struct wish *drink = old->kind == WISH_ITEM ? old : to;
+    const struct wish *number = old->kind == WISH_ITEM ? to : old;
+    int lines[LINES_MAX];
+    size_t n;
+
+    if (drink->kind != WISH_ITEM || !drink->qty || number->kind != WISH_REF ||
+        number->ref != REF_ONE || !number->qty)
+        return false;
+    n = house__lines_of(c, drink, lines, LINES_MAX);
+    if (n)
+        house__set_quantity(c, lines[n - 1], to->qty);
+    return n > 0;
 }
 
 static void order_from(struct ctx *c, const struct wishes *ws, size_t first)
@@ -169,8 +191,10 @@ void house__replace_with(struct ctx *c, const struct wishes *old, const struct w
         return;
     }
     to = new->w[0];
+    if (old->count == 1 && instead_number(c, &old->w[0], &to))
+        return;
     if (old->count == 0 &&
-        (c->removed ||
+        (c->removed || (c->fresh && !c->acted && c->memo.pending == PEND_OFFER) ||
          (c->fresh && !c->acted &&
           c->memo.last_act == ACT_REMOVE))) { /* "drop the gin, a lemonade instead" */
         order_from(c, new, 0);
@@ -196,11 +220,14 @@ void house__replace_with(struct ctx *c, const struct wishes *old, const struct w
                 house__show_item(c, to.value);
             return;
         }
+        if (seek.kind == WISH_ITEM && !seek.plural && !seek.qty && to.weak)
+            seek.qty = 1; /* "his beer should be an IPA" */
         if (seek.qty > 0 && !seek.weak && seek.qty < c->tab->lines[lines[n - 1]].quantity) {
             struct buf parts; /* "change one of the beers to a water" */
 
             house__say_buf(c, &parts);
-            house__remove_line(c, lines[n - 1], seek.qty, &parts);
+            house__tell_removed(c, &parts,
+                                house__remove_line(c, lines[n - 1], seek.qty, &parts) ? 1 : 0);
             house__order_wish(c, &to, to.qty && !to.weak ? to.qty : seek.qty);
             return;
         }

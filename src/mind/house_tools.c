@@ -174,6 +174,14 @@ static const char *const apart[][6] = {
     {"single", "double"},
     {"salt rim", "no salt", "sugar rim"},
     {"sugar rim", "no sugar"},
+    {"with a cherry", "no cherry", "no garnish"},
+    {"with olives", "no olives", "no garnish"},
+    {"with a twist", "no garnish"},
+    {"extra lime", "no lime"},
+    {"with lemon", "no lemon"},
+    {"with mint", "no mint"},
+    {"wet", "no vermouth"},
+    {"extra bitters", "no bitters"},
 };
 
 static bool excludes(const struct house *h, int a, int b)
@@ -195,7 +203,32 @@ static bool excludes(const struct house *h, int a, int b)
     return false;
 }
 
-size_t house__mods_merge(const struct house *h, uint8_t *mods, size_t n, const struct wish *w)
+/* What a drink may be without: "no cherry". Taking off what was put in is enough. */
+static bool is_without(const struct house *h, int mod)
+{
+    static const char *const names[] = {"no cherry",    "no olives", "no lime",
+                                        "no lemon",     "no mint",   "no vermouth",
+                                        "no cranberry", "no bitters"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && mod < LIQUOR; i++)
+        if (strcmp(names[i], h->mods[mod - 1].name) == 0)
+            return true;
+    return false;
+}
+
+/* "No cherry" in a drink that never had one changes nothing. */
+static bool leaves_out(const struct house *h, int item, int mod)
+{
+    if (item < 0 || !is_without(h, mod))
+        return false;
+    for (size_t t = 0; h->items[item].tags[t]; t++)
+        if (strncasecmp(h->items[item].tags[t], h->mods[mod - 1].name + 3, 5) == 0)
+            return false;
+    return true;
+}
+
+size_t house__mods_merge(const struct house *h, int item, uint8_t *mods, size_t n,
+                         const struct wish *w)
 {
     for (size_t k = 0; k < w->off_count; k++)
         for (size_t i = 0; i < n; i++)
@@ -204,15 +237,19 @@ size_t house__mods_merge(const struct house *h, uint8_t *mods, size_t n, const s
                 n--;
             }
     for (size_t k = 0; k < w->mod_count; k++) {
+        bool took = false;
+
         for (size_t i = 0; i < n;) {
             if (mods[i] == w->mods[k] || excludes(h, mods[i], w->mods[k])) {
                 memmove(mods + i, mods + i + 1, n - i - 1);
                 n--;
+                took = true;
             } else {
                 i++;
             }
         }
-        if (n < WISH_MODS)
+        if (n < WISH_MODS && !leaves_out(h, item, w->mods[k]) &&
+            !(took && is_without(h, w->mods[k])))
             mods[n++] = w->mods[k];
     }
     return n;

@@ -75,6 +75,7 @@ static void on_sample(void *ctx)
     struct serve *s = ctx;
 
     ops_sample(s->ops, loop_now(s->loop));
+    session_tick(s->table, loop_unix_s());
 }
 
 static void on_janitor(void *ctx)
@@ -271,6 +272,7 @@ static int open_sessions(struct serve *s, struct err *e)
         .max_resident = (uint32_t)s->sessions,
         .max_stored = (uint64_t)config_int(c, C_MAX_SESSIONS),
         .expiry_s = config_int(c, C_EXPIRY_S),
+        .hibernate_s = config_int(c, C_HIBERNATE_S),
         .max_waiters = MAX_WAITERS,
         .policy = strcmp(config_text(c, C_POLICY), "measured") == 0 ? SESSION_MEASURED
                                                                     : SESSION_RESERVED,

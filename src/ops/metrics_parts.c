@@ -46,6 +46,10 @@ void ops__session_metrics(struct ops *o, struct metric_writer *w)
         sample(w, &labels, (double)s.rejected[i]);
     }
     metric_one(w, M_SESSIONS_EXPIRED, (double)s.expired);
+    metric_begin(w, M_SESSIONS_HIBERNATED);
+    metric_sample(w, "reason=\"idle\"", (double)s.ended[SESSION_END_IDLE]);
+    metric_sample(w, "reason=\"room\"", (double)s.ended[SESSION_END_ROOM]);
+    metric_sample(w, "reason=\"pressure\"", (double)s.ended[SESSION_END_PRESSURE]);
     metric_one(w, M_SESSIONS_WOKEN, (double)s.woken);
     metric_one(w, M_SESSIONS_UNREADABLE, (double)s.unreadable);
     metric_one(w, M_SESSION_USED, (double)s.used);

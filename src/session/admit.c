@@ -2,6 +2,8 @@
 
 #include "session/session_int.h"
 
+#define MAKE_ROOM_TRIES 8 /* sessions that may be hibernated for one that wants to come in */
+
 static int reject(struct session_table *t, enum session_reject why, struct err *e)
 {
     static const enum err_code codes[SESSION_REJECT__COUNT] = {
@@ -35,11 +37,16 @@ static uint32_t resident_now(const struct session_table *t)
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e)
 {
     struct store_stats stored;
+    int tries = MAKE_ROOM_TRIES;
 
     /* An expired session must not keep a living one out until the janitor comes. */
     if ((resident_now(t) >= t->cfg.max_resident || !fits(t, resident_now(t))) &&
         t->swept_s != now_s)
         session__sweep(t, now_s);
+    /* Hibernate before rejecting. Under pressure the tick does it, for all. */
+    while ((resident_now(t) >= t->cfg.max_resident || !fits(t, resident_now(t))) &&
+           tries-- > 0 && !t->pressure && session__make_room(t))
+        ;
     if (resident_now(t) >= t->cfg.max_resident)
         return reject(t, SESSION_REJECT_LIMIT, e);
     if (fresh && t->cfg.max_stored) {

@@ -74,6 +74,7 @@ static void expire_rows(struct session_table *t)
 
 void session_cleanup(struct session_table *t, int64_t now_s)
 {
+    t->now_s = now_s;
     session__sweep(t, now_s);
     if (t->expiring)
         return;

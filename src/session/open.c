@@ -156,6 +156,7 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     struct err e;
 
     MUST(session_id_valid(id, strlen(id)));
+    t->now_s = now_s;
     w->mode = mode;
     w->session = NULL;
     list_init(&w->link);
@@ -205,6 +206,7 @@ void session_leave(struct session *s)
         session__close(s, SESSION_END_NOBODY); /* never stored: nothing is lost */
         return;
     }
+    s->idle_since_s = s->table->now_s;
     session__move(s, SESSION_IDLE);
 }
 

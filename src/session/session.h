@@ -7,7 +7,7 @@
  * is `state`, made, encoded and decoded by the functions in `struct session_state_ops`.
  * Time comes in as an argument, now_s in unix seconds.
  *
- * Life of a session:    (none) -> LOADING -> IDLE <-> BUSY -> CLOSED
+ * Life of a session:    (none) -> LOADING -> BUSY <-> IDLE -> CLOSED
  *                                    ^- ENDING <-'
  * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
  * holder (a turn or a look), ENDING has expired and waits for its row to be removed, CLOSED is
@@ -83,6 +83,7 @@ struct session {
     struct session_table *table;
     uint64_t version; /* of the row it was read from or last written as; 0: never stored */
     int64_t created_s, used_s;
+    int64_t idle_since_s; /* of IDLE ones: when the last holder left */
     struct budget budget; /* region, scratch of the turn, request body */
     struct region region;
     struct session_message *first, *last;
@@ -115,6 +116,7 @@ struct session_cfg {
     uint32_t max_resident; /* MAYA_SESSIONS_PER_CONTAINER */
     uint64_t max_stored;   /* MAYA_MAX_SESSIONS, 0: no limit */
     int64_t expiry_s;      /* MAYA_SESSION_EXPIRY_SECONDS; a look is no use */
+    int64_t hibernate_s;   /* MAYA_SESSION_HIBERNATE_SECONDS */
     uint32_t max_waiters;  /* messages waiting for one session */
     enum session_policy policy;
     double threshold;
@@ -222,6 +224,12 @@ const struct session_replay *session_replay_find(const struct session *s,
 /* Keep an answer, in place of the oldest. False when the budget refuses. */
 bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
                          struct str tail) MUST_USE;
+
+/*
+ * hibernate.c: what nobody used for a while, and under pressure the coldest and largest, leaves
+ * memory; bounded work. Call it a few times a second.
+ */
+void session_tick(struct session_table *t, int64_t now_s);
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
 void session_cleanup(struct session_table *t, int64_t now_s);

@@ -29,6 +29,7 @@ struct session_table {
     struct buf plain; /* of a row being read; reused */
     struct memory_sample sample;
     uint64_t footprint;
+    int64_t now_s; /* of the newest call that told the time */
     bool pressure;
     int64_t swept_s; /* last look for expired ones at admission */
     int64_t expire_before_s;
@@ -52,6 +53,9 @@ void session__plain_done(struct session_table *t);
 
 /* admit.c: 0, or -1 with the reason in *e and counted */
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e) MUST_USE;
+
+/* hibernate.c: let one idle session leave memory; false when none may */
+bool session__make_room(struct session_table *t) MUST_USE;
 
 /* expire.c */
 bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s);

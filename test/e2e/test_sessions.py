@@ -212,3 +212,29 @@ def test_two_messages_at_once_are_answered_in_turn(nodes):
     assert node.tab("impatient-00001")["tab_amount"] == 6.0 * len(done)
     lengths = sorted(len(r.json()["history"]) for r in done)
     assert lengths == [2 * (i + 1) for i in range(len(done))]
+
+
+def test_a_sleeper_wakes(nodes):
+    """Idle sessions leave memory; whoever comes back notices nothing."""
+    node = nodes({"MAYA_SESSION_HIBERNATE_SECONDS": "1"})
+    node.say("two negronis please", "sleeper-0000001")
+    until("all asleep", lambda: node.metric("maya_active_sessions") == 0)
+    assert node.metric("maya_sessions_hibernated_total", reason="idle") == 1
+    assert node.metric("maya_sessions_memory_bytes") == 0
+    assert node.metric("maya_stored_sessions") == 1
+    assert node.say("and one more", "sleeper-0000001")["current_order"][0]["quantity"] == 3
+    assert node.metric("maya_sessions_woken_total") == 1
+
+
+def test_room_is_made_for_those_who_talk(nodes):
+    """More people than places, but not all at once: nobody is turned away."""
+    node = nodes({"MAYA_SESSIONS_PER_CONTAINER": "3", "MAYA_SESSION_HIBERNATE_SECONDS": "1"})
+    for i in range(12):
+        reply = node.chat("an ipa please", f"guest-{i:08}")
+        if reply.status == 503:  # everybody in there spoke within this second
+            until("a place is free", lambda: node.metric("maya_active_sessions") < 3)
+            reply = node.chat("an ipa please", f"guest-{i:08}")
+        assert reply.status == 200
+    for i in range(12):
+        until("a place is free", lambda: node.metric("maya_active_sessions") < 3)
+        assert node.tab(f"guest-{i:08}")["tab_amount"] == 6.0

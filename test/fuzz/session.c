@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .max_resident = 1,
                               .max_waiters = 1,
                               .expiry_s = 60,
+                              .hibernate_s = 300,
                               .threshold = 0.8,
                               .state_ops = agent_state_ops()};
     struct session_wait w = {.ready = on_ready};

@@ -391,6 +391,7 @@ static void step(void)
             session__sweep(table, clock_now);
         else if (pick(2))
             session_cleanup(table, clock_now);
+        session_tick(table, clock_now);
         break;
     case 13:
         if (!alone && pick(3) == 0)
@@ -434,6 +435,7 @@ static void open_bar(void)
     const struct session_cfg session_cfg = {.budget = BUDGET,
                                             .max_resident = IDS - 1,
                                             .expiry_s = EXPIRY_S,
+                                            .hibernate_s = EXPIRY_S / 2,
                                             .max_waiters = 4,
                                             .threshold = 0.8,
                                             .state_ops = agent_state_ops(),

@@ -108,6 +108,7 @@ static void open_bar(size_t budget, uint32_t burst_limit, uint32_t session_rate)
     const struct session_cfg session_cfg = {.budget = budget,
                                             .max_resident = 8,
                                             .expiry_s = 3600,
+                                            .hibernate_s = 300,
                                             .max_waiters = 4,
                                             .threshold = 0.8,
                                             .state_ops = agent_state_ops(),

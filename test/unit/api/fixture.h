@@ -83,6 +83,7 @@ static void open_bar(uint32_t session_rate)
     const struct session_cfg session_cfg = {.budget = 65536,
                                             .max_resident = 3,
                                             .expiry_s = 3600,
+                                            .hibernate_s = 300,
                                             .max_waiters = 4,
                                             .threshold = 0.8,
                                             .state_ops = agent_state_ops(),

@@ -3,6 +3,7 @@
 #include "session/codec.c"
 #include "session/commit.c"
 #include "session/expire.c"
+#include "session/hibernate.c"
 #include "session/history.c"
 #include "session/open.c"
 #include "session/replay.c"
@@ -52,6 +53,7 @@ static struct session_table *table_with(size_t budget, uint32_t max)
         .budget = budget,
         .max_resident = max,
         .expiry_s = 3600,
+        .hibernate_s = 300,
         .max_waiters = 4,
         .policy = SESSION_RESERVED,
         .threshold = 0.8,
@@ -720,6 +722,141 @@ static void test_store_forgets_sleepers(void)
     session_table_free(&t);
 }
 
+static void test_idle_ones_hibernate(void)
+{
+    struct session_table *t = table_with(65536, 50);
+    struct session_stats st;
+    struct waiter w;
+
+    make(t, "cold");
+    now_s += 200;
+    make(t, "warm");
+    now_s += 99;
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 2);
+    now_s += 1; /* 300 s */
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 1);
+    CHECK_INT(st.ended[SESSION_END_IDLE], 1);
+    ask(t, "cold", SESSION_CREATE, &w); /* and the person notices nothing */
+    CHECK(w.s && w.s->turns == 1 && w.s->message_count == 2);
+    CHECK_INT(turn(w.s, "still", "here"), ERR_NONE);
+    now_s += 400;
+    session_tick(t, now_s); /* the held one stays */
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 1);
+    CHECK_INT(st.woken, 1);
+    CHECK_INT(st.used, w.s->budget.used);
+    session_leave(w.s);
+    now_s += 299;
+    session_tick(t, now_s); /* idle since it was left, not since it was used */
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 1);
+    now_s += 1;
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 0);
+    CHECK_INT(st.used, 0); /* nothing of a sleeper is left in memory */
+    session_table_free(&t);
+}
+
+static void test_room_is_made_before_rejecting(void)
+{
+    struct session_table *t = table_with(65536, 3);
+    struct session_stats st;
+    struct waiter w, big;
+    char text[8000];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    make(t, "small");
+    ask(t, "big", SESSION_CREATE, &big);
+    CHECK_INT(turn(big.s, text, "long"), ERR_NONE);
+    session_leave(big.s);
+    make(t, "third");
+    now_s += 29;
+    ask(t, "new", SESSION_CREATE, &w); /* all were used just now */
+    CHECK_INT(w.code, ERR_SESSION_LIMIT);
+    now_s += 2;
+    ask(t, "new", SESSION_CREATE, &w);
+    CHECK(w.s != NULL);
+    CHECK(!map_get(&t->by_id, "big", 3)); /* the largest of those equally cold */
+    CHECK(map_get(&t->by_id, "small", 5) != NULL);
+    session_leave(w.s);
+    session_stats(t, &st);
+    CHECK_INT(st.ended[SESSION_END_ROOM], 1);
+    CHECK_INT(st.rejected[SESSION_REJECT_LIMIT], 1);
+    session_table_free(&t);
+}
+
+static void test_pressure_hibernates(void)
+{
+    struct session_table *t = table_with(65536, 200);
+    struct memory_sample m = {.limit = 1 << 30, .used = 900 << 20, .known = true};
+    struct session_stats st;
+    struct waiter held;
+    char id[16];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        make(t, id);
+    }
+    ask(t, "s0", SESSION_CREATE, &held);
+    now_s += 31;
+    session_table_memory(t, &m, 0, true);
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 36); /* so many at a time, and then the next tick */
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 1); /* whoever is talking stays */
+    CHECK_INT(st.ended[SESSION_END_PRESSURE], 99);
+    session_leave(held.s);
+    session_tick(t, now_s);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 1); /* in its cooldown */
+    session_table_free(&t);
+}
+
+static void test_ten_times_more_than_fit(void)
+{
+    struct session_table *t = table_with(65536, 20);
+    struct session_stats st;
+    uint32_t turns[200] = {0}, seed = 1;
+    int rejected = 0, lost = 0;
+
+    for (int step = 0; step < 20000; step++) {
+        struct waiter w;
+        char id[16];
+        seed = seed * 1103515245 + 12345;
+        /* Nine of ten messages come from a hot set that fits. */
+        int who = (seed >> 16) % 10 ? (int)((seed >> 20) % 10) : (int)((seed >> 18) % 200);
+        snprintf(id, sizeof(id), "s%d", who);
+        now_s += 5;
+        session_tick(t, now_s);
+        ask(t, id, SESSION_CREATE, &w);
+        if (!w.s) {
+            rejected++;
+            continue;
+        }
+        if (now_s - w.s->used_s <= 3600 && w.s->turns != turns[who] && turns[who])
+            lost += w.s->turns != 0; /* 0: it had expired */
+        CHECK_INT(session_fold(w.s, NULL), 0);
+        CHECK_INT(turn(w.s, "one more", "there"), ERR_NONE);
+        turns[who] = w.s->turns;
+        session_leave(w.s);
+        fake_reap();
+    }
+    session_stats(t, &st);
+    CHECK_INT(lost, 0);
+    CHECK_INT(rejected, 0);
+    CHECK(st.resident <= 20);
+    CHECK(st.woken > 100);
+    session_table_free(&t);
+}
+
 static const struct tap_case cases[] = {
     {"ids look like ids", test_ids},
     {"the limit holds, and expiry makes room", test_limit_and_expiry},
@@ -744,6 +881,10 @@ static const struct tap_case cases[] = {
     {"reset", test_reset},
     {"the codec refuses what it must", test_codec_refuses},
     {"the store forgets sleepers", test_store_forgets_sleepers},
+    {"idle ones hibernate", test_idle_ones_hibernate},
+    {"room is made before rejecting", test_room_is_made_before_rejecting},
+    {"pressure hibernates the coldest", test_pressure_hibernates},
+    {"ten times more sessions than fit", test_ten_times_more_than_fit},
 };
 
 int main(void)

@@ -153,11 +153,6 @@ enum bar_outcome bar_pay(struct bar_tab *t, uint64_t seed);
 /* After a turn: count it and move the phase on (predecessor's rules, its defects mended). */
 void bar_turn_done(struct bar_tab *t, bool ordered);
 
-/* Snapshot and restore, for a turn that is stopped half-way. The copy lives in `scratch`. */
-struct bar_tab *bar_tab_copy(const struct bar_tab *t, struct region *scratch);
-/* Never allocates: the lines of `from` fit where `to` had them when the copy was made. */
-void bar_tab_restore(struct bar_tab *to, const struct bar_tab *from);
-
 /* The durable form, inside the session's codec: tagged fields, unknown tags are skipped. */
 void bar_tab_encode(const struct bar_tab *t, struct buf *out);
 int bar_tab_decode(struct bar_tab *ret, struct region *r, const void *data, size_t len,

@@ -315,30 +315,3 @@ void bar_turn_done(struct bar_tab *t, bool ordered)
         t->small_talk_count = 0;
     t->phase = next;
 }
-
-struct bar_tab *bar_tab_copy(const struct bar_tab *t, struct region *scratch)
-{
-    struct bar_tab *copy = region_dup(scratch, t, sizeof(*t));
-
-    if (!copy)
-        return NULL;
-    copy->line_cap = t->line_count;
-    copy->lines = NULL;
-    if (t->line_count == 0)
-        return copy;
-    copy->lines = region_dup(scratch, t->lines, (size_t)t->line_count * sizeof(*copy->lines));
-    return copy->lines ? copy : NULL;
-}
-
-void bar_tab_restore(struct bar_tab *to, const struct bar_tab *from)
-{
-    struct bar_line *lines = to->lines;
-    int32_t cap = to->line_cap;
-
-    MUST(from->line_count <= cap);
-    *to = *from;
-    to->lines = lines;
-    to->line_cap = cap;
-    if (from->line_count)
-        memcpy(lines, from->lines, (size_t)from->line_count * sizeof(*lines));
-}

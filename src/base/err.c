@@ -34,23 +34,6 @@ int err_set(struct err *e, enum err_code code, int sys, const char *fmt, ...)
     return -1;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
-{
-    char context[120];
-    va_list ap;
-
-    if (!e)
-        return -1;
-    va_start(ap, fmt);
-    vsnprintf(context, sizeof(context), fmt, ap);
-    va_end(ap);
-    /* The message has its strerror() already; only the number is carried over. */
-    int sys = e->sys;
-    err_set(e, e->code, 0, "%s: %s", context, e->msg);
-    e->sys = sys;
-    return -1;
-}
-
 const char *err_code_text(enum err_code code)
 {
     return code < ERR__COUNT ? rows[code].code : "unknown";

@@ -30,9 +30,6 @@ struct err {
 /* Fill *e and return -1. `sys` other than 0 appends ": <strerror>". */
 int err_set(struct err *e, enum err_code code, int sys, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
-/* Put "<context>: " in front of the message, keeping code and sys. Returns -1. */
-int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
 /* The columns of err.def. */
 const char *err_code_text(enum err_code code);
 const char *err_sentence(enum err_code code);

@@ -19,11 +19,6 @@ void wire_put_uint(struct buf *b, uint64_t v)
     buf_add(b, bytes, n);
 }
 
-void wire_put_int(struct buf *b, int64_t v)
-{
-    wire_put_uint(b, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
-}
-
 void wire_put_field(struct buf *b, uint8_t tag, const void *data, size_t len)
 {
     buf_char(b, (char)tag);
@@ -94,13 +89,6 @@ uint64_t wire_uint(struct wire *w)
     }
     w->bad = true;
     return 0;
-}
-
-int64_t wire_int(struct wire *w)
-{
-    uint64_t v = wire_uint(w);
-
-    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
 struct str wire_bytes(struct wire *w, size_t n)

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 void wire_put_uint(struct buf *b, uint64_t v);
-void wire_put_int(struct buf *b, int64_t v); /* zigzag */
 void wire_put_field(struct buf *b, uint8_t tag, const void *data, size_t len);
 void wire_put_uint_field(struct buf *b, uint8_t tag, uint64_t v);
 void wire_put_int_field(struct buf *b, uint8_t tag, int64_t v);
@@ -28,7 +27,6 @@ struct wire {
 
 struct wire wire_read(const void *data, size_t len);
 uint64_t wire_uint(struct wire *w);
-int64_t wire_int(struct wire *w);
 struct str wire_bytes(struct wire *w, size_t n);
 /* The next field; false at the end or when bad. */
 bool wire_field(struct wire *w, uint8_t *ret_tag, struct str *ret);

@@ -55,10 +55,8 @@ bool config_wants_help(const struct config *c);
 const char *config_text(const struct config *c, enum config_id id); /* NULL or "" when unset */
 int64_t config_int(const struct config *c, enum config_id id);
 double config_number(const struct config *c, enum config_id id);
-bool config_bool(const struct config *c, enum config_id id);
 bool config_given(const struct config *c, enum config_id id); /* not the default */
 enum config_from config_from(const struct config *c, enum config_id id);
-const char *config_env_name(enum config_id id);
 /* "MAYA_X=1 (from .env line 3)"; a secret shows as "set" or "not set". */
 void config_describe(const struct config *c, enum config_id id, struct buf *out);
 

@@ -28,12 +28,6 @@ double config_number(const struct config *c, enum config_id id)
     return c->values[id].number;
 }
 
-bool config_bool(const struct config *c, enum config_id id)
-{
-    MUST(config__rows[id].type == CONFIG_BOOL);
-    return c->values[id].on;
-}
-
 bool config_given(const struct config *c, enum config_id id)
 {
     return c->values[id].from != CONFIG_DEFAULT;
@@ -42,11 +36,6 @@ bool config_given(const struct config *c, enum config_id id)
 enum config_from config_from(const struct config *c, enum config_id id)
 {
     return c->values[id].from;
-}
-
-const char *config_env_name(enum config_id id)
-{
-    return config__rows[id].env;
 }
 
 void config_describe(const struct config *c, enum config_id id, struct buf *out)

@@ -4,7 +4,6 @@
 #include "base/must.h"
 #include "base/strs.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,18 +151,6 @@ int yaml_need_list(const struct yaml_node *map, const char *key, const struct ya
     if (n->kind != YAML_LIST)
         return yaml_err(n, e, "'%s' must be a list ('- ...' lines, or [a, b])", key);
     *ret = n;
-    return 0;
-}
-
-int yaml_as_int(const struct yaml_node *n, int64_t min, int64_t max, int64_t *ret,
-                struct err *e)
-{
-    int64_t v;
-
-    if (n->kind != YAML_SCALAR || !str_to_int(n->text, &v) || v < min || v > max)
-        return yaml_err(n, e, "'%.40s' must be a whole number from %" PRId64 " to %" PRId64,
-                        n->text ? n->text : "a list", min, max);
-    *ret = v;
     return 0;
 }
 

@@ -45,7 +45,5 @@ int yaml_need_text(const struct yaml_node *map, const char *key, const char **re
                    struct err *e) MUST_USE;
 int yaml_need_list(const struct yaml_node *map, const char *key, const struct yaml_node **ret,
                    struct err *e) MUST_USE;
-int yaml_as_int(const struct yaml_node *n, int64_t min, int64_t max, int64_t *ret,
-                struct err *e) MUST_USE;
 /* "13", "13.5" or "13.50" (at most 99999.99) as cents. */
 int yaml_as_cents(const struct yaml_node *n, int64_t *ret, struct err *e) MUST_USE;

@@ -268,45 +268,8 @@ static void test_evenings(void)
     CHECK(paid > EVENINGS / 2); /* the evenings are worth something */
 }
 
-/* A turn is stopped after some random steps: all is as it was. */
-static void test_stopped_turns(void)
-{
-    int before = tap_failures;
-
-    state = 4711;
-    for (int evening = 0; evening < EVENINGS && tap_failures == before; evening++) {
-        struct model m = {0};
-        fixture_init(&f, 0);
-        for (int turn = 0; turn < 20 && tap_failures == before; turn++) {
-            struct budget b;
-            struct region scratch;
-            struct buf was = BUF_INIT, is = BUF_INIT;
-            budget_init(&b, 0, NULL);
-            region_init(&scratch, &b, 0);
-            struct model old = m;
-            struct bar_tab *copy = bar_tab_copy(&f.tab, &scratch);
-            bar_tab_encode(&f.tab, &was);
-            for (int i = rnd(12); i > 0; i--)
-                step(&m);
-            if (rnd(2)) {
-                bar_tab_restore(&f.tab, copy);
-                m = old;
-                bar_tab_encode(&f.tab, &is);
-                CHECK_INT(is.len, was.len);
-                CHECK(was.len == 0 || memcmp(is.data, was.data, was.len) == 0);
-            }
-            compare(&m);
-            buf_release(&was);
-            buf_release(&is);
-            region_release(&scratch);
-        }
-        fixture_release(&f);
-    }
-}
-
 static const struct tap_case cases[] = {
     {"12,000 random steps agree with the model", test_evenings},
-    {"a stopped turn leaves nothing", test_stopped_turns},
 };
 
 TAP_MAIN(cases)

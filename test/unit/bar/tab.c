@@ -283,41 +283,6 @@ static void test_names(void)
     CHECK_STR(bar_outcome_code(BAR_OUTCOME__COUNT), "UNKNOWN");
 }
 
-static void test_copy_restore(void)
-{
-    struct fixture f;
-    struct budget b;
-    struct region scratch;
-    struct bar_tab *copy, *empty;
-
-    fixture_init(&f, 0);
-    budget_init(&b, 0, NULL);
-    region_init(&scratch, &b, 0);
-    empty = bar_tab_copy(&f.tab, &scratch);
-    add(&f, "gin", "neat", 2);
-    add(&f, "ipa", NULL, 1);
-    copy = bar_tab_copy(&f.tab, &scratch);
-    for (int i = 0; i < 20; i++) {
-        char mods[16];
-        snprintf(mods, sizeof(mods), "m%d", i);
-        add(&f, "water", mods, 1);
-    }
-    bar_tip_percent(&f.tab, 1000);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
-    bar_tab_restore(&f.tab, copy);
-    CHECK_INT(f.tab.line_count, 2);
-    CHECK_STR(f.tab.lines[0].modifiers, "neat");
-    CHECK_INT(f.tab.paid_cents, 0);
-    CHECK_STR(f.tab.tx, "");
-    CHECK_INT(f.tab.tip_kind, BAR_TIP_NONE);
-    CHECK(f.tab.line_cap >= 22);
-    bar_tab_restore(&f.tab, empty);
-    CHECK_INT(f.tab.line_count, 0);
-    CHECK_INT(add(&f, "gin", NULL, 1), BAR_OK);
-    region_release(&scratch);
-    fixture_release(&f);
-}
-
 /* For every size of budget: what is refused changes nothing, what is taken is right. */
 static void test_no_memory(void)
 {
@@ -338,8 +303,6 @@ static void test_no_memory(void)
             CHECK_INT(bar_tab_cents(&f.tab), lines * 100);
         }
         CHECK(f.budget.used <= limit);
-        struct bar_tab *copy = bar_tab_copy(&f.tab, &f.region);
-        CHECK(!copy || copy->line_count == lines);
         fixture_release(&f);
     }
     CHECK(refused);
@@ -359,7 +322,6 @@ static const struct tap_case cases[] = {
     {"99.99 is refused and nothing is taken", test_refused_payment},
     {"phases", test_phases},
     {"names of values", test_names},
-    {"a copy restores exactly", test_copy_restore},
     {"too little memory is an answer", test_no_memory},
 };
 

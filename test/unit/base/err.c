@@ -17,18 +17,6 @@ static void set(void)
     CHECK_INT(err_set(NULL, ERR_IO, 0, "nobody asks"), -1);
 }
 
-static void wrap(void)
-{
-    struct err e;
-
-    err_set(&e, ERR_STORE, EACCES, "open");
-    CHECK_INT(err_wrap(&e, "session %d", 7), -1);
-    CHECK_STR(e.msg, "session 7: open: Permission denied");
-    CHECK_INT(e.code, ERR_STORE);
-    CHECK_INT(e.sys, EACCES);
-    CHECK_INT(err_wrap(NULL, "nobody asks"), -1);
-}
-
 static void own_text_as_argument(void)
 {
     struct err e;
@@ -46,8 +34,6 @@ static void long_text_is_cut(void)
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     err_set(&e, ERR_IO, ENOENT, "%s", text);
-    CHECK_INT(strlen(e.msg), sizeof(e.msg) - 1);
-    err_wrap(&e, "%s", text);
     CHECK_INT(strlen(e.msg), sizeof(e.msg) - 1);
 }
 
@@ -73,7 +59,6 @@ static void table(void)
 
 static const struct tap_case cases[] = {
     {"set", set},
-    {"wrap keeps code and errno", wrap},
     {"its own text may be an argument", own_text_as_argument},
     {"long text is cut, not overrun", long_text_is_cut},
     {"codes are unique, retries are for what passes", table},

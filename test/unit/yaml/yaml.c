@@ -171,23 +171,6 @@ static void test_needs(void)
     yaml_close(&y);
 }
 
-static void test_int(void)
-{
-    int64_t v = 0;
-    struct err e;
-    struct yaml *y = parse("[5, 11, x, [1], 2.5]", &e);
-    const struct yaml_node *root = yaml_root(y);
-
-    CHECK_INT(yaml_as_int(yaml_at(root, 0), 1, 10, &v, &e), 0);
-    CHECK_INT(v, 5);
-    CHECK_INT(yaml_as_int(yaml_at(root, 1), 1, 10, &v, &e), -1);
-    CHECK_STR(e.msg, "f.yaml:1: '11' must be a whole number from 1 to 10");
-    for (size_t i = 2; i < 5; i++)
-        CHECK_INT(yaml_as_int(yaml_at(root, i), 1, 10, &v, &e), -1);
-    CHECK_INT(v, 5);
-    yaml_close(&y);
-}
-
 static void test_cents(void)
 {
     static const struct {
@@ -223,7 +206,6 @@ static const struct tap_case cases[] = {
     {"a file is loaded; a missing one and a folder are told", test_load},
     {"an unknown key names the nearest", test_only_keys},
     {"needed members complain with file and line", test_needs},
-    {"whole numbers have bounds", test_int},
     {"amounts are read exactly", test_cents},
 };
 

@@ -1,5 +1,5 @@
 /*
- * The events of a reply (facts of the predecessor's wire, section 1.7: data: lines with
+ * The events of a reply (on the wire as the predecessor had them: data: lines with
  * Python's separators and ASCII escapes), each with an id that says where in the reply its
  * reader is: <turn>-<bytes of text>-<sentences>, and -end behind it for `complete`. So a reader
  * that comes back with Last-Event-ID gets exactly what it lacks, however the text was cut the

@@ -2,13 +2,14 @@
 #include "agent/agent_int.h"
 
 #include "base/alloc.h"
+#include "base/strs.h"
 #include "yaml/yaml.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define DOCUMENT_MAX (1 << 20)
 
@@ -45,13 +46,45 @@ out:
     return rc;
 }
 
+static int check_text(const char *file, const char *text, size_t len, struct err *e)
+{
+    size_t good = utf8_valid_prefix(text, len);
+    unsigned line = 1;
+
+    if (len == 0 || len > DOCUMENT_MAX)
+        return err_set(e, ERR_AGENT, 0, "%s:1: a document has 1 to %d bytes", file,
+                       DOCUMENT_MAX);
+    if (good == len)
+        return 0;
+    for (size_t i = 0; i < good; i++)
+        line += text[i] == '\n';
+    return err_set(e, ERR_AGENT, 0, "%s:%u: not UTF-8 text", file, line);
+}
+
+static int check_document(const char *file, struct err *e)
+{
+    FILE *f = fopen(file, "re");
+    int rc;
+
+    if (!f)
+        return err_set(e, ERR_AGENT, errno, "open '%s'", file);
+    char *text = xalloc(DOCUMENT_MAX + 1);
+    size_t len = fread(text, 1, DOCUMENT_MAX + 1, f);
+    if (ferror(f))
+        rc = err_set(e, ERR_AGENT, errno, "read '%s'", file);
+    else
+        rc = check_text(file, text, len, e);
+    free(text);
+    fclose(f);
+    return rc;
+}
+
 /* knowledge/ *.md: counted and checked here; searched by what comes later. */
 static int read_knowledge(struct agent *a, const char *folder, struct err *e)
 {
     char *path = xprintf("%s/knowledge", folder);
     DIR *dir = opendir(path);
     struct dirent *entry;
-    struct stat st;
     int rc = 0;
 
     if (!dir && errno != ENOENT)
@@ -61,11 +94,7 @@ static int read_knowledge(struct agent *a, const char *folder, struct err *e)
         if (n < 4 || strcmp(entry->d_name + n - 3, ".md") != 0)
             continue;
         char *file = xprintf("%s/%s", path, entry->d_name);
-        if (stat(file, &st) < 0)
-            rc = err_set(e, ERR_AGENT, errno, "%s", file);
-        else if (st.st_size == 0 || st.st_size > DOCUMENT_MAX)
-            rc = err_set(e, ERR_AGENT, 0, "%s:1: a document has 1 to %d bytes, this has %lld",
-                         file, DOCUMENT_MAX, (long long)st.st_size);
+        rc = check_document(file, e);
         a->documents++;
         free(file);
     }

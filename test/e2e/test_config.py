@@ -161,8 +161,18 @@ def test_an_installed_program_finds_its_agent(tmp_path):
         p.communicate()
 
 
+@pytest.mark.parametrize("text, mentions", [
+    (b"", "1: a document has 1 to 1048576 bytes"), (b"x" * 1048577, "1: a document has 1 to"),
+    (b"Ice\nmelts \xff\n", "2: not UTF-8 text")])
+def test_a_document_that_cannot_be_used(tmp_path, text, mentions):
+    shutil.copytree(ROOT / "agents" / "maya", tmp_path / "agent")
+    (tmp_path / "agent" / "knowledge" / "ice.md").write_bytes(text)
+    p = maya(tmp_path, "serve", "--port", "0", "--agent", str(tmp_path / "agent"))
+    assert p.returncode == 1
+    assert "knowledge/ice.md:" + mentions in p.stderr
+
+
 def test_an_agent_folder_with_a_mistake(tmp_path):
-    import shutil
     shutil.copytree(ROOT / "agents" / "maya", tmp_path / "agent")
     menu = tmp_path / "agent" / "menu.yaml"
     menu.write_text(menu.read_text() + "\nnonsense: [\n")

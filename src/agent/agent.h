@@ -127,11 +127,13 @@ typedef int agent_apply_fn(void *ctx, struct session *s, struct err *e);
 typedef void agent_changed_fn(void *ctx, struct session *s, const struct err *e);
 
 /*
+ * `renew`: a session that cannot be read begins anew, instead of failing.
  * `apply` fails: nothing is changed and `done` gets its error. *ret is NULL when it ended
  * inside. The owner may go away with agent_change_abandon(): nobody is told any more, and what
  * was not yet applied never is.
  */
 struct agent_change;
-void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn *apply,
-                        agent_changed_fn *done, void *ctx, struct agent_change **ret);
+void agent_change_start(struct agent *a, const char *session_id, bool renew,
+                        agent_apply_fn *apply, agent_changed_fn *done, void *ctx,
+                        struct agent_change **ret);
 void agent_change_abandon(struct agent_change *c);

@@ -58,8 +58,9 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         finish(c, &e, true);
 }
 
-void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn *apply,
-                        agent_changed_fn *done, void *ctx, struct agent_change **ret)
+void agent_change_start(struct agent *a, const char *session_id, bool renew,
+                        agent_apply_fn *apply, agent_changed_fn *done, void *ctx,
+                        struct agent_change **ret)
 {
     struct agent_change *c = calloc(1, sizeof(*c));
     struct err e;
@@ -73,7 +74,8 @@ void agent_change_start(struct agent *a, const char *session_id, agent_apply_fn 
     *c = (struct agent_change){
         .agent = a, .apply = apply, .done = done, .ctx = ctx, .starting = true};
     c->wait.ready = on_ready;
-    session_open(a->sessions, session_id, SESSION_CREATE, agent__now_s(a), &c->wait);
+    session_open(a->sessions, session_id, renew ? SESSION_RENEW : SESSION_CREATE,
+                 agent__now_s(a), &c->wait);
     c->starting = false;
     if (c->ended)
         free(c);

@@ -14,6 +14,7 @@ struct change {
     agent_apply_fn *apply;
     json_t *body; /* NULL: none wanted */
     bool inside, over;
+    bool renew;                     /* begin anew what cannot be read */
     int64_t tip_percent, tip_cents; /* -1: not given */
     json_t *(*show)(const struct session *s);
     char id[SESSION_ID_MAX + 1];
@@ -79,7 +80,7 @@ static void run(struct api *a, struct change *c)
     http_req_set_ctx(c->req, c);
     http_req_on_gone(c->req, on_gone);
     c->inside = true;
-    agent_change_start(a->cfg.agent, c->id, c->apply, on_changed, c, &running);
+    agent_change_start(a->cfg.agent, c->id, c->renew, c->apply, on_changed, c, &running);
     c->inside = false;
     if (c->over)
         free(c);
@@ -165,8 +166,10 @@ void api__reset(struct api *a, struct http_req *req)
 {
     struct change *c = begin(req, apply_reset, show_reset);
 
-    if (c)
-        run(a, c);
+    if (!c)
+        return;
+    c->renew = true;
+    run(a, c);
 }
 
 /* Tip. */

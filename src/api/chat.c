@@ -217,10 +217,6 @@ static void resume(struct chat *c, const struct session *s, const struct session
 {
     struct buf order = BUF_INIT, summary = BUF_INIT;
 
-    if (c->resume.complete) { /* nothing is missing; 204 tells an EventSource to stop */
-        http_answer(c->req, 204, NULL, NULL, 0);
-        return;
-    }
     api__tab_texts(s, &order, &summary);
     api__events_begin(&c->events, c->req, c->id, c->resume.turn);
     api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
@@ -407,8 +403,12 @@ void api__stream(struct api *a, struct http_req *req)
         return;
     }
     listen_on(c);
-    if (last.data && api__place_parse(last, &c->resume))
-        look_first(c);
-    else
+    if (!last.data || !api__place_parse(last, &c->resume)) {
         start_turn(c);
+    } else if (c->resume.complete) { /* nothing is missing; 204 tells an EventSource to stop */
+        http_answer(req, 204, NULL, NULL, 0);
+        end(c);
+    } else {
+        look_first(c);
+    }
 }

@@ -203,6 +203,7 @@ void api__event_error(struct api_events *ev, const struct err *e)
     const char *text = api__error_text(e);
 
     api__log_error(ev->req, e);
+    ev->at.complete = true; /* an EventSource that comes back by itself must not ask again */
     open_event(ev, "error");
     member(ev, "content", text, strlen(text));
     close_event(ev, text, strlen(text));

@@ -101,6 +101,30 @@ static void dismiss_lookers(struct session *s)
     tell_all(&told, NULL);
 }
 
+/*
+ * From its row, or anew. A row that cannot be read is given up only for who asked for that
+ * (SESSION_RENEW), and one of a newer format never. What begins anew over a row replaces it
+ * with its first commit.
+ */
+static int begin(struct session *s, const struct store_row *row, bool *fresh, int64_t now_s,
+                 struct err *e)
+{
+    const struct session_wait *first = LIST_ITEM(s->waiters.next, struct session_wait, link);
+
+    if (!*fresh && read_row(s, row, e) < 0) {
+        s->table->stats.unreadable += e->code == ERR_CORRUPT || e->code == ERR_NEWER;
+        if (first->mode != SESSION_RENEW || e->code == ERR_NEWER)
+            return -1;
+        session__wipe(s);
+        *fresh = true;
+    }
+    if (*fresh && make_fresh(s, now_s, e) < 0)
+        return -1;
+    if (row)
+        s->version = row->version;
+    return 0;
+}
+
 /* The session's row, or that there is none, has come: admit whoever wants it. */
 static void loaded(void *ctx, const struct store_row *row, const struct err *failed)
 {
@@ -125,14 +149,10 @@ static void loaded(void *ctx, const struct store_row *row, const struct err *fai
         refuse_all(s, SESSION_END_NOBODY, &e);
         return;
     }
-    if ((fresh ? make_fresh(s, now_s, &e) : read_row(s, row, &e)) < 0) {
-        t->stats.unreadable += e.code == ERR_CORRUPT || e.code == ERR_NEWER;
+    t->stats.expired += row && fresh;
+    if (begin(s, row, &fresh, now_s, &e) < 0) {
         refuse_all(s, SESSION_END_FAILED, &e);
         return;
-    }
-    if (row && fresh) {
-        s->version = row->version; /* its first commit replaces the expired row */
-        t->stats.expired++;
     }
     t->stats.woken += !fresh;
     t->unstored += s->version == 0;

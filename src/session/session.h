@@ -161,6 +161,7 @@ void session_table_memory(struct session_table *t, const struct memory_sample *s
 
 enum session_mode {
     SESSION_CREATE, /* make it when there is none */
+    SESSION_RENEW,  /* the same, and one that cannot be read begins anew */
     SESSION_LOOK,   /* NULL session when there is none; nothing is created */
 };
 

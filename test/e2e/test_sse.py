@@ -162,3 +162,16 @@ def test_a_stream_ends_with_the_container(nodes):
         node.stop()
         kinds = [e.json()["type"] for e in s]
     assert kinds and kinds[-1] in ("complete", "error")
+
+
+def test_an_error_is_the_end(nodes):
+    """An EventSource comes back by itself after any end; it must not ask again what failed."""
+    node = nodes({"MAYA_DEFAULT_SESSION_MEMORY_MB": "0.0625"})
+    said = "a word " * 3000
+    with node.stream(said, "failing-0000001") as s:
+        if s.status == 413:
+            return  # refused before the first event: an EventSource gives up by itself
+        last = list(s)[-1]
+    assert last.json()["type"] == "error"
+    with node.stream(said, "failing-0000001", headers={"Last-Event-ID": last.id}) as s:
+        assert s.status == 204

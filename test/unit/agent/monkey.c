@@ -279,7 +279,7 @@ static void start_change(void)
         return;
     *c = (struct alter){
         .to = &promises[pick(IDS)], .live = true, .fails = pick(4) == 0, .what = (int)pick(3)};
-    agent_change_start(maya, c->to->id, apply, on_changed, c, &change);
+    agent_change_start(maya, c->to->id, false, apply, on_changed, c, &change);
     CHECK(!change == !c->live);
     c->change = change;
 }

@@ -535,20 +535,20 @@ static void test_change(void)
     order_negroni();
     changed_calls = 0;
     say("me", "two negronis", &h);
-    agent_change_start(maya, "me", apply_tip, on_changed, &fail, &c);
+    agent_change_start(maya, "me", false, apply_tip, on_changed, &fail, &c);
     fake_reap();
     fake_reap();
     CHECK(changed_calls == 1 && changed_code == ERR_NONE);
     fail = 1;
-    agent_change_start(maya, "me", apply_tip, on_changed, &fail, &c);
+    agent_change_start(maya, "me", false, apply_tip, on_changed, &fail, &c);
     CHECK(changed_calls == 2 && changed_code == ERR_TIP && !c);
     fail = 0;
     say("me", "more", &h);
-    agent_change_start(maya, "me", apply_tip, on_changed, &fail, &c);
+    agent_change_start(maya, "me", false, apply_tip, on_changed, &fail, &c);
     agent_change_abandon(c); /* still in the queue: never applied */
     fake_reap();
     CHECK(changed_calls == 2 && h.done == 1);
-    agent_change_start(maya, "me", apply_tip, on_changed, &fail, &c);
+    agent_change_start(maya, "me", false, apply_tip, on_changed, &fail, &c);
     agent_change_abandon(c); /* on its way to the disk: nobody is told */
     fake_reap();
     CHECK_INT(changed_calls, 2);
@@ -602,7 +602,7 @@ static void test_rate_outlives_an_undo(void)
         say("me", "hello", &h);
         CHECK_INT(h.code, ERR_RATE_LIMITED);
         changed_calls = 0;
-        agent_change_start(maya, "me", apply_reset, on_changed, NULL, &c);
+        agent_change_start(maya, "me", false, apply_reset, on_changed, NULL, &c);
         fake_reap();
         CHECK_INT(changed_calls, 1);
         say("me", "hello", &h);

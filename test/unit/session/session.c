@@ -538,6 +538,11 @@ static void test_broken_row_costs_one_session(void)
     session_stats(t, &st);
     CHECK_INT(st.unreadable, 1);
     CHECK_INT(st.resident, 1);
+    ask(t, "bad", SESSION_RENEW, &w); /* only who wants to start over gives it up */
+    CHECK(w.s && w.s->turns == 0);
+    CHECK_INT(turn(w.s, "once", "more"), ERR_NONE);
+    CHECK_INT(fake_find("bad")->version, 2);
+    session_leave(w.s);
     fake.fail_gets = ERR_STORE;
     ask(t, "other", SESSION_CREATE, &w);
     CHECK_INT(w.code, ERR_STORE);

@@ -161,6 +161,16 @@ static bool changes_follow(struct ctx *c, const struct clause *cl)
     return false;
 }
 
+/* "Just one beer": a correction when beer was what the last act added. */
+static bool just_added(struct ctx *c, const struct clause *cl)
+{
+    for (size_t i = 0; i < cl->n && (c->fresh || c->acted) && c->memo.last_act == ACT_ADD; i++)
+        for (size_t k = 0; k < c->memo.touched_count && cl->e[i].kind == EL_ITEM; k++)
+            if (c->memo.touched[k].item == cl->e[i].value + 1)
+                return true;
+    return false;
+}
+
 static bool for_somebody(const struct house *h, const struct clause *cl)
 {
     for (size_t i = 0; i + 1 < cl->n; i++)
@@ -191,7 +201,8 @@ static void negated(struct ctx *c, struct clause *cl)
     house__parse_wishes(c->h, cl->e, cl->n, &ws);
     for (size_t i = 0; i < ws.count; i++)
         if (ws.w[i].kind == WISH_ITEM && house__lines_of(c, &ws.w[i], lines, BAR_LINES_MAX) &&
-            (cl->fix || ws.w[i].the || for_somebody(c->h, cl)) && !ws.w[i].more) {
+            (cl->fix || ws.w[i].the || for_somebody(c->h, cl) || just_added(c, cl)) &&
+            !ws.w[i].more) {
             /* "no, wait: no beer", "not the beer", "no shot for her" */
             if (!ws.w[i].the && !ws.w[i].qty && for_somebody(c->h, cl))
                 cl->intent = IN_FEWER;
@@ -204,16 +215,6 @@ static void negated(struct ctx *c, struct clause *cl)
         house__say(c, OC_not_added_item, "item", c->h->items[ws.w[0].value].name, NULL);
     else
         house__say(c, OC_not_added, NULL);
-}
-
-/* "Just one beer": a correction when beer was what the last act added. */
-static bool just_added(struct ctx *c, const struct clause *cl)
-{
-    for (size_t i = 0; i < cl->n && (c->fresh || c->acted) && c->memo.last_act == ACT_ADD; i++)
-        for (size_t k = 0; k < c->memo.touched_count && cl->e[i].kind == EL_ITEM; k++)
-            if (c->memo.touched[k].item == cl->e[i].value + 1)
-                return true;
-    return false;
 }
 
 static void meant(struct ctx *c, struct clause *cl)

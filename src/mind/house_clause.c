@@ -93,6 +93,9 @@ static size_t cut(const struct house *h, const struct el *e, size_t n, struct cl
 
         if (!here && is_so(h, &e[i + 1], n - i - 1))
             here = true;
+        if (!here && e[i].kind == EL_MOD && i + 2 < n && e[i + 2].kind == EL_MOD &&
+            IS(&e[i + 1], and))
+            continue; /* "dry and dirty" */
         if (!here && is_join(h, &e[i + 1]) && !joins_people(h, e, i + 1, n) && i + 2 < n)
             here = true;
         if (!here)
@@ -232,6 +235,11 @@ static enum intent bare_intent(const struct house *h, const struct clause *cl, e
 {
     bool same = prev && !cl->first;
 
+    /* "What's the difference between dry and wet?" */
+    if (s == SHAPE_MODS && same && cl->question &&
+        (prev->intent == IN_INGREDIENTS || prev->intent == IN_OPINION ||
+         prev->intent == IN_CHOOSE || prev->intent == IN_PRICE))
+        return prev->intent;
     if (s == SHAPE_MODS)
         return IN_MODIFY;
     if (s == SHAPE_COUNT && says(h, cl, h->known->for_)) /* "..., and one for my wife" */
@@ -348,10 +356,16 @@ static bool names_liquor(const struct house *h, const struct clause *prev,
 
     for (size_t i = 0; i < prev->n; i++) {
         counted |= prev->e[i].kind == EL_NUM;
-        if (prev->e[i].kind == EL_ITEM)
+        if (prev->e[i].kind == EL_ITEM && !(i > 0 && IS(&prev->e[i - 1], with)))
             drink = &prev->e[i];
     }
-    return counted && drink && cl->e[0].kind == EL_ITEM && cl->n <= 2 &&
+    if (!counted || !drink)
+        return false;
+    /* "two martinis, one with gin and one with vodka" */
+    for (size_t i = 1; i + 1 < cl->n; i++)
+        if (cl->e[i - 1].kind == EL_NUM && IS(&cl->e[i], with) && cl->e[i + 1].kind == EL_ITEM)
+            return house__made_with(h, drink->value, cl->e[i + 1].value);
+    return cl->e[0].kind == EL_ITEM && cl->n <= 2 &&
            house__made_with(h, drink->value, cl->e[0].value);
 }
 

@@ -9,7 +9,7 @@
  *   house_shape.c    what a clause without a verb is made of
  *   house_parse.c    the drinks, quantities and modifiers that a clause names
  *   house_act.c      what a clause does: house_order.c, house_remove.c, house_change.c,
- *                    house_replace.c, house_correct.c, house_money.c, house_ask.c,
+ *                    house_replace.c, house_correct.c, house_round.c, house_money.c, house_ask.c,
  * house_recommend.c house_tools.c    the only way to change anything house_say.c      the
  * reply, from what the tools answered
  */
@@ -423,7 +423,8 @@ void house__act_undo(struct ctx *c, struct clause *cl);
 void house__act_money(struct ctx *c, struct clause *cl);
 void house__act_ask(struct ctx *c, struct clause *cl);
 bool house__other_business(struct ctx *c, const struct clause *cl); /* beside this one */
-bool house__alone(struct ctx *c, const struct clause *cl); /* nothing else was said */
+bool house__alone(struct ctx *c, const struct clause *cl);          /* nothing else was said */
+bool house__names_drink(const struct clause *cl);
 void house__done_ordering(struct ctx *c);
 bool house__act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
 bool house__order_wish(struct ctx *c, const struct wish *w, int qty);
@@ -449,7 +450,10 @@ bool house__is_spirit(const struct house *h, int item);
 bool house__made_with(const struct house *h, int cocktail, int spirit);
 /* house_correct.c: false when the clause is no such correction */
 bool house__act_correct(struct ctx *c, struct clause *cl);
-/* house_order.c: what "another round" means */
+/* house_order.c: add one drink and tell it; `in_round`: "another round" means it too */
+bool house__add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
+                bool in_round);
+/* house_round.c: what "another round" means */
 void house__remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty);
 void house__forget_round(struct ctx *c, int item, int qty);
 /* house_recommend.c */

@@ -220,6 +220,8 @@ static void tip(struct ctx *c, struct clause *cl)
         percent_tip(c, a->value);
     else if (a->kind == EL_MONEY)
         amount_tip(c, a->value + (more ? bar_tip_cents(c->tab) : 0));
+    else if (c->tab->tip_kind == BAR_TIP_AMOUNT && c->memo.last_act == ACT_TIP && c->fresh)
+        amount_tip(c, (int64_t)a->value * 100); /* "ten bucks" ... "make it fifteen" */
     else if (a->value == 10 || a->value == 12 || a->value == 15 || a->value == 18 ||
              a->value == 20 || a->value == 22 || a->value == 25)
         percent_tip(c, (int64_t)a->value * 100); /* "tip 15" is what people say for per cent */
@@ -286,7 +288,7 @@ static void tip_ask(struct ctx *c, struct clause *cl)
     }
 }
 
-static bool names_drink(const struct clause *cl)
+bool house__names_drink(const struct clause *cl)
 {
     for (size_t i = 0; i < cl->n; i++)
         if (cl->e[i].kind == EL_ITEM || cl->e[i].kind == EL_CAT)
@@ -309,7 +311,7 @@ static void split(struct ctx *c, struct clause *cl)
     if (a && a->kind == EL_NUM && a->value > 1 && a->value < 1000)
         n = a->value;
     read_money(c, &m);
-    if (names_drink(cl)) { /* "can they pay for the Negronis?" */
+    if (house__names_drink(cl)) { /* "can they pay for the Negronis?" */
         house__say(c, OC_pay_part, "total", m.total, NULL);
         return;
     }

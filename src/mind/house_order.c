@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define ROUND_MODS 4
-
 static const struct bar_item *nearest_other(const struct house *h, const char *like,
                                             const struct bar_item *not_this)
 {
@@ -81,48 +79,8 @@ void house__show_item(struct ctx *c, int item)
         m->shown[m->shown_count++] = (uint8_t)item;
 }
 
-void house__remember_round(struct ctx *c, int item, const uint8_t *mods, size_t n, int qty)
-{
-    struct memo *m = &c->memo;
-    struct touch t = {.item = (uint8_t)(item + 1), .qty = (uint8_t)(qty > 255 ? 255 : qty)};
-
-    t.mod_count = (uint8_t)(n < ROUND_MODS ? n : ROUND_MODS);
-    memcpy(t.mods, mods, t.mod_count);
-    for (size_t i = 0; i < m->round_count; i++)
-        if (m->round[i].item == t.item &&
-            memcmp(m->round[i].mods, t.mods, sizeof(t.mods)) == 0) {
-            m->round[i].qty =
-                (uint8_t)(m->round[i].qty + qty > 255 ? 255 : m->round[i].qty + qty);
-            return;
-        }
-    if (m->round_count == MEMO_ROUND) {
-        memmove(m->round, m->round + 1, sizeof(t) * (MEMO_ROUND - 1));
-        m->round_count--;
-    }
-    m->round[m->round_count++] = t;
-}
-
-void house__forget_round(struct ctx *c, int item, int qty)
-{
-    struct memo *m = &c->memo;
-
-    for (size_t i = m->round_count; i-- > 0 && qty > 0;) {
-        int n = m->round[i].qty < qty ? m->round[i].qty : qty;
-
-        if (m->round[i].item != item + 1)
-            continue;
-        m->round[i].qty = (uint8_t)(m->round[i].qty - n);
-        qty -= n;
-        if (m->round[i].qty == 0) {
-            memmove(m->round + i, m->round + i + 1,
-                    (m->round_count - i - 1u) * sizeof(m->round[0]));
-            m->round_count--;
-        }
-    }
-}
-
 /* Add one drink and tell it. */
-static bool add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
+bool house__add(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty,
                 bool in_round)
 {
     struct wish all = {.mod_count = 0};
@@ -206,7 +164,7 @@ bool house__order_wish(struct ctx *c, const struct wish *w, int qty)
         c->did = true;
         return true;
     }
-    return add(c, w->value, w->mods, w->mod_count, qty, true);
+    return house__add(c, w->value, w->mods, w->mod_count, qty, true);
 }
 
 /* How many: as said, or one each when people were counted and no number was given. */
@@ -266,10 +224,12 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
 
     if (w->ref == REF_ONE && w->weak && cl + 1 < c->clauses + c->clause_count)
         return true; /* "I'll have a ... hmm ... a martini" */
-    for (const struct clause *k = c->clauses; k < cl && m->shown_count == 0; k++)
-        for (size_t i = 0; i < k->n && m->shown_count == 0; i++)
-            if (k->e[i].kind == EL_ITEM) /* "is the IPA good? I'll take one" */
+    for (const struct clause *k = c->clauses; k < cl && !c->acted; k++)
+        for (size_t i = 0; i < k->n; i++)
+            if (k->e[i].kind == EL_ITEM) { /* "is the IPA good? I'll take one" */
+                m->shown_count = 0;
                 house__show_item(c, k->e[i].value);
+            }
     if (m->shown_count && !c->acted) {
         size_t first = 0, last = m->shown_count;
 
@@ -284,7 +244,7 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
             last = 1;
         }
         for (size_t i = first; i < last; i++)
-            if (!add(c, m->shown[i], w->mods, w->mod_count, qty, true))
+            if (!house__add(c, m->shown[i], w->mods, w->mod_count, qty, true))
                 return false;
         m->shown_count = 0;
         return true;
@@ -309,8 +269,35 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
 
         n = house__mods_merge(c->h, house__line_item(c->h, &c->tab->lines[line]), mods, n,
                               &copy);
-        return add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
+        return house__add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, qty, true);
     }
+}
+
+/*
+ * "The rum, put some ice in it": named to be spoken of. "And one of the vodkas": goes on with
+ * what was taken off before.
+ */
+static bool speaks_of_line(struct ctx *c, struct clause *cl, const struct wishes *ws)
+{
+    const struct clause *next = cl + 1;
+    const struct wish *w = &ws->w[0];
+    int lines[BAR_LINES_MAX];
+    size_t n;
+
+    if (ws->count != 1 || w->kind != WISH_ITEM || w->more || !(w->the || w->part))
+        return false;
+    n = house__lines_of(c, w, lines, BAR_LINES_MAX);
+    if (n == 0)
+        return false;
+    if (c->fresh && !c->acted && c->memo.last_act == ACT_REMOVE) {
+        house__act_remove(c, cl);
+        return true;
+    }
+    if (next == c->clauses + c->clause_count || w->part || cl->n > 3 ||
+        (next->intent != IN_MODIFY && next->intent != IN_MAKE))
+        return false;
+    house__touch_line(c, lines[n - 1], 0);
+    return true;
 }
 
 void house__act_order(struct ctx *c, struct clause *cl)
@@ -328,6 +315,8 @@ void house__act_order(struct ctx *c, struct clause *cl)
         house__say(c, OC_too_many, NULL);
         c->did = true;
     }
+    if (speaks_of_line(c, cl, &ws))
+        return;
     for (size_t i = 0; i < ws.count && !c->refused; i++)
         any |= ws.w[i].kind != WISH_REF;
     for (size_t i = 0; i < ws.count && !c->refused; i++) {
@@ -383,7 +372,7 @@ void house__act_more(struct ctx *c, struct clause *cl)
         struct touch t = c->memo.round[c->memo.round_count - 1];
 
         c->memo.round_count = 0;
-        add(c, t.item - 1, t.mods, t.mod_count, w.qty, true);
+        house__add(c, t.item - 1, t.mods, t.mod_count, w.qty, true);
         return;
     }
     if (line < 0) {
@@ -392,48 +381,5 @@ void house__act_more(struct ctx *c, struct clause *cl)
         return;
     }
     n = house__line_mods(c->h, &c->tab->lines[line], mods);
-    add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, w.qty, true);
-}
-
-/* The same again: what was added last; or a round: everything that was ordered. */
-void house__act_again(struct ctx *c, struct clause *cl)
-{
-    struct touch list[MEMO_ROUND];
-    size_t n = 0;
-    struct wishes ws;
-
-    house__parse_wishes(c->h, cl->e, cl->n, &ws);
-    for (size_t i = 0; i < ws.count; i++)
-        if (ws.w[i].kind != WISH_REF) { /* "another round of IPAs" */
-            if (ws.w[i].qty <= 1) {
-                int lines[4];
-
-                ws.w[i].qty = 0;
-                if (c->group)
-                    ws.w[i].qty = c->group;
-                else if (house__lines_of(c, &ws.w[i], lines, 4))
-                    ws.w[i].qty = c->tab->lines[lines[0]].quantity;
-                else
-                    ws.w[i].qty = 1;
-            }
-            house__order_wish(c, &ws.w[i], ws.w[i].qty);
-            c->did = true;
-            return;
-        }
-    c->did = true;
-    if (cl->intent == IN_AGAIN && c->memo.touched_count && c->memo.last_act == ACT_ADD) {
-        n = c->memo.touched_count;
-        memcpy(list, c->memo.touched, n * sizeof(list[0]));
-    } else {
-        n = c->memo.round_count;
-        memcpy(list, c->memo.round, n * sizeof(list[0]));
-    }
-    if (n == 0) {
-        house__say(c, OC_no_round_yet, NULL);
-        c->asked = true;
-        return;
-    }
-    for (size_t i = 0; i < n && !c->refused; i++)
-        add(c, list[i].item - 1, list[i].mods, list[i].mod_count, list[i].qty ? list[i].qty : 1,
-            false);
+    house__add(c, house__line_item(c->h, &c->tab->lines[line]), mods, n, w.qty, true);
 }

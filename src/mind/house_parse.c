@@ -114,6 +114,11 @@ static bool take_liquor(struct parser *p, const struct el *e, size_t i, size_t n
         add_mod(p->pre.mods, &p->pre.mod_count, 128 + e[i].value);
         return true;
     }
+    if (i > 0 && w && p->have_pre && p->pre.qty && IS(&e[i - 1], with) &&
+        w->kind == WISH_ITEM && house__made_with(h, w->value, e[i].value)) {
+        add_mod(p->pre.mods, &p->pre.mod_count, 128 + e[i].value);
+        return true; /* "one with gin" */
+    }
     if (i > 0 && w && !p->have_pre &&
         ((w->kind == WISH_ITEM && is_mixed(h, w->value)) ||
          (w->kind == WISH_REF && w->ref == REF_IT)) &&

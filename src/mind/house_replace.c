@@ -67,7 +67,7 @@ void house__replace_line(struct ctx *c, int line, const struct wish *to)
 /* Where the wishes split into what goes and what comes: "X for Y", "Y instead of X". */
 static bool split_at(const struct house *h, const struct clause *cl, size_t *ret, bool *turned)
 {
-    bool verb = false;
+    bool verb = false, preferred = false;
 
     *turned = false;
     for (size_t i = 0; i < cl->n; i++) {
@@ -91,6 +91,12 @@ static bool split_at(const struct house *h, const struct clause *cl, size_t *ret
             *turned = true;
             return true;
         }
+        if (verb && preferred && IS(e, to)) { /* "she'd prefer a Manhattan to the brandy" */
+            *ret = i;
+            *turned = true;
+            return true;
+        }
+        preferred |= IS(e, rather) || (e->len >= 6 && memcmp(e->text, "prefer", 6) == 0);
         verb |= e->kind == EL_ITEM || e->kind == EL_OFF || e->kind == EL_CAT || IS(e, it) ||
                 IS(e, that) || IS(e, one) || IS(e, them) || IS(e, those);
         if (verb && (IS(e, for_) || IS(e, to) || IS(e, with) || IS(e, into) || IS(e, by))) {
@@ -284,6 +290,12 @@ void house__act_replace(struct ctx *c, struct clause *cl)
     house__parse_wishes(c->h, cl->e + at + 1, cl->n - at - 1, &b);
     if (!turned && b.count && b.w[0].kind == WISH_REF) { /* "change the waters to two" */
         house__act_quantity(c, cl);
+        return;
+    }
+    if (turned && a.count == 1 && a.w[0].kind == WISH_REF && a.w[0].mod_count &&
+        !house__names_drink(cl) &&
+        house__line_last(c) >= 0) { /* "up instead of on the rocks" */
+        house__change_mods(c, house__line_last(c), &a.w[0]);
         return;
     }
     if (turned && a.count == 0 && b.count == 2) { /* "instead of the beer a gin" */

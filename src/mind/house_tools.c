@@ -340,6 +340,14 @@ static size_t lines_of_ref(struct ctx *c, const struct wish *w, int *ret, size_t
     size_t n = 0;
     int line;
 
+    if (w->ref == REF_IT && c->mention_count && !c->acted) {
+        /* "the iced tea was for me, could you make it with lemon?" */
+        for (line = c->tab->line_count - 1; line >= 0; line--)
+            if (house__line_item(c->h, &c->tab->lines[line]) == c->mention[0]) {
+                ret[0] = line;
+                return 1;
+            }
+    }
     if (w->ref == REF_ALL || (w->ref == REF_IT && w->plural)) {
         for (size_t i = 0; i < c->memo.touched_count && n < cap; i++) {
             line = house__line_of_touch(c, &c->memo.touched[i]);

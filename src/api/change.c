@@ -73,6 +73,21 @@ static struct change *begin(struct http_req *req, agent_apply_fn *apply,
     return NULL;
 }
 
+/* The same, with what the request's body says. */
+static struct change *begin_body(struct http_req *req, agent_apply_fn *apply,
+                                 json_t *(*show)(const struct session *s))
+{
+    struct change *c = begin(req, apply, show);
+
+    if (!c)
+        return NULL;
+    c->body = api__body_object(req);
+    if (c->body)
+        return c;
+    free(c);
+    return NULL;
+}
+
 static void run(struct api *a, struct change *c)
 {
     struct agent_change *running;
@@ -114,15 +129,10 @@ static json_t *show_keys(const struct session *s)
 void api__keys(struct api *a, struct http_req *req)
 {
     static const char *const names[] = {"gemini_key", "cartesia_key"};
-    struct change *c = begin(req, apply_keys, show_keys);
+    struct change *c = begin_body(req, apply_keys, show_keys);
 
     if (!c)
         return;
-    c->body = api__body_object(req);
-    if (!c->body) {
-        free(c);
-        return;
-    }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const json_t *v = json_object_get(c->body, names[i]);
         if (!v || json_is_null(v) || json_is_string(v))
@@ -265,15 +275,10 @@ static bool read_tip(struct http_req *req, struct change *c)
 
 void api__tip(struct api *a, struct http_req *req)
 {
-    struct change *c = begin(req, apply_tip, api__tab_json);
+    struct change *c = begin_body(req, apply_tip, api__tab_json);
 
     if (!c)
         return;
-    c->body = api__body_object(req);
-    if (!c->body) {
-        free(c);
-        return;
-    }
     if (!read_tip(req, c)) {
         end(c);
         return;

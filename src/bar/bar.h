@@ -94,7 +94,6 @@ enum bar_phase {
     BAR_REORDER_PROMPT,
     BAR_PHASE__COUNT
 };
-const char *bar_phase_text(enum bar_phase p);
 
 struct bar_line {
     char name[BAR_NAME_MAX]; /* the menu's printed name at the time of ordering */

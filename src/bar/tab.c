@@ -42,13 +42,6 @@ const char *bar_payment_text(enum bar_payment p)
     return p < BAR_PAYMENT__COUNT ? names[p] : "unknown";
 }
 
-const char *bar_phase_text(enum bar_phase p)
-{
-    static const char *const names[BAR_PHASE__COUNT] = {"greeting", "order_taking",
-                                                        "small_talk", "reorder_prompt"};
-    return p < BAR_PHASE__COUNT ? names[p] : "unknown";
-}
-
 void bar_money(int64_t cents, char ret[24])
 {
     /* Unsigned, so that the smallest number has an opposite too. */

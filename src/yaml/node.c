@@ -20,11 +20,6 @@ enum yaml_kind yaml_kind(const struct yaml_node *n)
     return n->kind;
 }
 
-int yaml_line(const struct yaml_node *n)
-{
-    return n->line;
-}
-
 size_t yaml_count(const struct yaml_node *n)
 {
     return n->count;
@@ -34,18 +29,6 @@ const struct yaml_node *yaml_at(const struct yaml_node *n, size_t i)
 {
     MUST(i < n->count);
     return n->members[i].value;
-}
-
-const char *yaml_key(const struct yaml_node *map, size_t i)
-{
-    MUST(map->kind == YAML_MAP && i < map->count);
-    return map->members[i].key;
-}
-
-int yaml_key_line(const struct yaml_node *map, size_t i)
-{
-    MUST(map->kind == YAML_MAP && i < map->count);
-    return map->members[i].key_line;
 }
 
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)

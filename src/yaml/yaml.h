@@ -25,12 +25,9 @@ void yaml_close(struct yaml **y);
 
 const struct yaml_node *yaml_root(const struct yaml *y); /* NULL for an empty file */
 enum yaml_kind yaml_kind(const struct yaml_node *n);
-int yaml_line(const struct yaml_node *n);     /* from 1 */
 size_t yaml_count(const struct yaml_node *n); /* members of a list or map */
 const struct yaml_node *yaml_at(const struct yaml_node *n,
-                                size_t i);                   /* list item or map value */
-const char *yaml_key(const struct yaml_node *map, size_t i); /* key of map member i */
-int yaml_key_line(const struct yaml_node *map, size_t i);
+                                size_t i); /* list item or map value */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* or NULL */
 const char *yaml_text(const struct yaml_node *n); /* scalar as written, NULL for list or map */
 

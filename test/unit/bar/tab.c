@@ -265,7 +265,7 @@ static void test_phases(void)
     CHECK_INT(t.last_order_turn, 3);
     for (size_t i = 1; i < ARRAY_LEN(after_order); i++) {
         bar_turn_done(&t, false);
-        CHECK_STR(bar_phase_text(t.phase), bar_phase_text(after_order[i]));
+        CHECK_INT(t.phase, after_order[i]);
     }
     bar_turn_done(&t, true);
     CHECK_INT(t.phase, BAR_SMALL_TALK);
@@ -276,8 +276,6 @@ static void test_names(void)
 {
     CHECK_STR(bar_payment_text(BAR_COMPLETED), "completed");
     CHECK_STR(bar_payment_text(BAR_PAYMENT__COUNT), "unknown");
-    CHECK_STR(bar_phase_text(BAR_GREETING), "greeting");
-    CHECK_STR(bar_phase_text(BAR_PHASE__COUNT), "unknown");
     CHECK_STR(bar_outcome_code(BAR_NOTHING_TO_PAY), "PAYMENT_FAILED");
     CHECK_STR(bar_outcome_code(BAR_OK), "OK");
     CHECK_STR(bar_outcome_code(BAR_OUTCOME__COUNT), "UNKNOWN");

@@ -362,8 +362,10 @@ static void think(struct ctx *c, const struct el *e, size_t n, bool cut)
     if (c->group > BAR_QUANTITY_MAX)
         c->group = 0;
     c->clause_count = house__clauses_find(c->h, e, n, c->clauses);
-    for (size_t i = 0; i < c->clause_count && !c->refused; i++)
+    for (size_t i = 0; i < c->clause_count && !c->refused; i++) {
         house__act_clause(c, &c->clauses[i]);
+        region_release(&c->clause_room);
+    }
     house__say_flush(c);
     if (!c->said.len && !c->refused)
         house__say(c, OC_unknown, NULL);
@@ -385,12 +387,16 @@ static void house_start(struct mind *m, struct mind_turn *turn, const struct min
     c.rng = turn->seed ^ (uint64_t)turn->turn_number * UINT64_C(0xd1342543de82ef95);
     read_memo(&c);
     c.fresh = c.memo.last_turn == (uint8_t)(turn->turn_number - 1) && turn->turn_number > 1;
-    house__say_buf(&c, &c.said);
-    house__say_buf(&c, &c.added);
+    region_init(&c.clause_room, turn->scratch->budget, 0);
+    buf_init(&c.said, &turn->scratch->mem);
+    buf_init(&c.added, &turn->scratch->mem);
     if (house__tokens_read(&c.h->lex, turn->scratch, turn->text, &tokens) < 0)
         goto refused;
     e = region_alloc(turn->scratch, (tokens.count + 1) * sizeof(*e));
-    c.clauses = region_alloc(turn->scratch, HOUSE_CLAUSES_MAX * sizeof(*c.clauses));
+    c.clauses =
+        region_alloc(turn->scratch,
+                     (tokens.count < HOUSE_CLAUSES_MAX ? tokens.count + 1 : HOUSE_CLAUSES_MAX) *
+                         sizeof(*c.clauses));
     if (!e || !c.clauses)
         goto refused;
     n = house__match_elements(c.h, &tokens, e);
@@ -399,12 +405,14 @@ static void house_start(struct mind *m, struct mind_turn *turn, const struct min
         goto refused;
     if (c.did || c.acted)
         c.memo.last_turn = (uint8_t)turn->turn_number;
+    region_release(&c.clause_room);
     write_memo(&c);
     send(&c);
     sink->done(sink->ctx);
     return;
 
 refused:
+    region_release(&c.clause_room);
     err_set(&err, ERR_SESSION_MEMORY, 0, "%s", err_sentence(ERR_SESSION_MEMORY));
     sink->fail(sink->ctx, &err);
 }

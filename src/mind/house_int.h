@@ -8,10 +8,12 @@
  *   house_clause.c   elements -> clauses, each with one intent
  *   house_shape.c    what a clause without a verb is made of
  *   house_parse.c    the drinks, quantities and modifiers that a clause names
- *   house_act.c      what a clause does: house_order.c, house_remove.c, house_change.c,
- *                    house_replace.c, house_correct.c, house_round.c, house_money.c, house_ask.c,
- * house_recommend.c house_tools.c    the only way to change anything house_say.c      the
- * reply, from what the tools answered
+ *   house_answer.c   answers to what Maya asked
+ *   house_act.c      what a clause does; in house_order.c, house_round.c, house_remove.c,
+ *                    house_change.c, house_replace.c, house_correct.c, house_money.c,
+ *                    house_ask.c and house_recommend.c
+ *   house_tools.c    the only way to change anything
+ *   house_say.c      the reply, from what the tools answered
  */
 #pragma once
 
@@ -32,6 +34,7 @@ enum {
 
 struct word {
     const char *text;
+    char first[2]; /* letters, so that most are passed over without a look at the text */
     uint8_t len;
     uint8_t flags;
     int16_t number;
@@ -365,8 +368,9 @@ struct ctx {
     bool removed;  /* something was taken off in this turn */
     bool asked;    /* the reply ends with a question already */
     uint64_t rng;
-    struct buf said;  /* the reply */
-    struct buf added; /* "two Negronis and a Water", not yet said */
+    struct region clause_room; /* what one clause needs on the way; charged like the turn */
+    struct buf said;           /* the reply */
+    struct buf added;          /* "two Negronis and a Water", not yet said */
     int added_parts;
     uint8_t mention[MEMO_SHOWN]; /* items spoken of in this message */
     size_t mention_count;
@@ -474,7 +478,7 @@ void house__say_join(struct buf *out, size_t i,
                      size_t n); /* ", " or " and " before the i-th of n */
 void house__say_lines(struct ctx *c, struct buf *out); /* the order as a sentence's part */
 void house__number_text(int n, struct buf *out);
-struct buf *house__say_buf(struct ctx *c, struct buf *b); /* in the scratch region */
+struct buf *house__say_buf(struct ctx *c, struct buf *b); /* until the clause is done */
 
 /* ---- phrases.c ---- */
 

@@ -101,7 +101,7 @@ static void say_plain(struct ctx *c, enum occasion o, ...)
 
 struct buf *house__say_buf(struct ctx *c, struct buf *b)
 {
-    buf_init(b, &c->turn->scratch->mem);
+    buf_init(b, &c->clause_room.mem);
     return b;
 }
 

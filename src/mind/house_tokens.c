@@ -260,56 +260,86 @@ static void read_number(struct reader *r, char c, bool money)
     }
 }
 
-/* Replace known slang, the longest first; what was unknown becomes what it was meant to be. */
-static void rewrite(const struct lexicon *l, struct tokens *ts, struct token *out, size_t cap)
+/* The longest known slang that begins at a token, as plain words; NULL: none. */
+static const char *plain_words(const struct lexicon *l, const struct token *t, size_t left,
+                               size_t *ret_used)
 {
-    size_t n = 0;
+    char key[80];
+    size_t len = 0;
+    const char *to = NULL;
 
-    for (size_t i = 0; i < ts->count;) {
-        struct token *t = &ts->t[i];
-        char key[80];
-        size_t len = 0, used = 0, best = 0;
-        const char *to = NULL;
+    for (size_t used = 0; used < 6 && used < left; used++) {
+        uint16_t id;
 
-        for (; used < 6 && i + used < ts->count; used++) {
-            const struct token *u = &ts->t[i + used];
-            uint16_t id;
-
-            if (len + u->len + 2u > sizeof(key) || (u->kind != EL_WORD && u->kind != EL_NUM) ||
-                (used > 0 && u[-1].after))
-                break;
-            if (used)
-                key[len++] = ' ';
-            memcpy(key + len, u->text, u->len);
-            len += u->len;
-            id = house__lex_find(l, key, len);
-            if (id && l->words[id].rewrite) {
-                to = l->words[id].rewrite;
-                best = used + 1;
-            }
+        if (len + t[used].len + 2u > sizeof(key) ||
+            (t[used].kind != EL_WORD && t[used].kind != EL_NUM) ||
+            (used > 0 && t[used - 1].after))
+            break;
+        if (used)
+            key[len++] = ' ';
+        memcpy(key + len, t[used].text, t[used].len);
+        len += t[used].len;
+        id = house__lex_find(l, key, len);
+        if (id && l->words[id].rewrite) {
+            to = l->words[id].rewrite;
+            *ret_used = used + 1;
         }
+    }
+    return to;
+}
+
+/* Slang made plain. `out` NULL: only count what it will be. */
+static size_t rewrite(const struct lexicon *l, const struct tokens *ts, struct token *out)
+{
+    size_t n = 0, used = 1;
+
+    for (size_t i = 0; i < ts->count; i += used) {
+        const struct token *t = &ts->t[i];
+        const char *to;
+
+        used = 1;
+        to = plain_words(l, t, ts->count - i, &used);
         if (!to) {
-            if (n < cap)
-                out[n++] = *t;
-            i++;
+            if (out)
+                out[n] = *t;
+            n++;
             continue;
         }
         for (const char *p = to; *p; p += strspn(p, " ")) {
             size_t w = strcspn(p, " ");
 
-            if (n < cap)
-                out[n++] = (struct token){.text = p,
-                                          .len = (uint8_t)w,
-                                          .kind = EL_WORD,
-                                          .word = house__lex_find(l, p, w)};
+            if (out)
+                out[n] = (struct token){.text = p,
+                                        .len = (uint8_t)w,
+                                        .kind = EL_WORD,
+                                        .word = house__lex_find(l, p, w)};
+            n++;
             p += w;
         }
-        if (n > 0 && ts->t[i + best - 1].after && n <= cap)
-            out[n - 1].after = ts->t[i + best - 1].after;
-        i += best;
+        if (out && n > 0 && t[used - 1].after)
+            out[n - 1].after = t[used - 1].after;
     }
-    ts->t = out;
-    ts->count = n;
+    return n;
+}
+
+/* At least as many as the text will have: a token is a run of letters or of digits, or a mark.
+ */
+static size_t count_tokens(const char *text, size_t len)
+{
+    size_t n = 1;
+    char before = ' ';
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        char kind = is_digit((char)c)                        ? '0'
+                    : is_letter((char)(c | 32)) || c >= 0x80 ? 'a'
+                                                             : ' ';
+
+        n += (kind != ' ' && kind != before) || c >= 0xc0 || c == '\'' || c == '&' ||
+             c == '+' || c == '*';
+        before = kind;
+    }
+    return n;
 }
 
 static bool digit_next(const struct reader *r)
@@ -364,19 +394,21 @@ int house__tokens_read(const struct lexicon *l, struct region *mem, struct str t
 {
     struct reader r = {.l = l, .out = ret, .p = text.data};
     size_t len = text.len < HOUSE_TEXT_MAX ? text.len : HOUSE_TEXT_MAX;
-    struct token *second;
+    struct token *plain;
+    size_t count;
 
     while (len < text.len && len > 0 && ((unsigned char)text.data[len] & 0xc0) == 0x80)
         len--;
     *ret = (struct tokens){.cut = len < text.len};
     r.end = text.data + len;
-    ret->cap = len + 4 < HOUSE_TOKENS_MAX ? len + 4 : HOUSE_TOKENS_MAX;
+    ret->cap = count_tokens(text.data, len);
+    if (ret->cap > HOUSE_TOKENS_MAX)
+        ret->cap = HOUSE_TOKENS_MAX;
     ret->room_cap = len + 8;
-    ret->t = region_alloc(mem, 2 * ret->cap * sizeof(*ret->t));
+    ret->t = region_alloc(mem, ret->cap * sizeof(*ret->t));
     ret->room = region_alloc(mem, ret->room_cap);
     if (!ret->t || !ret->room)
         return -1;
-    second = ret->t + ret->cap;
     while (r.p < r.end && !ret->cut) {
         bool spaced = r.p == text.data || r.p[-1] == ' ';
         char c = next_char(&r);
@@ -388,7 +420,13 @@ int house__tokens_read(const struct lexicon *l, struct region *mem, struct str t
         else
             read_mark(&r, c, spaced);
     }
-    rewrite(l, ret, second, ret->cap);
+    count = rewrite(l, ret, NULL);
+    plain = region_alloc(mem, (count + 1) * sizeof(*plain));
+    if (!plain)
+        return -1;
+    rewrite(l, ret, plain);
+    ret->t = plain;
+    ret->count = count;
     for (size_t i = 0; i < ret->count; i++) {
         struct token *t = &ret->t[i];
 

@@ -55,6 +55,7 @@ uint16_t house__lex_add(struct lexicon *l, const char *text, size_t len, unsigne
     w = &l->words[id];
     *w = (struct word){.len = (uint8_t)len, .flags = (uint8_t)flags, .first_alias = -1};
     w->text = xstrndup(text, len);
+    memcpy(w->first, w->text, 2);
     map_put(&l->map, w->text, len, (void *)(uintptr_t)id);
     return id;
 }
@@ -113,8 +114,8 @@ int house__lex_tolerance(size_t len)
  */
 static bool may_be(const char *a, size_t na, const struct word *w)
 {
-    if (a[0] != w->text[0] &&
-        !(na > 3 && w->len > 3 && a[0] == w->text[1] && a[1] == w->text[0]))
+    if (a[0] != w->first[0] &&
+        !(na > 3 && w->len > 3 && a[0] == w->first[1] && a[1] == w->first[0]))
         return false;
     if (w->len <= 4)
         return na == w->len || (na == 5u && w->len == 4);

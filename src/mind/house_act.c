@@ -205,8 +205,8 @@ static void negated(struct ctx *c, struct clause *cl)
             !ws.w[i].more) {
             /* "no, wait: no beer", "not the beer", "no shot for her" */
             if (!ws.w[i].the && !ws.w[i].qty && for_somebody(c->h, cl))
-                cl->intent = IN_FEWER;
-            house__act_remove(c, cl);
+                ws.w[i].qty = 1;
+            house__act_remove_wish(c, &ws.w[i]);
             return;
         }
     if (house__other_business(c, cl))

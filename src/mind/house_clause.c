@@ -166,6 +166,9 @@ static void strip_opening(const struct house *h, struct clause *cl)
             cl->n -= 2;
             continue;
         }
+        if ((IS(e, only) || IS(e, just)) && IS(next, the) && cl->n > 2 &&
+            cl->e[2].kind == EL_NUM)
+            next++; /* "just the one beer" */
         if ((IS(e, only) || IS(e, just)) && next->kind == EL_NUM && !next->weak)
             known = cl->only = true;
         for (size_t i = 0; i < ARRAY_LEN(empty) && !known; i++)

@@ -230,6 +230,11 @@ static bool order_ref(struct ctx *c, struct clause *cl, const struct wish *w)
                 m->shown_count = 0;
                 house__show_item(c, k->e[i].value);
             }
+    if (c->acted && m->last_act == ACT_ADD && w->ref == REF_ONE && w->qty && !w->weak &&
+        !w->more && !w->mod_count) {
+        house__act_quantity(c, cl); /* "Brandy then. Two." */
+        return true;
+    }
     if (m->shown_count && !c->acted) {
         size_t first = 0, last = m->shown_count;
 

@@ -373,6 +373,13 @@ void house__act_more(struct ctx *c, struct clause *cl)
     }
     c->did = true;
     line = house__line_last(c);
+    if (c->mention_count && !c->acted) { /* "she spilled her lemonade, can she have another?" */
+        struct wish named = {.kind = WISH_ITEM, .value = c->mention[0]};
+        int lines[BAR_LINES_MAX];
+
+        if (house__lines_of(c, &named, lines, BAR_LINES_MAX))
+            line = lines[0];
+    }
     if (line < 0 && c->memo.round_count) { /* after paying */
         struct touch t = c->memo.round[c->memo.round_count - 1];
 

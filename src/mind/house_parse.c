@@ -268,6 +268,9 @@ static void take_word(struct parser *p, const struct el *e, size_t i, size_t n)
         p->was_all = true;
         if (!drink_ahead(e, i, n) && !p->out->count)
             push_ref(p, REF_ALL, 0);
+    } else if (nth && p->pre.the && !p->have_pre && drink_ahead(e, i, n)) {
+        p->pre.qty = 1; /* "forget the second whiskey" */
+        p->have_pre = true;
     } else if (nth && !drink_ahead(e, i, n) && !p->out->count) {
         push_ref(p, REF_ORDINAL, nth);
     } else if ((IS(x, last) || IS(x, latest)) && !drink_ahead(e, i, n) && !p->out->count) {

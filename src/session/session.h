@@ -147,8 +147,7 @@ void session_stats(const struct session_table *t, struct session_stats *ret);
 /* A request was refused because it would have passed its session's budget. */
 void session_count_over_budget(struct session_table *t);
 
-/* 1..128 characters of [A-Za-z0-9_-.:], so that what we did not issue at least looks like an
- * id. */
+/* 1..128 characters of [A-Za-z0-9_-.:]: what we did not issue at least looks like an id. */
 bool session_id_valid(const char *id, size_t len);
 /* "sess_" + 16 random characters of [A-Za-z0-9_-]. */
 void session_id_make(char ret[SESSION_ID_MAX + 1]);

@@ -125,6 +125,14 @@ static bool counts_drink(const struct el *e, size_t n)
            (e[1].kind == EL_ITEM || (n > 2 && e[1].kind == EL_MOD && e[2].kind == EL_ITEM));
 }
 
+/* "only two", "just the one beer" */
+static bool is_only(const struct house *h, const struct el *e, size_t n)
+{
+    const struct el *number = n > 2 && IS(&e[1], the) ? &e[2] : &e[1];
+
+    return (IS(e, only) || IS(e, just)) && number->kind == EL_NUM && !number->weak;
+}
+
 /* Words that open a clause without meaning anything by themselves; some say "correction". */
 static void strip_opening(const struct house *h, struct clause *cl)
 {
@@ -166,10 +174,7 @@ static void strip_opening(const struct house *h, struct clause *cl)
             cl->n -= 2;
             continue;
         }
-        if ((IS(e, only) || IS(e, just)) && IS(next, the) && cl->n > 2 &&
-            cl->e[2].kind == EL_NUM)
-            next++; /* "just the one beer" */
-        if ((IS(e, only) || IS(e, just)) && next->kind == EL_NUM && !next->weak)
+        if (is_only(h, e, cl->n))
             known = cl->only = true;
         for (size_t i = 0; i < ARRAY_LEN(empty) && !known; i++)
             known = e->len == strlen(empty[i]) && memcmp(e->text, empty[i], e->len) == 0;
@@ -182,8 +187,6 @@ static void strip_opening(const struct house *h, struct clause *cl)
         if (e->kind == EL_MOD && !e->after) /* "perfect manhattan" */
             return;
         if (e->len == 4 && memcmp(e->text, "like", 4) == 0 && next->kind == EL_WORD)
-            return;
-        if (IS(e, please) && (next->kind == EL_WORD) && 0)
             return;
         cl->e++;
         cl->n--;

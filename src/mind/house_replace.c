@@ -186,6 +186,22 @@ static void take_one(struct ctx *c, int line, const struct wish *to)
     house__order_wish(c, to, 1);
 }
 
+/* "Change one of the beers to a water", "his beer should be an IPA": not all of the line. */
+static bool swap_some(struct ctx *c, int line, const struct wish *from, const struct wish *to)
+{
+    struct buf parts;
+    int qty = from->weak ? 0 : from->qty;
+
+    if (from->kind == WISH_ITEM && !from->plural && !from->qty && to->weak)
+        qty = 1;
+    if (qty < 1 || qty >= c->tab->lines[line].quantity)
+        return false;
+    house__say_buf(c, &parts);
+    house__tell_removed(c, &parts, house__remove_line(c, line, qty, &parts) ? 1 : 0);
+    house__order_wish(c, to, to->qty && !to->weak ? to->qty : qty);
+    return true;
+}
+
 void house__replace_with(struct ctx *c, const struct wishes *old, const struct wishes *new)
 {
     int lines[LINES_MAX], n = 0;
@@ -226,17 +242,8 @@ void house__replace_with(struct ctx *c, const struct wishes *old, const struct w
                 house__show_item(c, to.value);
             return;
         }
-        if (seek.kind == WISH_ITEM && !seek.plural && !seek.qty && to.weak)
-            seek.qty = 1; /* "his beer should be an IPA" */
-        if (seek.qty > 0 && !seek.weak && seek.qty < c->tab->lines[lines[n - 1]].quantity) {
-            struct buf parts; /* "change one of the beers to a water" */
-
-            house__say_buf(c, &parts);
-            house__tell_removed(c, &parts,
-                                house__remove_line(c, lines[n - 1], seek.qty, &parts) ? 1 : 0);
-            house__order_wish(c, &to, to.qty && !to.weak ? to.qty : seek.qty);
+        if (swap_some(c, lines[n - 1], &seek, &to))
             return;
-        }
     }
     if (n == 0) {
         order_from(c, new, 0);

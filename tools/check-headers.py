@@ -13,7 +13,7 @@ MOST_LINES, MOST_PRIVATE = 240, 500
 
 def flags():
     out = subprocess.run(["pkg-config", "--cflags", "libuv", "sqlite3", "libsodium", "jansson",
-                          "yaml-0.1", "libpcre2-8", "libcurl"], capture_output=True, text=True)
+                          "yaml-0.1", "libcurl"], capture_output=True, text=True)
     return shlex.split(out.stdout)
 
 

@@ -12,7 +12,6 @@ AT_HOME = {
     "sqlite3.h": {"store", "mind", "agent"},
     "sodium.h": {"seal", "base"},
     "yaml.h": {"yaml"},
-    "pcre2.h": {"agent", "mind", "bar"},
     "sys/epoll.h": {"net"},
 }
 

@@ -3,9 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
+#include "cli/curl.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,9 +40,11 @@ int cli__client_open(struct cli_client *c, const char *url, const volatile sig_a
     } else {
         c->base = xprintf("%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
     }
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    c->easy = curl_easy_init();
-    c->multi = curl_multi_init();
+    if (cli__curl_load(e) < 0)
+        return -1;
+    cli__curl.global_init(CURL_GLOBAL_DEFAULT);
+    c->easy = cli__curl.easy_init();
+    c->multi = cli__curl.multi_init();
     if (!c->easy || !c->multi)
         return err_set(e, ERR_NOMEM, 0, "libcurl cannot start");
     return 0;
@@ -51,10 +53,11 @@ int cli__client_open(struct cli_client *c, const char *url, const volatile sig_a
 void cli__client_close(struct cli_client *c)
 {
     if (c->easy)
-        curl_easy_cleanup(c->easy);
+        cli__curl.easy_cleanup(c->easy);
     if (c->multi)
-        curl_multi_cleanup(c->multi);
-    curl_global_cleanup();
+        cli__curl.multi_cleanup(c->multi);
+    if (cli__curl.global_cleanup)
+        cli__curl.global_cleanup();
     free(c->base);
     free(c->socket);
     free(c->shown);

@@ -3,9 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
+#include "cli/curl.h"
 #include "config/config.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,7 +32,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *self)
     struct cli_request *r = x->r;
 
     n *= size;
-    curl_easy_getinfo(x->client->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    cli__curl.easy_getinfo(x->client->easy, CURLINFO_RESPONSE_CODE, &r->status);
     if (is_stream(r)) {
         cli__sse_feed(r->sse, data, n);
         return *r->enough ? 0 : n;
@@ -101,7 +101,7 @@ static int say_why(const struct cli_client *c, struct cli_request *r, CURLcode w
     default:
         r->broke = true;
         return err_set(e, ERR_IO, 0, "the connection to %s broke off (%s); try again", c->shown,
-                       *detail ? detail : curl_easy_strerror(why));
+                       *detail ? detail : cli__curl.easy_strerror(why));
     }
 }
 
@@ -110,7 +110,7 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
     if (!value || !*value)
         return;
     char *line = xprintf("%s: %s", name, value);
-    *list = curl_slist_append(*list, line);
+    *list = cli__curl.slist_append(*list, line);
     free(line);
 }
 
@@ -121,36 +121,36 @@ static struct curl_slist *prepare(struct exchange *x, const char *url, char *det
     CURL *easy = c->easy;
     struct curl_slist *headers = NULL;
 
-    curl_easy_reset(easy);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "maya/" MAYA_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, r->timeout_s);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    cli__curl.easy_reset(easy);
+    cli__curl.easy_setopt(easy, CURLOPT_URL, url);
+    cli__curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    cli__curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    cli__curl.easy_setopt(easy, CURLOPT_USERAGENT, "maya/" MAYA_VERSION);
+    cli__curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+    cli__curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
+    cli__curl.easy_setopt(easy, CURLOPT_TIMEOUT, r->timeout_s);
+    cli__curl.easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    cli__curl.easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+    cli__curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    cli__curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    cli__curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    cli__curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
     if (c->socket)
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+        cli__curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
     /* A proxy for the world outside is none for this machine. */
     if (c->socket || strstr(c->base, "//127.") || strstr(c->base, "//localhost") ||
         strstr(c->base, "//[::1]"))
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        cli__curl.easy_setopt(easy, CURLOPT_PROXY, "");
     add_header(&headers, "Accept", r->sse ? "text/event-stream" : "application/json");
     add_header(&headers, "X-Session-ID", c->session);
     add_header(&headers, "Idempotency-Key", r->key);
     add_header(&headers, "Last-Event-ID", r->last_id);
     if (r->json) {
         add_header(&headers, "Content-Type", "application/json");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->json->len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(r->json));
+        cli__curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->json->len);
+        cli__curl.easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(r->json));
     }
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    cli__curl.easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     return headers;
 }
 
@@ -161,17 +161,17 @@ static CURLcode drive(struct cli_client *c)
     int running = 1, left;
     CURLMsg *m;
 
-    curl_multi_add_handle(c->multi, c->easy);
+    cli__curl.multi_add_handle(c->multi, c->easy);
     while (running && !(c->stop && *c->stop)) {
-        if (curl_multi_perform(c->multi, &running) != CURLM_OK)
+        if (cli__curl.multi_perform(c->multi, &running) != CURLM_OK)
             break;
         if (running)
-            curl_multi_poll(c->multi, NULL, 0, WAKE_MS, NULL);
+            cli__curl.multi_poll(c->multi, NULL, 0, WAKE_MS, NULL);
     }
-    while ((m = curl_multi_info_read(c->multi, &left)))
+    while ((m = cli__curl.multi_info_read(c->multi, &left)))
         if (m->msg == CURLMSG_DONE)
             result = m->data.result;
-    curl_multi_remove_handle(c->multi, c->easy);
+    cli__curl.multi_remove_handle(c->multi, c->easy);
     return result;
 }
 
@@ -185,7 +185,7 @@ int cli__request(struct cli_client *c, struct cli_request *r, struct err *e)
     r->body.max = BODY_MAX;
     struct curl_slist *headers = prepare(&x, url, detail);
     CURLcode why = drive(c);
-    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    cli__curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &r->status);
     if (c->stop && *c->stop)
         rc = err_set(e, ERR_STOPPED, 0, "stopped");
     else if (why == CURLE_WRITE_ERROR && r->body.full)
@@ -195,8 +195,8 @@ int cli__request(struct cli_client *c, struct cli_request *r, struct err *e)
     if (!c->session[0] && cli__session_ok(r->session))
         str_copy(c->session, sizeof(c->session), r->session);
     /* The handle keeps pointers to what ends here. */
-    curl_easy_reset(c->easy);
-    curl_slist_free_all(headers);
+    cli__curl.easy_reset(c->easy);
+    cli__curl.slist_free_all(headers);
     free(url);
     return rc;
 }

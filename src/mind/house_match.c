@@ -284,5 +284,10 @@ size_t house__match_elements(const struct house *h, const struct tokens *ts, str
             n--;
         }
     }
+    for (size_t i = 0; i + 1 < n; i++)
+        if (out[i].kind == EL_MONEY && out[i].value % 100 && out[i + 1].kind == EL_ITEM) {
+            out[i].kind = EL_NUM; /* "0.5 beers": no number of drinks, and no money */
+            out[i].value = 0;
+        }
     return n;
 }

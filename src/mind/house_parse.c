@@ -173,6 +173,11 @@ static bool part_of(const struct house *h, const struct el *e, size_t i, size_t 
 
 static void flush_pre(struct parser *p);
 
+static int ordinal(const struct house *h, const struct el *e)
+{
+    return IS(e, first) ? 1 : IS(e, second) ? 2 : IS(e, third) ? 3 : IS(e, fourth) ? 4 : 0;
+}
+
 static void take_number(struct parser *p, const struct el *e, size_t i, size_t n)
 {
     const struct house *h = p->h;
@@ -196,6 +201,13 @@ static void take_number(struct parser *p, const struct el *e, size_t i, size_t n
         return;
     if (p->have_pre && p->pre.mod_count) /* "one dry one dirty" */
         flush_pre(p);
+    if (i > 0 && w && w->kind == WISH_REF && !p->have_pre && IS(&e[i], one) &&
+        (w->ref == REF_LAST || w->ref == REF_OTHER || w->ref == REF_ORDINAL) &&
+        (IS(&e[i - 1], last) || IS(&e[i - 1], latest) || IS(&e[i - 1], other) ||
+         ordinal(h, &e[i - 1]))) {
+        w->qty = 1; /* "make the last one gin" */
+        return;
+    }
     if (p->have_pre && e[i].weak) /* "another a", "two a": the first counts */
         return;
     p->pre.more |= i > 0 && IS(&e[i - 1], another);
@@ -209,11 +221,6 @@ static void take_number(struct parser *p, const struct el *e, size_t i, size_t n
 static bool word_is(const struct el *e, const char *z)
 {
     return e->len == strlen(z) && memcmp(e->text, z, e->len) == 0;
-}
-
-static int ordinal(const struct house *h, const struct el *e)
-{
-    return IS(e, first) ? 1 : IS(e, second) ? 2 : IS(e, third) ? 3 : IS(e, fourth) ? 4 : 0;
 }
 
 /* Is this word followed by a drink that it describes: "the first beer", "that martini"? */

@@ -57,9 +57,11 @@ static void not_json(struct http_req *req, const json_error_t *error)
     struct buf ctx = BUF_INIT;
     json_t *empty = json_object();
     char at[24];
+    bool nul = json_error_code(error) == json_error_null_character;
+    const char *why = nul ? "a string must not hold \\u0000" : error->text;
 
     buf_str(&ctx, "{\"error\":");
-    json_text(&ctx, error->text, strlen(error->text), false);
+    json_text(&ctx, why, strlen(why), false);
     buf_char(&ctx, '}');
     snprintf(at, sizeof(at), "%d", error->position > 0 ? error->position : 0);
     api__invalid(req, &(struct api_complaint){.type = "json_invalid",

@@ -35,40 +35,51 @@ static void content(struct buf *out, int schema)
                schemas[schema].schema);
 }
 
-static void parameter(struct buf *out, const char *name, const char *in, const char *text)
+/* What requests may carry beside their body: `under` is part of the path of those that may. */
+static const struct {
+    const char *under;
+    bool get_only;
+    const char *name, *in, *text;
+} parameters[] = {
+    {"/session/", false, "X-Session-ID", "header", "the session; without it a new one is made"},
+    {"/payments/", false, "X-Session-ID", "header",
+     "the session; without it a new one is made"},
+    {"/chat", false, "X-Session-ID", "header", "the session; without it a new one is made"},
+    {"/chat", false, "Idempotency-Key", "header",
+     "a repeated message with the same key gets the first answer again"},
+    {"/chat", true, "message", "query", "what the person says"},
+    {"/chat", true, "user_input", "query", "the same, when there is no message"},
+    {"/chat", true, "session_id", "query", "the session, where no header can be sent"},
+    {"/chat/stream", false, "Last-Event-ID", "header", "go on behind this event"},
+    {"/metrics", true, "names", "query",
+     "predecessor: also the names that promtool finds fault with"},
+};
+
+static void add_parameters(struct buf *out, const struct api_route_row *r)
 {
-    buf_printf(out, "{\"name\":\"%s\",\"in\":\"%s\",\"schema\":{\"type\":\"string\"},", name,
-               in);
-    buf_printf(out, "\"description\":\"%s\"}", text);
+    const char *before = ",\"parameters\":[";
+
+    for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
+        if (!strstr(r->path, parameters[i].under) ||
+            (parameters[i].get_only && r->method != HTTP_GET))
+            continue;
+        buf_printf(out, "%s{\"name\":\"%s\",\"in\":\"%s\",\"schema\":{\"type\":\"string\"},",
+                   before, parameters[i].name, parameters[i].in);
+        buf_printf(out, "\"description\":\"%s\"}", parameters[i].text);
+        before = ",";
+    }
+    if (*before == ',' && !before[1])
+        buf_char(out, ']');
 }
 
 static void operation(struct buf *out, const struct api_route_row *r, const char *id)
 {
-    bool chat = strstr(r->path, "/chat") != NULL;
-
     buf_printf(out, "\"%s\":{\"operationId\":\"", r->method == HTTP_GET ? "get" : "post");
     for (const char *p = id; *p; p++)
         buf_char(out, (char)tolower((unsigned char)*p));
     buf_str(out, "\",\"summary\":");
     json_text(out, r->summary, strlen(r->summary), false);
-    if (r->path[0] == '~') {
-        buf_str(out, ",\"parameters\":[");
-        parameter(out, "X-Session-ID", "header", "the session; without it a new one is made");
-        if (chat) {
-            buf_char(out, ',');
-            parameter(out, "Idempotency-Key", "header",
-                      "a repeated message with the same key gets the first answer again");
-        }
-        if (r->method == HTTP_GET && chat) {
-            buf_char(out, ',');
-            parameter(out, "message", "query", "what the person says");
-            buf_char(out, ',');
-            parameter(out, "session_id", "query", "the session, where no header can be sent");
-            buf_char(out, ',');
-            parameter(out, "Last-Event-ID", "header", "go on behind this event");
-        }
-        buf_char(out, ']');
-    }
+    add_parameters(out, r);
     if (schemas[r->request].type[0]) {
         buf_str(out, ",\"requestBody\":{");
         content(out, r->request);

@@ -389,6 +389,27 @@ static void read_mark(struct reader *r, char c, bool spaced)
     }
 }
 
+/*
+ * Each guess compares a word with the whole lexicon, about 20 us, and everybody else waits for
+ * it. Who misspells more words than this in one message is not ordering.
+ */
+#define GUESSES_MAX 64
+
+static void guess_misspelt(const struct lexicon *l, struct tokens *ts)
+{
+    int guesses = 0;
+
+    for (size_t i = 0; i < ts->count && guesses < GUESSES_MAX; i++) {
+        struct token *t = &ts->t[i];
+
+        if (t->kind == EL_WORD && (!t->word || !l->words[t->word].flags)) {
+            t->word = house__lex_nearest(l, t->text, t->len);
+            t->guessed = t->word != 0;
+            guesses++;
+        }
+    }
+}
+
 int house__tokens_read(const struct lexicon *l, struct region *mem, struct str text,
                        struct tokens *ret)
 {
@@ -427,13 +448,6 @@ int house__tokens_read(const struct lexicon *l, struct region *mem, struct str t
     rewrite(l, ret, plain);
     ret->t = plain;
     ret->count = count;
-    for (size_t i = 0; i < ret->count; i++) {
-        struct token *t = &ret->t[i];
-
-        if (t->kind == EL_WORD && (!t->word || !l->words[t->word].flags)) {
-            t->word = house__lex_nearest(l, t->text, t->len);
-            t->guessed = t->word != 0;
-        }
-    }
+    guess_misspelt(l, ret);
     return 0;
 }

@@ -130,7 +130,7 @@ int session_decode(struct session *s, const void *data, size_t len, struct err *
     struct str field;
     uint8_t tag;
 
-    if (len < 3 || memcmp(bytes, "MS", 2) != 0)
+    if (len < 3 || memcmp(bytes, "MS", 2) != 0 || bytes[2] == 0)
         return err_set(e, ERR_CORRUPT, 0, "what is stored is not a session");
     if (bytes[2] > FORMAT_VERSION)
         return err_set(

@@ -20,9 +20,11 @@ bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t
 
     if (!s->replays)
         s->replays = region_alloc(&s->region, SESSION_REPLAYS * sizeof(*s->replays));
-    kept = s->replays ? region_strndup(&s->region, tail.data, tail.len) : NULL;
+    /* Not region_strndup(): it would stop at a NUL, which a damaged row may hold. */
+    kept = s->replays ? region_alloc(&s->region, tail.len + 1) : NULL;
     if (!kept)
         return false;
+    memcpy(kept, tail.data, tail.len);
     oldest = &s->replays[0];
     for (int i = 1; i < SESSION_REPLAYS; i++)
         if (s->replays[i].turn < oldest->turn)

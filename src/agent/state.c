@@ -107,25 +107,16 @@ json_t *agent_tab_json(const struct bar_tab *t)
                      "tip_amount", dollars(bar_tip_cents(t)));
 }
 
-static int add(const char *data, size_t len, void *ctx)
-{
-    struct buf *b = ctx;
-
-    buf_add(b, data, len);
-    return b->full ? -1 : 0;
-}
-
 bool agent__tail_write(const struct bar_tab *t, struct buf *out)
 {
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     json_t *tail = agent_tab_json(t);
-    bool whole =
-        json_dump_callback(json_object_get(tail, "current_order"), add, out, flags) == 0;
 
+    json_region_dump(json_object_get(tail, "current_order"), flags, out);
     buf_char(out, '\n');
-    whole &= json_dump_callback(json_object_get(tail, "payment_summary"), add, out, flags) == 0;
+    json_region_dump(json_object_get(tail, "payment_summary"), flags, out);
     json_decref(tail);
-    return whole && !out->full;
+    return !out->full;
 }
 
 void agent__tail_split(struct str tail, struct str *ret_order, struct str *ret_summary)

@@ -120,18 +120,13 @@ static void preflight(struct http_req *req)
     http_answer(req, 200, "text/plain; charset=utf-8", "OK", 2);
 }
 
-static bool serve_asset(struct http_req *req, struct str path)
+static void serve_asset(struct http_req *req, const struct asset *asset)
 {
-    const struct asset *asset = asset_find(path);
-
-    if (!asset)
-        return false;
     http_header(req, "Content-Security-Policy", ASSET_POLICY);
     http_header(req, "X-Content-Type-Options", "nosniff");
     http_header(req, "Referrer-Policy", "no-referrer");
     http_header(req, "Cache-Control", "no-cache");
     http_answer_file(req, asset->type, asset->etag, asset->data, asset->len);
-    return true;
 }
 
 /* A path that is there, asked with a method that is not. */
@@ -185,10 +180,11 @@ void api_on_request(void *ctx, struct http_req *req)
         wrong_method(req, allow);
         return;
     }
-    if (asset_find(path)) {
+    const struct asset *asset = asset_find(path);
+    if (asset) {
         http_req_set_ctx(req, &a->plain[ROUTE_ASSET]);
         if (method == HTTP_GET || method == HTTP_HEAD)
-            serve_asset(req, path);
+            serve_asset(req, asset);
         else
             wrong_method(req, "GET, HEAD");
         return;

@@ -3,18 +3,11 @@
 
 #include "base/json_text.h"
 #include "base/log.h"
+#include "memory/memory.h"
 
 #include <string.h>
 
 #define JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
-
-static int add(const char *data, size_t len, void *ctx)
-{
-    struct buf *b = ctx;
-
-    buf_add(b, data, len);
-    return b->full ? -1 : 0;
-}
 
 /* What is our fault is news to the operator; the rest is for who looks closely. */
 void api__log_error(struct http_req *req, const struct err *e)
@@ -72,7 +65,9 @@ void api__invalid(struct http_req *req, const struct api_complaint *c)
     buf_str(&body, "],\"msg\":");
     json_text(&body, c->msg, strlen(c->msg), false);
     buf_str(&body, ",\"input\":");
-    if (!c->input || json_dump_callback(c->input, add, &body, JSON_FLAGS | JSON_ENCODE_ANY) < 0)
+    if (c->input)
+        json_region_dump(c->input, JSON_FLAGS | JSON_ENCODE_ANY, &body);
+    else
         buf_str(&body, "null");
     if (c->ctx)
         buf_printf(&body, ",\"ctx\":%s", c->ctx);
@@ -94,8 +89,7 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
 
 void api__dump(struct buf *out, const json_t *value)
 {
-    if (!value || json_dump_callback(value, add, out, JSON_FLAGS) < 0)
-        out->full = true;
+    json_region_dump(value, JSON_FLAGS, out);
 }
 
 void api__answer_json(struct http_req *req, const char *session_id, json_t *root)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/strs.h"
 #include "cli/curl.h"
+#include "memory/memory.h"
 
 #include <ctype.h>
 #include <poll.h>
@@ -111,12 +112,6 @@ static int not_maya(const struct cli_client *c, const struct cli_request *r, str
     return -1;
 }
 
-static int add_json(const char *data, size_t n, void *self)
-{
-    buf_add(self, data, n);
-    return 0;
-}
-
 int cli__client_json(struct cli_client *c, const char *path, json_t *body, json_t **ret,
                      struct err *e)
 {
@@ -126,7 +121,7 @@ int cli__client_json(struct cli_client *c, const char *path, json_t *body, json_
     int rc;
 
     if (body) {
-        json_dump_callback(body, add_json, &out, JSON_COMPACT);
+        json_region_dump(body, JSON_COMPACT, &out);
         r.json = &out;
     }
     rc = cli__request(c, &r, e);
@@ -333,7 +328,7 @@ int cli__client_turn(struct cli_client *c, const char *text, const struct cli_tu
     t.shown.max = CLI_SSE_MAX;
     cli__clean(&clean, text);
     json_t *body = json_pack("{s:s%}", "message", buf_text(&clean), clean.len);
-    json_dump_callback(body, add_json, &t.json, JSON_COMPACT);
+    json_region_dump(body, JSON_COMPACT, &t.json);
     json_decref(body);
     if (make_key(&t, &local) == 0) {
         for (size_t tries = 0;; tries++) {

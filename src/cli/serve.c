@@ -35,6 +35,7 @@
 struct serve {
     struct config *config;
     char agent_folder[PATH_MAX];
+    uint64_t limit;    /* bytes of the container, at the start */
     uint64_t sessions; /* what fits */
     struct loop *loop;
     struct loop_wake *store_wake;
@@ -179,6 +180,7 @@ static int check_memory(struct serve *s, struct err *e)
 
     s->cgroup = cgroup_new("", (uint64_t)config_int(s->config, C_MEMORY_MB) << 20);
     cgroup_sample(s->cgroup, &m);
+    s->limit = m.limit;
     if (cli_plan(s->config, m.limit, m.used, &s->sessions, e) < 0)
         return -1;
     log_info("memory", "limit", "bytes=%llu from=%s used=%llu sessions=%llu budget=%llu",
@@ -331,10 +333,8 @@ static int64_t ms_of(const struct config *c, enum config_id id)
 static size_t most_bodies(const struct serve *s)
 {
     size_t two = 2 * (size_t)config_int(s->config, C_MAX_BODY);
-    struct memory_sample m;
 
-    cgroup_sample(s->cgroup, &m);
-    return m.limit / 32 > two ? m.limit / 32 : two;
+    return s->limit / 32 > two ? s->limit / 32 : two;
 }
 
 static int listen_http(struct serve *s, struct err *e)

@@ -57,3 +57,18 @@ void json_region_leave(struct region *before)
 {
     entered = before;
 }
+
+static int add(const char *data, size_t len, void *ctx)
+{
+    struct buf *out = ctx;
+
+    buf_add(out, data, len);
+    return out->full ? -1 : 0;
+}
+
+bool json_region_dump(const struct json_t *value, size_t flags, struct buf *out)
+{
+    if (!value || json_dump_callback(value, add, out, flags) < 0)
+        out->full = true;
+    return !out->full;
+}

@@ -80,11 +80,13 @@ void *region_resize(struct region *r, void *p, size_t old_size, size_t new_size)
  * made outside stay with malloc. Enter may nest; leave restores the one before. An allocation
  * that is refused makes jansson return NULL. json_region_setup() is called once, by main,
  * before the first JSON value. From then on free() is wrong for the text of json_dumps(): use
- * json_dump_callback() into a buf.
+ * json_region_dump(), which appends a value to a buf and marks it full when there is no value
+ * or no room; `flags` are jansson's.
  */
 void json_region_setup(void);
 struct region *json_region_enter(struct region *r);
 void json_region_leave(struct region *before);
+bool json_region_dump(const struct json_t *value, size_t flags, struct buf *out);
 
 /* cgroup.c */
 

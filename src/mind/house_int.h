@@ -469,6 +469,8 @@ void house__strongest(struct ctx *c);
 
 /* Arguments are pairs of placeholder name and text, ended by NULL. */
 void house__say(struct ctx *c, enum occasion o, ...) __attribute__((sentinel));
+/* The n lines of `parts` as "a, b and c", in a buf of the turn. */
+void house__say_parts(struct ctx *c, const struct buf *parts, int n, struct buf *ret);
 void house__say_flush(struct ctx *c); /* what was added and not yet told */
 void house__say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_count, int qty);
 void house__say_error(struct ctx *c, const struct reply *r, int item, int qty);

@@ -101,12 +101,13 @@ static json_t *one(const char *key, json_t *value)
     return o;
 }
 
-static bool percent_tip(struct ctx *c, int64_t x100)
+/* Ask for a tip by `key` of the tool; what came of it is told as `told`. */
+static bool give_tip(struct ctx *c, const char *key, int64_t hundredths, enum occasion told)
 {
     struct reply r;
     struct money m;
 
-    if (!house__tool_call(c, "add_tip", one("percentage", json_real((double)x100 / 100)), &r))
+    if (!house__tool_call(c, "add_tip", one(key, json_real((double)hundredths / 100)), &r))
         return false;
     c->memo.last_act = ACT_TIP;
     c->memo.pending = PEND_MORE;
@@ -115,26 +116,21 @@ static bool percent_tip(struct ctx *c, int64_t x100)
         return true;
     }
     read_money(c, &m);
-    house__say(c, OC_tip_percent, "percent", m.percent, "tip", m.tip, "total", m.total, NULL);
+    if (told == OC_tip_percent)
+        house__say(c, told, "percent", m.percent, "tip", m.tip, "total", m.total, NULL);
+    else
+        house__say(c, told, "tip", m.tip, "total", m.total, NULL);
     return true;
+}
+
+static bool percent_tip(struct ctx *c, int64_t x100)
+{
+    return give_tip(c, "percentage", x100, OC_tip_percent);
 }
 
 static bool amount_tip(struct ctx *c, int64_t cents)
 {
-    struct reply r;
-    struct money m;
-
-    if (!house__tool_call(c, "add_tip", one("amount", json_real((double)cents / 100)), &r))
-        return false;
-    c->memo.last_act = ACT_TIP;
-    c->memo.pending = PEND_MORE;
-    if (!r.ok) {
-        house__say(c, OC_tool_no, "message", r.message, NULL);
-        return true;
-    }
-    read_money(c, &m);
-    house__say(c, OC_tip_amount, "tip", m.tip, "total", m.total, NULL);
-    return true;
+    return give_tip(c, "amount", cents, OC_tip_amount);
 }
 
 static void no_tip(struct ctx *c)

@@ -125,18 +125,10 @@ bool house__remove_line(struct ctx *c, int line, int qty, struct buf *out)
 void house__tell_removed(struct ctx *c, struct buf *parts, int n)
 {
     struct buf items;
-    const char *p = buf_text(parts);
 
     if (!n)
         return;
-    house__say_buf(c, &items);
-    for (int i = 0; i < n; i++) {
-        size_t len = strcspn(p, "\n");
-
-        house__say_join(&items, (size_t)i, (size_t)n);
-        buf_add(&items, p, len);
-        p += len + (p[len] != 0);
-    }
+    house__say_parts(c, parts, n, &items);
     house__say(c, c->tab->line_count ? OC_removed : OC_removed_last, "items", buf_text(&items),
                NULL);
 }

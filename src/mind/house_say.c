@@ -166,23 +166,29 @@ void house__say_added(struct ctx *c, int item, const uint8_t *mods, size_t mod_c
     c->added_parts++;
 }
 
+void house__say_parts(struct ctx *c, const struct buf *parts, int n, struct buf *ret)
+{
+    const char *p = buf_text(parts);
+
+    house__say_buf(c, ret);
+    for (int i = 0; i < n; i++) {
+        size_t len = strcspn(p, "\n");
+
+        house__say_join(ret, (size_t)i, (size_t)n);
+        buf_add(ret, p, len);
+        p += len + (p[len] != 0);
+    }
+}
+
 void house__say_flush(struct ctx *c)
 {
     struct buf items;
     char tab[24];
-    const char *p = buf_text(&c->added);
     int n = c->added_parts;
 
     if (!n)
         return;
-    house__say_buf(c, &items);
-    for (int i = 0; i < n; i++) {
-        size_t len = strcspn(p, "\n");
-
-        house__say_join(&items, (size_t)i, (size_t)n);
-        buf_add(&items, p, len);
-        p += len + (p[len] != 0);
-    }
+    house__say_parts(c, &c->added, n, &items);
     c->added_parts = 0;
     buf_clear(&c->added);
     bar_money(bar_tab_cents(c->tab), tab);

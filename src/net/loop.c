@@ -19,6 +19,12 @@ struct loop_wake {
     void *ctx;
 };
 
+struct loop_watch {
+    uv_poll_t uv;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
 struct loop_signal {
     uv_signal_t uv;
     struct loop_signal *next;
@@ -151,6 +157,43 @@ void loop_wake_up(struct loop_wake *w)
 }
 
 void loop_wake_free(struct loop_wake **w)
+{
+    if (*w)
+        uv_close((uv_handle_t *)&(*w)->uv, free_handle);
+    *w = NULL;
+}
+
+static void on_watched(uv_poll_t *uv, int status, int events)
+{
+    struct loop_watch *w = uv->data;
+
+    (void)events;
+    if (status < 0)
+        uv_poll_stop(uv); /* what it watched is gone, and would be ready for ever */
+    else
+        w->fn(w->ctx);
+}
+
+struct loop_watch *loop_watch_new(struct loop *l, int fd, bool urgent, void (*fn)(void *),
+                                  void *ctx)
+{
+    struct loop_watch *w = xalloc(sizeof(*w));
+
+    w->fn = fn;
+    w->ctx = ctx;
+    if (uv_poll_init(&l->uv, &w->uv, fd) < 0) {
+        free(w);
+        return NULL;
+    }
+    w->uv.data = w;
+    if (uv_poll_start(&w->uv, urgent ? UV_PRIORITIZED : UV_READABLE, on_watched) < 0)
+        loop_watch_free(&w);
+    else
+        uv_unref((uv_handle_t *)&w->uv);
+    return w;
+}
+
+void loop_watch_free(struct loop_watch **w)
 {
     if (*w)
         uv_close((uv_handle_t *)&(*w)->uv, free_handle);

@@ -42,6 +42,12 @@ struct loop_wake *loop_wake_new(struct loop *l, void (*fn)(void *), void *ctx);
 void loop_wake_up(struct loop_wake *w);
 void loop_wake_free(struct loop_wake **w);
 
+/* fn runs when fd is readable, or has urgent news (POLLPRI). fd must stay open until free. */
+struct loop_watch;
+struct loop_watch *loop_watch_new(struct loop *l, int fd, bool urgent, void (*fn)(void *),
+                                  void *ctx); /* NULL when it cannot be polled */
+void loop_watch_free(struct loop_watch **w);
+
 /* Call fn on this signal from now on. */
 int loop_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx,
                 struct err *e) MUST_USE;

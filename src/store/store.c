@@ -63,6 +63,7 @@ static struct store_write *new_write(struct store *s, enum store_write_kind kind
     w->len = len;
     w->ctx = ctx;
     s->stats.queued++;
+    s->stats.queued_bytes += w->len;
     return w;
 }
 
@@ -103,6 +104,7 @@ static void answer_write(struct store *s, struct store_write *w)
     const struct err *e = w->err.code ? &w->err : NULL;
 
     s->stats.queued--;
+    s->stats.queued_bytes -= w->len;
     if (e && e->code == ERR_CONFLICT)
         s->stats.conflicts++;
     else if (e)
@@ -172,4 +174,10 @@ void store_close(struct store **s)
 void store_stats(const struct store *s, struct store_stats *ret)
 {
     *ret = s->stats;
+    ret->memory = s->ops->memory(s->self);
+}
+
+void store_shed(struct store *s)
+{
+    s->ops->shed(s->self);
 }

@@ -35,7 +35,9 @@ struct store_stats {
     uint64_t puts, gets, deletes, commits, conflicts, failures, expired;
     uint64_t queued; /* writes waiting now */
     uint64_t bytes_written;
-    uint64_t rows; /* sessions in the store, kept by counting */
+    uint64_t queued_bytes;
+    uint64_t memory; /* bytes the back-end holds: its caches and all else */
+    uint64_t rows;   /* sessions in the store, kept by counting */
     bool healthy;  /* the last commit worked */
 };
 
@@ -82,3 +84,6 @@ void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired
 void store_reap(struct store *s);
 
 void store_stats(const struct store *s, struct store_stats *ret);
+
+/* Let go of caches; those of writing go with the next commit. */
+void store_shed(struct store *s);

@@ -60,6 +60,10 @@ struct store_ops {
     /* The store's thread, after the answers are out. `idle`: nobody is waiting now. */
     void (*tidy)(void *self, bool idle);
 
+    /* The owner's thread: let go of caches; what is the store's thread's goes in its tidy(). */
+    void (*shed)(void *self);
+    uint64_t (*memory)(void *self); /* bytes it holds */
+
     /* The owner's thread, when the store's thread has ended. Frees self. */
     void (*close)(void *self);
 };

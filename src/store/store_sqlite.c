@@ -212,11 +212,28 @@ static void close_all(void *self)
     free(q);
 }
 
+static void shed(void *self)
+{
+    struct sqlite_store *q = self;
+
+    sqlite3_db_release_memory(q->reader);
+    atomic_store(&q->shed, true);
+}
+
+/* All that SQLite holds in this process, whichever store's it is: there is one. */
+static uint64_t memory(void *self)
+{
+    (void)self;
+    return (uint64_t)sqlite3_memory_used();
+}
+
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .get = get,
     .commit = store__sqlite_commit,
     .tidy = store__sqlite_tidy,
+    .shed = shed,
+    .memory = memory,
     .close = close_all,
 };
 

@@ -13,6 +13,7 @@
 #include "store/store_int.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum sqlite_stmt {
 #define STMT(name, sql) SQL_##name,
@@ -34,6 +35,7 @@ struct sqlite_store {
     sqlite3_stmt *stmts[SQL__COUNT];
     int64_t row_delta; /* rows added less rows removed in this transaction */
     int wal_frames;    /* pages in the write-ahead log after the last commit */
+    atomic_bool shed;  /* set by the owner: let go of the writer's cache */
 };
 
 /* store_sqlite.c: an error of SQLite as ours, naming the file and what may be done. */

@@ -320,6 +320,8 @@ void store__sqlite_tidy(void *self, bool idle)
 {
     struct sqlite_store *q = self;
 
+    if (atomic_exchange(&q->shed, false))
+        sqlite3_db_release_memory(q->writer);
     if (q->wal_frames < (idle ? CHECKPOINT_IDLE_FRAMES : CHECKPOINT_FRAMES))
         return;
     /* A failure is not lost: the log stays as it is, and the next commit meets it too. */

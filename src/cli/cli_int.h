@@ -1,10 +1,11 @@
-/* Private to cli/: what `maya chat` and `maya healthcheck` are made of. */
+/* Private to cli/: what the commands are made of. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -124,3 +125,7 @@ int cli__request(struct cli_client *c, struct cli_request *r, struct err *e) MUS
 void cli__request_release(struct cli_request *r);
 /* Where this machine's own Maya listens, by HOST and PORT of the environment and .env. */
 char *cli__default_url(void);
+
+/* find_agent.c: the folder asked for, or the first of the usual places with an agent.yaml */
+struct config;
+int cli__find_agent(const struct config *c, char ret[PATH_MAX], struct err *e) MUST_USE;

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "cli/cli_int.h"
 #include "config/config.h"
 #include "memory/memory.h"
 #include "net/net.h"
@@ -40,6 +41,9 @@ struct serve {
     struct loop *loop;
     struct loop_wake *store_wake;
     struct loop_timer *sampler, *janitor;
+    struct loop_watch *notice;
+    int notice_fd;
+    enum memory_notice_kind notice_kind;
     struct cgroup *cgroup;
     struct seal *seal;
     struct store *store;
@@ -75,8 +79,36 @@ static void on_sample(void *ctx)
 {
     struct serve *s = ctx;
 
-    ops_sample(s->ops, loop_now(s->loop));
+    ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     session_tick(s->table, loop_unix_s());
+}
+
+static void on_notice(void *ctx)
+{
+    struct serve *s = ctx;
+
+    memory_notice_clear(s->notice_fd, s->notice_kind);
+    ops_notice(s->ops, loop_now(s->loop), loop_unix_s());
+}
+
+/* Where the kernel tells of memory that gets short; elsewhere the sampler has to do. */
+static void listen_to_kernel(struct serve *s)
+{
+    struct pressure ladder;
+    uint64_t edges[PRESSURE__COUNT];
+    size_t n = 0;
+
+    pressure_init(&ladder, config_number(s->config, C_THRESHOLD));
+    for (int r = PRESSURE_SHED; r < PRESSURE__COUNT; r++)
+        edges[n++] = pressure_edge(&ladder, (enum pressure_rung)r, s->limit);
+    s->notice_fd = memory_notice_open(s->cgroup, edges, n, &s->notice_kind);
+    if (s->notice_fd < 0) {
+        log_debug("memory", "notices", "from=none");
+        return;
+    }
+    s->notice = loop_watch_new(s->loop, s->notice_fd, s->notice_kind == MEMORY_NOTICE_PSI,
+                               on_notice, s);
+    log_info("memory", "notices", "from=%s", memory_notice_text(s->notice_kind));
 }
 
 static void on_janitor(void *ctx)
@@ -132,46 +164,6 @@ static void dump_config(const struct config *c)
             log_info("config", "option", "%s", buf_text(&line));
     }
     buf_release(&line);
-}
-
-/* The folder of the program itself, "" when the kernel does not tell. */
-static void program_folder(char ret[PATH_MAX])
-{
-    ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
-
-    ret[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(ret, '/');
-    if (slash)
-        *slash = '\0';
-}
-
-/* As asked for, or the first of the usual places that has an agent.yaml. */
-static int find_agent(struct serve *s, struct err *e)
-{
-    static const char *const beside[] = {"../agents/maya", "../share/maya/agents/maya"};
-    const char *asked = config_text(s->config, C_AGENT);
-    char exe[PATH_MAX], near[ARRAY_LEN(beside)][PATH_MAX + 32], file[PATH_MAX + 64];
-
-    if (asked && *asked) {
-        str_copy(s->agent_folder, sizeof(s->agent_folder), asked);
-        return 0;
-    }
-    program_folder(exe);
-    for (size_t i = 0; i < ARRAY_LEN(beside); i++)
-        snprintf(near[i], sizeof(near[i]), "%s/%s", exe, beside[i]);
-    const char *const places[] = {"agents/maya", near[0], near[1],
-                                  MAYA_PREFIX "/share/maya/agents/maya"};
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        snprintf(file, sizeof(file), "%s/agent.yaml", places[i]);
-        if (access(file, R_OK) == 0) {
-            str_copy(s->agent_folder, sizeof(s->agent_folder), places[i]);
-            return 0;
-        }
-    }
-    return err_set(e, ERR_AGENT, 0,
-                   "no agent folder in agents/maya here, beside the program or in "
-                   "%s/share/maya; name one with --agent",
-                   MAYA_PREFIX);
 }
 
 static int check_memory(struct serve *s, struct err *e)
@@ -316,7 +308,8 @@ static void open_doors(struct serve *s)
     s->ops = ops_new(&ops_cfg);
     s->api = api_new(&api_cfg);
     api_set_ops(s->api, s->ops);
-    ops_sample(s->ops, loop_now(s->loop));
+    ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
+    listen_to_kernel(s);
     s->sampler = loop_every(s->loop, SAMPLE_MS, on_sample, s);
     s->janitor = loop_every(s->loop, config_int(c, C_CLEANUP_S) * 1000, on_janitor, s);
 }
@@ -416,7 +409,7 @@ static int start(struct serve *s, struct err *e)
 {
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
     dump_config(s->config);
-    if (find_agent(s, e) < 0 || check_memory(s, e) < 0 || loop_new(&s->loop, e) < 0 ||
+    if (cli__find_agent(s->config, s->agent_folder, e) < 0 || check_memory(s, e) < 0 || loop_new(&s->loop, e) < 0 ||
         open_store(s, e) < 0 || open_sessions(s, e) < 0)
         return -1;
     open_doors(s);
@@ -437,6 +430,9 @@ static void stop(struct serve *s)
         http_server_free(&s->http);
     loop_timer_free(&s->sampler);
     loop_timer_free(&s->janitor);
+    loop_watch_free(&s->notice);
+    if (s->notice_fd >= 0)
+        close(s->notice_fd);
     if (s->store)
         store_close(&s->store); /* commits and answers what is queued; then all sessions idle */
     session_table_free(&s->table);
@@ -452,7 +448,7 @@ static void stop(struct serve *s)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct serve s = {.config = config_new()};
+    struct serve s = {.config = config_new(), .notice_fd = -1};
     int code = CLI_OK;
     struct err e = {0};
 

@@ -62,6 +62,11 @@ const char *cgroup_path(const struct cgroup *cg)
     return cg->path;
 }
 
+const struct cgroup_place *cgroup__place(const struct cgroup *cg)
+{
+    return &cg->memory;
+}
+
 static uint64_t physical(struct cgroup *cg)
 {
     uint64_t kib;

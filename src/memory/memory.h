@@ -4,7 +4,7 @@
  *   budget    a hard limit that every byte of a session is charged to, before it is allocated
  *   region    a bump allocator in chunks, each charged to a budget; freeing it is one call
  *   cgroup    limit and working set of our own container
- *   pressure  the threshold with hysteresis
+ *   pressure  the ladder of what is done about memory that gets short
  *
  * Owns no session and starts no thread; time comes in as an argument. All sizes are bytes.
  */
@@ -128,20 +128,61 @@ uint64_t cgroup_cpu_us(struct cgroup *cg);
 
 /* pressure.c */
 
+/* How far up the ladder we are: RUNG(NAME, "label", "text") in rung.def. */
+enum pressure_rung {
+#define RUNG(name, label, text) PRESSURE_##name,
+#include "memory/rung.def"
+#undef RUNG
+    PRESSURE__COUNT
+};
+const char *pressure_label(enum pressure_rung r);
+
 /*
- * On at used >= threshold x limit; off again below (threshold - 0.05) x limit. So it does not
- * flap, and since it looks only at the newest sample it cannot latch.
+ * Pressure is use at or above threshold x limit: there REFUSE begins. SHED begins at 0.9 and
+ * HIBERNATE at 0.95 of the threshold, so that both have tried before anyone is refused, and
+ * UNHEALTHY half way from the threshold to the limit, or when refusing has lasted 10 s. Each
+ * is left 0.05 x limit below where it was reached. So nothing flaps, and since only the newest
+ * sample counts, nothing latches.
  */
 struct pressure {
     double threshold; /* 0.1 .. 0.95 */
-    bool on;
-    uint64_t times;   /* how often it went on */
-    int64_t since_ms; /* of the last change */
+    enum pressure_rung rung;
+    uint64_t times;                    /* how often REFUSE began */
+    uint64_t climbed[PRESSURE__COUNT]; /* how often this rung was climbed or passed */
+    int64_t since_ms;                  /* of the last change */
+    int64_t refusing_since_ms;
 };
 
 void pressure_init(struct pressure *p, double threshold);
-/* Returns true when it went on or off. A sample that is not known is no pressure. */
+/* The rung that this use asks for; changes nothing. An unknown sample asks for NONE. */
+enum pressure_rung pressure_reached(const struct pressure *p, const struct memory_sample *s);
+/* Bytes to be freed before HIBERNATE is left. */
+uint64_t pressure_excess(const struct pressure *p, const struct memory_sample *s);
+/* Bytes in use at which a rung is reached. */
+uint64_t pressure_edge(const struct pressure *p, enum pressure_rung r, uint64_t limit);
+/* Go to the rung that the sample asks for, up or down. Returns true when it is another one. */
 bool pressure_update(struct pressure *p, const struct memory_sample *s, int64_t now_ms);
+
+/* notice.c: the kernel's own word that memory is getting short, between two samples */
+
+enum memory_notice_kind {
+    MEMORY_NOTICE_PSI,     /* v2: a trigger on our cgroup's memory.pressure; POLLPRI */
+    MEMORY_NOTICE_EVENTFD, /* v1: usage crosses a threshold, or reclaim has a hard time; POLLIN
+                            */
+    MEMORY_NOTICE__COUNT
+};
+const char *memory_notice_text(enum memory_notice_kind k);
+
+/*
+ * A descriptor to poll, or -1 where the kernel offers none for our own cgroup (or we may not
+ * write there, as in most Docker containers): then sampling has to do. Never the host's own
+ * pressure, which other programs cause. `edges` are bytes of use worth a notice (v1). It only
+ * says "look now": page cache counts there, and the sample leaves it out. Close with close().
+ */
+int memory_notice_open(const struct cgroup *cg, const uint64_t *edges, size_t count,
+                       enum memory_notice_kind *ret);
+/* After the descriptor was ready: make it wait for the next time. */
+void memory_notice_clear(int fd, enum memory_notice_kind kind);
 
 /* Give freed memory back to the kernel. Returns true when the allocator gave something. */
 bool memory_trim(void);

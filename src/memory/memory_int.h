@@ -31,3 +31,10 @@ struct cgroup_place {
 
 void place__find(const char *root, const char *controller, struct cgroup_place *ret);
 void place__release(struct cgroup_place *p);
+
+/* cgroup.c */
+const struct cgroup_place *cgroup__place(const struct cgroup *cg); /* of its memory */
+
+/* notice.c: on this cgroup's folder; a descriptor, or -1 when it is refused */
+int notice__psi(const char *folder);
+int notice__eventfd(const char *folder, const uint64_t *edges, size_t count);

@@ -8,7 +8,7 @@
 
 static bool under_pressure(const struct ops *o)
 {
-    return o->pressure.on;
+    return o->pressure.rung >= PRESSURE_UNHEALTHY;
 }
 
 static bool store_fails(const struct ops *o)

@@ -13,6 +13,33 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : 0;
 }
 
+static void rung_metrics(const struct ops *o, struct metric_writer *w)
+{
+    struct buf labels = BUF_INIT;
+
+    metric_one(w, M_MEMORY_RUNG, o->pressure.rung);
+    metric_begin(w, M_MEMORY_RUNG_CLIMBED);
+    for (unsigned i = PRESSURE_SHED; i < PRESSURE__COUNT; i++) {
+        metric_label(&labels, "rung", pressure_label((enum pressure_rung)i));
+        sample(w, &labels, (double)o->pressure.climbed[i]);
+    }
+    buf_release(&labels);
+}
+
+static void part_metrics(const struct ops *o, struct metric_writer *w)
+{
+    struct buf labels = BUF_INIT;
+    uint64_t parts[OPS_PART__COUNT];
+
+    ops__parts(o, parts);
+    metric_begin(w, M_PROCESS_MEMORY);
+    for (unsigned i = 0; i < OPS_PART__COUNT; i++) {
+        metric_label(&labels, "part", ops__part_label((enum ops_part)i));
+        sample(w, &labels, (double)parts[i]);
+    }
+    buf_release(&labels);
+}
+
 /* What could not be read is not a number, rather than a wrong one. */
 void ops__memory_metrics(struct ops *o, struct metric_writer *w)
 {
@@ -24,9 +51,14 @@ void ops__memory_metrics(struct ops *o, struct metric_writer *w)
     metric_one(w, M_MEMORY_LIMIT, s->limit ? limit : INFINITY);
     metric_one(w, M_MEMORY_UTILIZATION, s->known ? ratio(used, limit) : NAN);
     metric_one(w, M_MEMORY_AVAILABLE, s->known ? left : NAN);
-    metric_one(w, M_MEMORY_PRESSURE, o->pressure.on);
+    metric_one(w, M_MEMORY_PRESSURE, o->pressure.rung >= PRESSURE_REFUSE);
     metric_one(w, M_MEMORY_PRESSURE_TIMES, (double)o->pressure.times);
     metric_one(w, M_MEMORY_OOM_KILLS, (double)s->oom_kills);
+    rung_metrics(o, w);
+    metric_one(w, M_MEMORY_NOTICES, (double)o->notices);
+    metric_one(w, M_MEMORY_TRIMS, (double)o->trims);
+    metric_one(w, M_MEMORY_RETURNED, (double)o->returned);
+    part_metrics(o, w);
     metric_one(w, M_CPU_SECONDS, (double)cgroup_cpu_us(o->cfg.cgroup) / 1e6);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIM_EVERY_MS 10000 /* walking a large heap takes a while */
+#define NOTICE_MS 20 /* a kernel that says it again and again is heard this often */
 
 struct ops *ops_new(const struct ops_cfg *cfg)
 {
@@ -15,7 +15,7 @@ struct ops *ops_new(const struct ops_cfg *cfg)
     o->cfg = *cfg;
     o->requests = xalloc((cfg->route_count + 1) * OPS_STATUS_MAX * sizeof(*o->requests));
     o->status[o->status_count++] = 200; /* every route has this series from the start */
-    o->trim_after_ms = INT64_MIN;
+    o->trim_after_ms = o->shed_after_ms = o->sampled_ms = INT64_MIN / 2;
     pressure_init(&o->pressure, cfg->threshold);
     histogram_init(&o->commit_seconds, histogram_seconds, histogram_seconds_count);
     return o;
@@ -35,37 +35,60 @@ void ops_set_http(struct ops *o, const struct http_server *http)
     o->http = http;
 }
 
-static void log_pressure(const struct ops *o)
+static void log_rung(const struct ops *o, enum pressure_rung before)
 {
     const struct memory_sample *s = &o->sample;
+    enum pressure_rung now = o->pressure.rung;
+    bool loud = now >= PRESSURE_REFUSE && now > before;
+    const char *event = "pressure";
 
-    log_event(o->pressure.on ? LOG_WARN : LOG_INFO, "memory",
-              o->pressure.on ? "pressure_on" : "pressure_off",
-              "used=%llu limit=%llu ratio=%.3f threshold=%.3f limit_from=\"%s\" times=%llu",
-              (unsigned long long)s->used, (unsigned long long)s->limit,
-              (double)s->used / (double)s->limit, o->pressure.threshold,
-              memory_source_text(s->limit_from), (unsigned long long)o->pressure.times);
+    if ((now >= PRESSURE_REFUSE) != (before >= PRESSURE_REFUSE))
+        event = now > before ? "pressure_on" : "pressure_off";
+    log_event(loud ? LOG_WARN : LOG_INFO, "memory", event,
+              "rung=%s before=%s used=%llu limit=%llu ratio=%.3f threshold=%.3f "
+              "limit_from=\"%s\" times=%llu",
+              pressure_label(now), pressure_label(before), (unsigned long long)s->used,
+              (unsigned long long)s->limit, (double)s->used / (double)s->limit,
+              o->pressure.threshold, memory_source_text(s->limit_from),
+              (unsigned long long)o->pressure.times);
 }
 
-void ops_sample(struct ops *o, int64_t now_ms)
+static void take_sample(struct ops *o)
 {
-    struct session_stats sessions;
+    uint64_t kills = o->sample.oom_kills;
+    bool first = o->sample.limit == 0;
 
     cgroup_sample(o->cfg.cgroup, &o->sample);
+    if (!first && o->sample.oom_kills > kills)
+        log_warn("memory", "oom_kill", "processes=%llu used=%llu limit=%llu",
+                 (unsigned long long)(o->sample.oom_kills - kills),
+                 (unsigned long long)o->sample.used, (unsigned long long)o->sample.limit);
+}
+
+void ops_sample(struct ops *o, int64_t now_ms, int64_t now_s)
+{
+    enum pressure_rung before = o->pressure.rung;
+    struct session_stats sessions;
+
+    o->sampled_ms = now_ms;
+    take_sample(o);
+    if (ops__relieve(o, now_ms, now_s))
+        take_sample(o);
     if (pressure_update(&o->pressure, &o->sample, now_ms))
-        log_pressure(o);
-    /* What sessions gave back may still lie with the allocator; the kernel counts it as used.
-     */
-    if (o->pressure.on && now_ms >= o->trim_after_ms) {
-        o->trim_after_ms = now_ms + TRIM_EVERY_MS;
-        if (memory_trim())
-            log_debug("memory", "trim", "used=%llu", (unsigned long long)o->sample.used);
-    }
+        log_rung(o, before);
     session_stats(o->cfg.sessions, &sessions);
     uint64_t used = o->sample.used;
     session_table_memory(o->cfg.sessions, &o->sample,
-                         used > sessions.used ? used - sessions.used : 0, o->pressure.on);
+                         used > sessions.used ? used - sessions.used : 0,
+                         o->pressure.rung >= PRESSURE_REFUSE);
     ops__check(o);
+}
+
+void ops_notice(struct ops *o, int64_t now_ms, int64_t now_s)
+{
+    o->notices++;
+    if (now_ms - o->sampled_ms >= NOTICE_MS)
+        ops_sample(o, now_ms, now_s);
 }
 
 static unsigned status_place(struct ops *o, int status)

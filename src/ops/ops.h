@@ -38,11 +38,14 @@ void ops_free(struct ops **o);
 void ops_set_http(struct ops *o, const struct http_server *http); /* NULL: not serving */
 
 /*
- * Read the container's memory, update pressure (a change is logged once, with its numbers),
- * give freed memory back under pressure, tell the session table, and run the checks of health
- * (check.def). About four times a second; before the first call the container is healthy.
+ * Read the container's memory, do what the rung of the ladder asks for (memory/rung.def), a
+ * bounded piece of it, look again, climb up or down (logged, with the numbers), tell the
+ * session table, and run the checks of health (check.def). About four times a second; before
+ * the first call the container is healthy.
  */
-void ops_sample(struct ops *o, int64_t now_ms);
+void ops_sample(struct ops *o, int64_t now_ms, int64_t now_s);
+/* The kernel says that memory is getting short: sample now, unless that was just done. */
+void ops_notice(struct ops *o, int64_t now_ms, int64_t now_s);
 
 /* {"status":"healthy","checks":[],"timestamp":"2024-02-23T18:55:00Z"}; returns 200 or 503. */
 int ops_health(struct ops *o, int64_t now_s, struct buf *json);

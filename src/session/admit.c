@@ -43,9 +43,9 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
     if ((resident_now(t) >= t->cfg.max_resident || !fits(t, resident_now(t))) &&
         t->swept_s != now_s)
         session__sweep(t, now_s);
-    /* Hibernate before rejecting. Under pressure the tick does it, for all. */
+    /* Hibernate before rejecting. Under pressure that was tried already. */
     while ((resident_now(t) >= t->cfg.max_resident || !fits(t, resident_now(t))) &&
-           tries-- > 0 && !t->pressure && session__make_room(t))
+           tries-- > 0 && !t->refuse && session__make_room(t))
         ;
     if (resident_now(t) >= t->cfg.max_resident)
         return reject(t, SESSION_REJECT_LIMIT, e);
@@ -54,7 +54,7 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
         if (stored.rows + t->unstored >= t->cfg.max_stored)
             return reject(t, SESSION_REJECT_LIMIT, e);
     }
-    if (t->pressure)
+    if (t->refuse)
         return reject(t, SESSION_REJECT_PRESSURE, e);
     if (!fits(t, resident_now(t)))
         return reject(t, SESSION_REJECT_INSUFFICIENT, e);

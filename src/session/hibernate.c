@@ -10,9 +10,9 @@
 #include "session/session_int.h"
 
 #define COOLDOWN_S 30
-#define IDLE_PER_TICK 256   /* sessions that leave in one tick because nobody uses them */
-#define PRESSED_PER_TICK 64 /* that leave in one tick under pressure */
-#define CANDIDATES 32       /* coldest sessions among which the one that frees most is chosen */
+#define IDLE_PER_TICK 256    /* sessions that leave in one tick because nobody uses them */
+#define PRESSED_PER_TICK 512 /* that leave in one call under pressure */
+#define CANDIDATES 32 /* coldest sessions among which the one that frees most is chosen */
 
 static int64_t cooldown_s(const struct session_table *t)
 {
@@ -56,9 +56,28 @@ bool session__make_room(struct session_table *t)
     return s != NULL;
 }
 
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes)
+{
+    size_t freed = 0;
+    unsigned count = 0;
+
+    t->now_s = now_s;
+    for (; freed < bytes && count < PRESSED_PER_TICK; count++) {
+        struct session *s = choose(t);
+        if (!s)
+            break;
+        freed += s->budget.used;
+        hibernate(s, SESSION_END_PRESSURE);
+    }
+    if (count)
+        log_debug("session", "hibernate", "reason=pressure sessions=%u bytes=%zu resident=%u",
+                  count, freed, t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);
+    return freed;
+}
+
 void session_tick(struct session_table *t, int64_t now_s)
 {
-    unsigned idle = 0, pressed = 0;
+    unsigned idle = 0;
 
     t->now_s = now_s;
     LIST_EACH(at, after, &t->by_state[SESSION_IDLE])
@@ -69,14 +88,12 @@ void session_tick(struct session_table *t, int64_t now_s)
         hibernate(s, SESSION_END_IDLE);
         idle++;
     }
-    while (t->pressure && pressed < PRESSED_PER_TICK) {
-        struct session *s = choose(t);
-        if (!s)
-            break;
-        hibernate(s, SESSION_END_PRESSURE);
-        pressed++;
-    }
-    if (idle || pressed)
-        log_debug("session", "hibernate", "idle=%u pressure=%u resident=%u", idle, pressed,
+    if (idle)
+        log_debug("session", "hibernate", "reason=idle sessions=%u resident=%u", idle,
                   t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);
+}
+
+void session_shed(struct session_table *t)
+{
+    buf_release(&t->plain);
 }

@@ -134,6 +134,7 @@ struct session_stats {
     size_t budget;     /* of one session */
     uint64_t reserved; /* sum of budgets */
     uint64_t used;     /* bytes charged now, all sessions */
+    uint64_t index;    /* bytes of the table of ids */
 };
 
 /* table.c */
@@ -152,9 +153,9 @@ bool session_id_valid(const char *id, size_t len);
 /* "sess_" + 16 random characters of [A-Za-z0-9_-]. */
 void session_id_make(char ret[SESSION_ID_MAX + 1]);
 
-/* The newest sample, by which admission decides. `footprint`: the process without sessions. */
+/* The newest sample for admission. `footprint`: without sessions; `refuse`: nobody gets in. */
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
-                          uint64_t footprint, bool pressure);
+                          uint64_t footprint, bool refuse);
 
 /* open.c: one holder at a time */
 
@@ -225,16 +226,16 @@ const struct session_replay *session_replay_find(const struct session *s,
 bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
                          struct str tail) MUST_USE;
 
-/*
- * hibernate.c: what nobody used for a while, and under pressure the coldest and largest, leaves
- * memory; bounded work. Call it a few times a second.
- */
+/* hibernate.c: what nobody used for a while leaves memory. Call it a few times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
+/* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
+ */
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes);
+void session_shed(struct session_table *t); /* let go of what is only kept for speed */
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
 void session_cleanup(struct session_table *t, int64_t now_s);
 
-/* codec.c: the durable form (plain, before sealing); versioned, see
- * the top of codec.c */
+/* codec.c: the durable form, before sealing; versioned */
 void session_encode(const struct session *s, struct buf *out);
 int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

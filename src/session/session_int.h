@@ -29,8 +29,8 @@ struct session_table {
     struct buf plain; /* of a row being read; reused */
     struct memory_sample sample;
     uint64_t footprint;
-    int64_t now_s; /* of the newest call that told the time */
-    bool pressure;
+    int64_t now_s;   /* of the newest call that told the time */
+    bool refuse;     /* nobody is admitted: the container is under pressure */
     int64_t swept_s; /* last look for expired ones at admission */
     int64_t expire_before_s;
     bool expiring; /* the store is removing rows */

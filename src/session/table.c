@@ -71,14 +71,15 @@ void session_stats(const struct session_table *t, struct session_stats *ret)
     ret->budget = t->cfg.budget;
     ret->reserved = (uint64_t)ret->resident * t->cfg.budget;
     ret->used = t->total.used;
+    ret->index = t->by_id.cap * sizeof(struct map_slot);
 }
 
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
-                          uint64_t footprint, bool pressure)
+                          uint64_t footprint, bool refuse)
 {
     t->sample = *sample;
     t->footprint = footprint;
-    t->pressure = pressure;
+    t->refuse = refuse;
 }
 
 bool session_id_valid(const char *id, size_t len)

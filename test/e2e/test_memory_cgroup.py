@@ -75,8 +75,7 @@ def test_real_memory_is_pressure_and_ends(node, group):
     node.say("two martinis please", "early-guest-0001")
     eater = group.hold_memory(int(0.87 * LIMIT))
     try:
-        until("pressure", lambda: health(node) == UNHEALTHY)
-        assert node.metric("maya_container_memory_pressure") == 1
+        until("pressure", lambda: node.metric("maya_container_memory_pressure") == 1)
         reply = node.chat("good evening", "late-guest-00001")
         assert reply.status == 503, reply
         assert reply.json()["code"] == "memory_pressure"
@@ -85,12 +84,19 @@ def test_real_memory_is_pressure_and_ends(node, group):
         assert node.metric("maya_sessions_rejected_total", reason="memory_pressure") >= 1
         # Who is inside is served.
         assert node.chat("and an ipa please", "early-guest-0001").status == 200
+        # Nothing below helped, so the last rung is climbed too.
+        until("bad health", lambda: health(node) == UNHEALTHY)
     finally:
         group.let_go(eater)
     until("health", lambda: health(node) == HEALTHY)
     assert node.metric("maya_container_memory_pressure") == 0
     assert node.chat("good evening", "late-guest-00001").status == 200
     assert group.oom_kills() == 0
+    for rung in ("shed_caches", "hibernate", "refuse", "unhealthy"):
+        assert node.metric("maya_container_memory_rung_climbed_total", rung=rung) >= 1
+    assert node.metric("maya_container_memory_rung") == 0
+    assert "notices from=" in node.log()
+    assert node.metric("maya_container_memory_notices_total") >= 1
 
 
 def test_page_cache_beside_real_memory(node, group):

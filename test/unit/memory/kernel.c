@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -130,6 +131,19 @@ static void cache_then_memory(void)
                (size_t)s.used * 100 / LIMIT);
     }
 
+    enum memory_notice_kind kind;
+    const uint64_t edge = pressure_edge(&p, PRESSURE_REFUSE, LIMIT);
+    int notice = memory_notice_open(cg, &edge, 1, &kind);
+    struct pollfd told = {.fd = notice, .events = v2 ? POLLPRI : POLLIN};
+    CHECK(notice >= 0);
+    CHECK_INT(kind, v2 ? MEMORY_NOTICE_PSI : MEMORY_NOTICE_EVENTFD);
+    if (!v2) { /* usage has the cache in it: let go of it first, then it is crossed by memory */
+        if (fd >= 0)
+            CHECK(ftruncate(fd, 0) == 0);
+        memory_notice_clear(notice, kind);
+        CHECK_INT(poll(&told, 1, 0), 0);
+    }
+
     size_t n = LIMIT * 82 / 100;
     char *memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
@@ -138,14 +152,19 @@ static void cache_then_memory(void)
     cgroup_sample(cg, &s);
     CHECK(s.used >= n);
     CHECK(pressure_update(&p, &s, 3));
-    CHECK(p.on);
+    CHECK(p.rung >= PRESSURE_REFUSE);
+    if (!v2)
+        CHECK_INT(poll(&told, 1, 30000), 1);
+    else
+        CHECK(poll(&told, 1, 0) >= 0 && !(told.revents & POLLERR));
     printf("# anonymous memory: used %zu%%\n", (size_t)s.used * 100 / LIMIT);
 
     munmap(memory, n);
     cgroup_sample(cg, &s);
     CHECK(pressure_update(&p, &s, 4));
-    CHECK(!p.on);
+    CHECK_INT(p.rung, PRESSURE_NONE);
     CHECK_INT(s.oom_kills, 0);
+    close(notice);
     if (fd >= 0)
         close(fd);
     cgroup_free(&cg);
@@ -173,8 +192,35 @@ static void page_cache_is_no_pressure(void)
     group_end();
 }
 
+/* Where v2 has no memory controller it tells of a cgroup's stalls all the same. */
+static void a_psi_trigger_is_accepted(void)
+{
+    static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    char folder[PATH_MAX] = "", file[PATH_MAX + 32];
+
+    for (size_t i = 0; i < ARRAY_LEN(places) && !*folder; i++) {
+        snprintf(folder, sizeof(folder), "%s/maya-test-psi-%d", places[i], (int)getpid());
+        snprintf(file, sizeof(file), "%s/cgroup.controllers", places[i]);
+        if (access(file, R_OK) != 0 || mkdir(folder, 0755) != 0)
+            *folder = '\0';
+    }
+    snprintf(file, sizeof(file), "%s/memory.pressure", folder);
+    if (!*folder || access(file, W_OK) != 0) {
+        printf("# skipped: no cgroup v2 with pressure figures can be made here\n");
+    } else {
+        int fd = notice__psi(folder);
+        struct pollfd told = {.fd = fd, .events = POLLPRI};
+        CHECK(fd >= 0);
+        CHECK_INT(poll(&told, 1, 0), 0); /* nobody waits for memory in an empty cgroup */
+        close(fd);
+    }
+    if (*folder)
+        rmdir(folder);
+}
+
 static const struct tap_case cases[] = {
     {"page cache is no pressure, memory is, and it ends", page_cache_is_no_pressure},
+    {"a PSI trigger is accepted", a_psi_trigger_is_accepted},
 };
 
 TAP_MAIN(cases)

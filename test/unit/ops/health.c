@@ -26,7 +26,7 @@ static void healthy_is_exactly_this(void)
     struct ops *o = stub_begin();
 
     CHECK_STR(health(o, 200), want); /* before the first sample, too */
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     CHECK_STR(health(o, 200), want);
     stub_end(o);
 }
@@ -35,13 +35,13 @@ static void pressure_is_unhealthy_until_it_ends(void)
 {
     struct ops *o = stub_begin();
 
-    stub_memory(850000);
-    ops_sample(o, 0);
+    stub_memory(950000);
+    ops_sample(o, 0, 0);
     CHECK_STR(health(o, 503),
               "{\"status\":\"unhealthy\",\"checks\":[\"Container memory pressure detected\"],"
               "\"timestamp\":\"2024-02-23T18:55:00Z\"}");
     stub_memory(100000);
-    ops_sample(o, 250);
+    ops_sample(o, 250, 0);
     health(o, 200);
     stub_end(o);
 }
@@ -52,21 +52,21 @@ static void every_check_fails_and_recovers(void)
     char name[300];
 
     stub_store.healthy = false;
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     CHECK(strstr(health(o, 503), "[\"Store is not writable\"]") != NULL);
-    stub_memory(850000);
+    stub_memory(950000);
     snprintf(name, sizeof(name), "%s-moved", o->cfg.agent_folder);
     CHECK(rename(o->cfg.agent_folder, name) == 0);
-    ops_sample(o, 250);
+    ops_sample(o, 250, 0);
     CHECK(strstr(health(o, 503), "[\"Container memory pressure detected\",\"Store is not "
                                  "writable\",\"Agent folder is not readable\"]") != NULL);
     stub_store.healthy = true;
     stub_memory(1);
     CHECK(rename(name, o->cfg.agent_folder) == 0);
-    ops_sample(o, 500);
-    ops_sample(o, 750);
+    ops_sample(o, 500, 0);
+    ops_sample(o, 750, 0);
     health(o, 200);
-    CHECK_INT(stub_logged("unhealthy"), 3); /* once for each */
+    CHECK_INT(stub_logged("unhealthy check="), 3); /* once for each */
     CHECK_INT(stub_logged("healthy_again"), 3);
     stub_end(o);
 }

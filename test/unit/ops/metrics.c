@@ -37,7 +37,7 @@ static void what_the_predecessor_had(void)
     stub_sessions.rejected[SESSION_REJECT_PRESSURE] = 3;
     stub_documents = 7;
     stub_memory(250000);
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, false);
     CHECK(has("maya_config_memory_bytes 4294967296"));
     CHECK(has("maya_config_max_containers 5"));
@@ -62,7 +62,7 @@ static void what_the_predecessor_had(void)
     CHECK(has("# TYPE maya_sessions_expired_total counter"));
     CHECK(strstr(buf_text(&page), "_mb") == NULL);
     stub_memory(900000);
-    ops_sample(o, 250);
+    ops_sample(o, 250, 0);
     scrape(o, false);
     CHECK(has("maya_container_memory_pressure 1"));
     CHECK(has("maya_container_memory_pressure_total 1"));
@@ -87,7 +87,7 @@ static void what_an_operator_needs_beyond(void)
     ops_count_request(o, 1, 200);
     ops_count_request(o, 1, 503);
     ops_count_commit(o, 700, 3);
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, false);
     CHECK(has("maya_sessions_reserved_bytes 524288000"));
     CHECK(has("maya_sessions_over_budget_total 4"));
@@ -138,7 +138,7 @@ static void the_predecessors_names_on_demand(void)
     stub_documents = 3;
     tree_file("/sys/fs/cgroup/a/memory.max", "104857600\n");
     stub_memory(1048576 * 3 + 524288);
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, true);
     CHECK(has("# HELP maya_config_memory_mb Configured container memory in MB"));
     CHECK(has("maya_config_memory_mb 4096"));
@@ -154,7 +154,7 @@ static void unknown_memory_is_not_a_number(void)
     struct ops *o = stub_begin();
 
     tree_file("/sys/fs/cgroup/a/memory.stat", "nothing we know\n");
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, true);
     CHECK(has("maya_container_memory_usage_bytes NaN"));
     CHECK(has("maya_container_memory_utilization NaN"));
@@ -178,7 +178,7 @@ static void no_series_twice(void)
 
     ops_count_request(o, 1, 200);
     ops_count_request(o, 1, 503);
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, true);
     for (char *line = page.data, *next; *line; line = next) {
         char *end = strchr(line, '\n');
@@ -207,7 +207,7 @@ static void promtool_has_nothing_to_say(void)
     }
     o = stub_begin();
     ops_count_request(o, 1, 404);
-    ops_sample(o, 0);
+    ops_sample(o, 0, 0);
     scrape(o, false);
     FILE *pipe = popen("promtool check metrics 2>&1", "w");
     CHECK(pipe && fwrite(page.data, 1, page.len, pipe) == page.len);

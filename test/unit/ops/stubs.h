@@ -19,8 +19,12 @@ static struct {
     unsigned calls;
     struct memory_sample sample;
     uint64_t footprint;
-    bool pressure;
+    bool refuse;
 } stub_told;
+static struct {
+    unsigned shed, hibernated;
+    void (*on_freed)(size_t bytes);
+} stub_did;
 static char stub_log[4096];
 
 void session_stats(const struct session_table *t, struct session_stats *ret)
@@ -30,13 +34,39 @@ void session_stats(const struct session_table *t, struct session_stats *ret)
 }
 
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
-                          uint64_t footprint, bool pressure)
+                          uint64_t footprint, bool refuse)
 {
     (void)t;
     stub_told.calls++;
     stub_told.sample = *sample;
     stub_told.footprint = footprint;
-    stub_told.pressure = pressure;
+    stub_told.refuse = refuse;
+}
+
+/* Every session is cold and as large as it is asked for, while there is something used. */
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes)
+{
+    size_t freed = bytes < stub_sessions.used ? bytes : stub_sessions.used;
+
+    (void)t;
+    (void)now_s;
+    stub_did.hibernated++;
+    stub_sessions.used -= freed;
+    if (freed && stub_did.on_freed)
+        stub_did.on_freed(freed);
+    return freed;
+}
+
+void session_shed(struct session_table *t)
+{
+    (void)t;
+    stub_did.shed++;
+}
+
+void store_shed(struct store *s)
+{
+    (void)s;
+    stub_did.shed++;
 }
 
 const char *session_reject_text(enum session_reject r)
@@ -147,6 +177,7 @@ static struct ops *stub_begin(void)
     stub_documents = 0;
     stub_draining = false;
     memset(&stub_told, 0, sizeof(stub_told));
+    memset(&stub_did, 0, sizeof(stub_did));
     stub_log[0] = '\0';
     log_sink(stub_sink);
     tree_begin();

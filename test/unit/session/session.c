@@ -799,7 +799,6 @@ static void test_room_is_made_before_rejecting(void)
 static void test_pressure_hibernates(void)
 {
     struct session_table *t = table_with(65536, 200);
-    struct memory_sample m = {.limit = 1 << 30, .used = 900 << 20, .known = true};
     struct session_stats st;
     struct waiter held;
     char id[16];
@@ -810,16 +809,20 @@ static void test_pressure_hibernates(void)
     }
     ask(t, "s0", SESSION_CREATE, &held);
     now_s += 31;
-    session_table_memory(t, &m, 0, true);
-    session_tick(t, now_s);
     session_stats(t, &st);
-    CHECK_INT(st.resident, 36); /* so many at a time, and then the next tick */
-    session_tick(t, now_s);
+    uint64_t used = st.used;
+    size_t freed = session_hibernate(t, now_s, used / 2);
+    session_stats(t, &st);
+    CHECK(freed >= used / 2);
+    CHECK_INT(st.used, used - freed);
+    CHECK(st.resident > 45 && st.resident < 55); /* no more than was asked for */
+    CHECK(session_hibernate(t, now_s, SIZE_MAX) > 0);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* whoever is talking stays */
     CHECK_INT(st.ended[SESSION_END_PRESSURE], 99);
     session_leave(held.s);
-    session_tick(t, now_s);
+    CHECK_INT(session_hibernate(t, now_s, SIZE_MAX), 0);
+    session_shed(t);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* in its cooldown */
     session_table_free(&t);

@@ -1,0 +1,47 @@
+/*
+ * The process's memory by part. What is charged or counted has a name; the rest of the heap is
+ * what malloc says is in use less that, and the rest of the pages is what the kernel says.
+ */
+#include "ops/ops_int.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+const char *ops__part_label(enum ops_part p)
+{
+    static const char *const labels[] = {
+#define PART(name, label) label,
+#include "ops/part.def"
+#undef PART
+    };
+
+    return labels[p];
+}
+
+static uint64_t less(uint64_t whole, uint64_t part)
+{
+    return whole > part ? whole - part : 0;
+}
+
+void ops__parts(const struct ops *o, uint64_t ret[OPS_PART__COUNT])
+{
+    struct mallinfo2 heap = mallinfo2();
+    uint64_t in_use = heap.uordblks + heap.hblkhd, own = process__own_bytes(), named = 0;
+    struct session_stats sessions;
+    struct store_stats store;
+
+    session_stats(o->cfg.sessions, &sessions);
+    store_stats(o->cfg.store, &store);
+    ret[OPS_PART_SESSIONS] = sessions.used;
+    ret[OPS_PART_INDEX] = sessions.index;
+    ret[OPS_PART_STORE] = store.memory + store.queued_bytes;
+    for (int i = 0; i < OPS_PART_HEAP_OTHER; i++)
+        named += ret[i];
+    /* Memory that was never touched is in use for malloc and nothing for the kernel. */
+    if (in_use > own)
+        in_use = own;
+    ret[OPS_PART_HEAP_OTHER] = less(in_use, named);
+    uint64_t left = less(own, in_use);
+    ret[OPS_PART_HEAP_FREE] = left < heap.fordblks ? left : heap.fordblks;
+    ret[OPS_PART_STATIC] = left - ret[OPS_PART_HEAP_FREE];
+}

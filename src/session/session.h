@@ -15,15 +15,9 @@
  */
 #pragma once
 
-#include "base/err.h"
 #include "base/list.h"
-#include "base/must.h"
 #include "base/strs.h"
 #include "memory/memory.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct seal;
 struct store;
@@ -46,9 +40,9 @@ enum session_end {
 
 /* Reasons of a rejection, as in maya_sessions_rejected_total{reason=...}. */
 enum session_reject {
-    SESSION_REJECT_LIMIT,        /* session_limit */
-    SESSION_REJECT_PRESSURE,     /* memory_pressure */
-    SESSION_REJECT_INSUFFICIENT, /* insufficient_memory */
+    SESSION_REJECT_LIMIT,
+    SESSION_REJECT_PRESSURE,
+    SESSION_REJECT_INSUFFICIENT,
     SESSION_REJECT__COUNT
 };
 const char *session_reject_text(enum session_reject r);

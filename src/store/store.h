@@ -38,7 +38,7 @@ struct store_stats {
     uint64_t queued_bytes;
     uint64_t memory; /* bytes the back-end holds: its caches and all else */
     uint64_t rows;   /* sessions in the store, kept by counting */
-    bool healthy;  /* the last commit worked */
+    bool healthy;    /* the last commit worked */
 };
 
 /* `row` is NULL when there is none. `e` is set, and row NULL, on failure. */

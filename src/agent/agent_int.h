@@ -23,7 +23,7 @@ struct agent_state {
 /* How fast a session talks; aside from its state, so that undoing a turn does not forget it. */
 struct agent_pace {
     struct limit_bucket bucket;
-    int64_t burst_ms[BURST_RING];
+    uint32_t burst_ms[BURST_RING];    /* the low bits of the clock; 0: never */
     struct limit_bucket burst_bucket; /* instead of the ring when the limit is larger */
 };
 _Static_assert(sizeof(struct agent_pace) <= SESSION_ASIDE, "it fits into a session");

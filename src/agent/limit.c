@@ -4,7 +4,7 @@
  */
 #include "agent/agent_int.h"
 
-#define BURST_MS 10000
+#define BURST_MS 10000u
 #define MINUTE_MS 60000.0
 
 static void refill(struct limit_bucket *b, uint32_t limit, double period_ms, int64_t now_ms)
@@ -21,7 +21,7 @@ static void refill(struct limit_bucket *b, uint32_t limit, double period_ms, int
 /* The ring holds the last `limit` attempts; the oldest says whether there is room. */
 static bool burst(const struct agent *a, struct agent_pace *s, int64_t now_ms)
 {
-    uint32_t limit = a->cfg.burst;
+    uint32_t limit = a->cfg.burst, now = (uint32_t)now_ms ? (uint32_t)now_ms : 1;
     uint32_t oldest = 0;
 
     if (limit > BURST_RING) {
@@ -31,12 +31,13 @@ static bool burst(const struct agent *a, struct agent_pace *s, int64_t now_ms)
         s->burst_bucket.tokens -= 1;
         return true;
     }
-    for (uint32_t i = 1; i < limit; i++)
-        if (s->burst_ms[i] < s->burst_ms[oldest])
+    /* Differences, so that it goes on when the low bits wrap around. */
+    for (uint32_t i = 1; i < limit && s->burst_ms[oldest]; i++)
+        if (s->burst_ms[i] == 0 || now - s->burst_ms[i] > now - s->burst_ms[oldest])
             oldest = i;
-    if (s->burst_ms[oldest] && now_ms - s->burst_ms[oldest] < BURST_MS)
+    if (s->burst_ms[oldest] && now - s->burst_ms[oldest] < BURST_MS)
         return false;
-    s->burst_ms[oldest] = now_ms ? now_ms : 1;
+    s->burst_ms[oldest] = now;
     return true;
 }
 

@@ -60,6 +60,10 @@ struct region {
 /* No allocation happens here. `first` 0 means 1 KiB. The budget must outlive the region. */
 void region_init(struct region *r, struct budget *budget, size_t first);
 void region_release(struct region *r); /* free all; the region may be used again */
+/* Take one chunk now for n bytes to come, rounded up as they are. False when refused. */
+bool region_reserve(struct region *r, size_t n) MUST_USE;
+size_t region_used(const struct region *r); /* of what is held: bytes given out, rounded */
+size_t region_charge(size_t n);             /* what reserving n bytes charges */
 
 /* Zeroed, aligned to 16. NULL when the budget (or malloc) refuses; nothing is changed then. */
 void *region_alloc(struct region *r, size_t n) MUST_USE;

@@ -108,6 +108,31 @@ void region_release(struct region *r)
     MUST(r->held == 0);
 }
 
+bool region_reserve(struct region *r, size_t n)
+{
+    struct region_chunk *c = n <= BIGGEST ? chunk_new(r, n) : NULL;
+
+    if (!c)
+        return false;
+    c->next = r->chunks;
+    r->chunks = c;
+    return true;
+}
+
+size_t region_used(const struct region *r)
+{
+    size_t n = 0;
+
+    for (const struct region_chunk *c = r->chunks; c; c = c->next)
+        n += c->used;
+    return n;
+}
+
+size_t region_charge(size_t n)
+{
+    return foresee(sizeof(struct region_chunk) + n);
+}
+
 static size_t room(const struct region_chunk *c)
 {
     return c && !c->own && c->used < c->size ? c->size - c->used : 0;

@@ -37,9 +37,10 @@ void ops__parts(const struct ops *o, uint64_t ret[OPS_PART__COUNT])
     ret[OPS_PART_STORE] = store.memory + store.queued_bytes;
     for (int i = 0; i < OPS_PART_HEAP_OTHER; i++)
         named += ret[i];
-    /* Memory that was never touched is in use for malloc and nothing for the kernel. */
+    if (in_use < named)
+        in_use = named; /* another allocator, which tells malloc's figures as zero */
     if (in_use > own)
-        in_use = own;
+        in_use = own; /* what was never touched is in use for malloc, not for the kernel */
     ret[OPS_PART_HEAP_OTHER] = less(in_use, named);
     uint64_t left = less(own, in_use);
     ret[OPS_PART_HEAP_FREE] = left < heap.fordblks ? left : heap.fordblks;

@@ -11,7 +11,7 @@ struct session_message *session__append(struct session *s, bool from_person, str
 
     if (text.len > UINT32_MAX)
         return NULL;
-    m = region_alloc(&s->region, sizeof(*m) + text.len + 1);
+    m = region_alloc(&s->region, offsetof(struct session_message, text) + text.len + 1);
     if (!m)
         return NULL;
     m->from_person = from_person;

@@ -26,7 +26,7 @@ struct session_table;
 #define SESSION_ID_MAX 128
 #define SESSION_SECRET_MAX 512
 #define SESSION_REPLAYS 8
-#define SESSION_ASIDE 160
+#define SESSION_ASIDE 96
 
 enum session_policy { SESSION_RESERVED, SESSION_MEASURED };
 
@@ -55,9 +55,9 @@ struct session_secret {
 
 struct session_message {
     struct session_message *next;
-    uint8_t from_person; /* 1: user, 0: assistant */
     uint32_t len;
-    char text[]; /* NUL-terminated, valid UTF-8 */
+    uint8_t from_person; /* 1: user, 0: assistant */
+    char text[];         /* NUL-terminated, valid UTF-8 */
 };
 
 /* A turn that was asked for with an Idempotency-Key, so that a repeat gets the same answer. */
@@ -220,7 +220,7 @@ const struct session_replay *session_replay_find(const struct session *s,
 bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
                          struct str tail) MUST_USE;
 
-/* hibernate.c: what nobody used for a while leaves memory. Call it a few times a second. */
+/* hibernate.c: who is idle is packed, and in time leaves memory. Call it 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
 /* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
  */

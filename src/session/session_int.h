@@ -24,7 +24,8 @@ struct session_table {
     struct map by_id;
     struct list by_state[SESSION__STATES];
     uint32_t count[SESSION__STATES];
-    uint32_t unstored; /* resident, not yet in the store */
+    uint32_t unstored;        /* resident, not yet in the store */
+    struct session *unpacked; /* the first of the idle ones that pack.c has not seen */
     struct budget total;
     struct buf plain; /* of a row being read; reused */
     struct memory_sample sample;
@@ -56,6 +57,10 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
 
 /* hibernate.c: let one idle session leave memory; false when none may */
 bool session__make_room(struct session_table *t) MUST_USE;
+
+/* pack.c: idle sessions into as few bytes as they need; and: this one is left behind */
+void session__pack_tick(struct session_table *t);
+void session__packed(struct session_table *t, const struct session *s);
 
 /* expire.c */
 bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s);

@@ -104,11 +104,14 @@ void session__move(struct session *s, enum session_state to)
 
     MUST(s->magic == SESSION_MAGIC);
     MUST(allowed[s->state] & 1u << to);
+    session__packed(t, s);
     list_remove(&s->link);
     t->count[s->state]--;
     s->state = (uint8_t)to;
     t->count[to]++;
     list_append(&t->by_state[to], &s->link);
+    if (to == SESSION_IDLE && !t->unpacked)
+        t->unpacked = s;
 }
 
 struct session *session__new(struct session_table *t, const char *id)
@@ -150,6 +153,7 @@ void session__close(struct session *s, enum session_end why)
     struct session_table *t = s->table;
 
     MUST(s->magic == SESSION_MAGIC && s->waiter_count == 0);
+    session__packed(t, s);
     list_remove(&s->link);
     t->count[s->state]--;
     if (s->version == 0 && s->state != SESSION_LOADING)

@@ -828,6 +828,50 @@ static void test_pressure_hibernates(void)
     session_table_free(&t);
 }
 
+/* What nobody uses is packed: the same session in fewer bytes, and its neighbours' order kept.
+ */
+static void test_idle_ones_are_packed(void)
+{
+    struct session_table *t = table_with(65536, 20);
+    struct session_stats before, after;
+    struct waiter w;
+    char id[16];
+
+    for (int i = 0; i < 4; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        ask(t, id, SESSION_CREATE, &w);
+        for (int turns = 0; turns < 9; turns++)
+            CHECK_INT(turn(w.s, "something to say", "and what was answered"), ERR_NONE);
+        session_leave(w.s);
+        now_s += 3;
+        session_tick(t, now_s);
+    }
+    CHECK(t->unpacked == map_get(&t->by_id, "s1", 2)); /* idle for 9 s; s0 for 12 */
+    session_stats(t, &before);
+    ask(t, "s1", SESSION_CREATE, &w);
+    CHECK(t->unpacked == map_get(&t->by_id, "s2", 2)); /* who is used is passed over */
+    CHECK_INT(turn(w.s, "one more", "yes"), ERR_NONE);
+    session_leave(w.s);
+    now_s += 30;
+    session_tick(t, now_s);
+    CHECK(t->unpacked == NULL);
+    session_stats(t, &after);
+    CHECK(after.used < before.used);
+    CHECK_INT(after.resident, 4);
+    for (int i = 0; i < 4; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        const struct session *s = map_get(&t->by_id, id, strlen(id));
+        CHECK(s && s->region.held <= region_charge(region_used(&s->region)));
+    }
+    ask(t, "s2", SESSION_CREATE, &w);
+    CHECK_INT(w.s->message_count, 18);
+    CHECK_INT(w.s->turns, 9);
+    CHECK_STR(w.s->last->text, "and what was answered");
+    CHECK_INT(turn(w.s, "and on", "it goes"), ERR_NONE); /* its version is still right */
+    session_leave(w.s);
+    session_table_free(&t);
+}
+
 static void test_ten_times_more_than_fit(void)
 {
     struct session_table *t = table_with(65536, 20);
@@ -892,6 +936,7 @@ static const struct tap_case cases[] = {
     {"idle ones hibernate", test_idle_ones_hibernate},
     {"room is made before rejecting", test_room_is_made_before_rejecting},
     {"pressure hibernates the coldest", test_pressure_hibernates},
+    {"idle ones are packed", test_idle_ones_are_packed},
     {"ten times more sessions than fit", test_ten_times_more_than_fit},
 };
 

@@ -1,0 +1,79 @@
+/*
+ * Packing. A session that grew turn by turn lies in chunks with room to spare and with what was
+ * replaced left behind. When nobody has used it for a while it is built anew from its own
+ * durable form, in one chunk of just the right size, and stays resident.
+ */
+#include "session/session.h"
+
+#include "session/session_int.h"
+
+#include <string.h>
+
+#define PACK_AFTER_S 10 /* idle for so long */
+#define PACK_PER_TICK 256
+#define WORTH 64 /* bytes; below, it stays as it is */
+#define PACK_BYTES_PER_TICK ((size_t)4 << 20)
+
+/* Bytes of a region that the plain form takes when it is read; 0: it cannot be. */
+static size_t measure(struct session *s)
+{
+    const struct buf *plain = &s->table->plain;
+    const struct session before = *s;
+    struct budget uncounted;
+    struct err e;
+
+    budget_init(&uncounted, s->budget.limit, NULL);
+    region_init(&s->region, &uncounted, plain->len);
+    session__wipe(s);
+    bool fine = session_decode(s, plain->data, plain->len, &e) == 0;
+    size_t used = region_used(&s->region);
+    region_release(&s->region);
+    memcpy(s, &before, offsetof(struct session, id));
+    return fine ? used : 0;
+}
+
+static void pack(struct session *s)
+{
+    struct session_table *t = s->table;
+    uint32_t turns = s->turns;
+    struct err e;
+
+    buf_clear(&t->plain);
+    session_encode(s, &t->plain);
+    size_t need = t->plain.full ? 0 : measure(s);
+    if (need == 0 || s->region.held <= region_charge(need) + WORTH)
+        return;
+    session__wipe(s);
+    if (region_reserve(&s->region, need) &&
+        session_decode(s, t->plain.data, t->plain.len, &e) == 0) {
+        MUST(s->turns == turns);
+        return;
+    }
+    session__close(s,
+                   SESSION_END_ROOM); /* memory was refused between the two; the row is there */
+}
+
+void session__pack_tick(struct session_table *t)
+{
+    size_t bytes = 0;
+
+    for (unsigned n = 0; t->unpacked && n < PACK_PER_TICK && bytes < PACK_BYTES_PER_TICK; n++) {
+        struct session *s = t->unpacked;
+        if (t->now_s - s->idle_since_s < PACK_AFTER_S)
+            break;
+        session__packed(t, s);
+        bytes += s->region.held;
+        pack(s);
+    }
+    session__plain_done(t);
+}
+
+/* Those before `unpacked` in the list of idle ones are packed; new ones come at its end. */
+void session__packed(struct session_table *t, const struct session *s)
+{
+    const struct list *idle = &t->by_state[SESSION_IDLE];
+
+    if (t->unpacked != s)
+        return;
+    t->unpacked = s->link.next == idle ? NULL : LIST_ITEM(s->link.next, struct session, link);
+}

@@ -5,6 +5,7 @@
 #include "session/session_int.h"
 
 #define EXPIRE_ROWS 1000 /* of the store, in one transaction */
+#define SWEEP_MOST 500   /* resident ones at a time; the tick goes on with it */
 
 bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s)
 {
@@ -28,6 +29,11 @@ static void removed(void *ctx, uint64_t version, const struct err *e)
     session__load(s, s->used_before_s);
 }
 
+/*
+ * The list is in the order in which they became idle, so those that nobody touched for so long
+ * stand first. One that was only looked at since is found by the next look (session_open()), or
+ * hibernates, and its row expires in the store.
+ */
 void session__sweep(struct session_table *t, int64_t now_s)
 {
     unsigned ended = 0;
@@ -36,8 +42,10 @@ void session__sweep(struct session_table *t, int64_t now_s)
     LIST_EACH(at, after, &t->by_state[SESSION_IDLE])
     {
         struct session *s = LIST_ITEM(at, struct session, link);
+        if (!session__expired(t, s->idle_since_s, now_s) || ended == SWEEP_MOST)
+            break;
         if (!session__expired(t, s->used_s, now_s))
-            continue;
+            continue; /* the clock was set back between the two */
         /* It keeps its id until then: who read the row on its way out could not write it. */
         session__wipe(s);
         session__move(s, SESSION_ENDING);

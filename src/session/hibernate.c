@@ -88,6 +88,7 @@ void session_tick(struct session_table *t, int64_t now_s)
         hibernate(s, SESSION_END_IDLE);
         idle++;
     }
+    session__sweep(t, now_s);
     session__pack_tick(t);
     if (idle)
         log_debug("session", "hibernate", "reason=idle sessions=%u resident=%u", idle,

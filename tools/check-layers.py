@@ -8,7 +8,7 @@ src = pathlib.Path(__file__).resolve().parent.parent / "src"
 # A library is met in one place, so that it can be replaced there.
 AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
-    "curl/": {"net", "mind", "voice", "cli"},
+    "curl/": {"base", "net", "voice", "cli"},
     "sqlite3.h": {"store", "mind", "agent"},
     "sodium.h": {"seal", "base"},
     "yaml.h": {"yaml"},

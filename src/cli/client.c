@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
-#include "cli/curl.h"
+#include "base/curl.h"
 #include "memory/memory.h"
 
 #include <ctype.h>
@@ -41,11 +41,11 @@ int cli__client_open(struct cli_client *c, const char *url, const volatile sig_a
     } else {
         c->base = xprintf("%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
     }
-    if (cli__curl_load(e) < 0)
+    if (curl_load(e) < 0)
         return -1;
-    cli__curl.global_init(CURL_GLOBAL_DEFAULT);
-    c->easy = cli__curl.easy_init();
-    c->multi = cli__curl.multi_init();
+    curl_lib.global_init(CURL_GLOBAL_DEFAULT);
+    c->easy = curl_lib.easy_init();
+    c->multi = curl_lib.multi_init();
     if (!c->easy || !c->multi)
         return err_set(e, ERR_NOMEM, 0, "libcurl cannot start");
     return 0;
@@ -54,11 +54,11 @@ int cli__client_open(struct cli_client *c, const char *url, const volatile sig_a
 void cli__client_close(struct cli_client *c)
 {
     if (c->easy)
-        cli__curl.easy_cleanup(c->easy);
+        curl_lib.easy_cleanup(c->easy);
     if (c->multi)
-        cli__curl.multi_cleanup(c->multi);
-    if (cli__curl.global_cleanup)
-        cli__curl.global_cleanup();
+        curl_lib.multi_cleanup(c->multi);
+    if (curl_lib.global_cleanup)
+        curl_lib.global_cleanup();
     free(c->base);
     free(c->socket);
     free(c->shown);

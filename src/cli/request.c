@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
-#include "cli/curl.h"
+#include "base/curl.h"
 #include "config/config.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *self)
     struct cli_request *r = x->r;
 
     n *= size;
-    cli__curl.easy_getinfo(x->client->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    curl_lib.easy_getinfo(x->client->easy, CURLINFO_RESPONSE_CODE, &r->status);
     if (is_stream(r)) {
         cli__sse_feed(r->sse, data, n);
         return *r->enough ? 0 : n;
@@ -101,7 +101,7 @@ static int say_why(const struct cli_client *c, struct cli_request *r, CURLcode w
     default:
         r->broke = true;
         return err_set(e, ERR_IO, 0, "the connection to %s broke off (%s); try again", c->shown,
-                       *detail ? detail : cli__curl.easy_strerror(why));
+                       *detail ? detail : curl_lib.easy_strerror(why));
     }
 }
 
@@ -110,7 +110,7 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
     if (!value || !*value)
         return;
     char *line = xprintf("%s: %s", name, value);
-    *list = cli__curl.slist_append(*list, line);
+    *list = curl_lib.slist_append(*list, line);
     free(line);
 }
 
@@ -121,36 +121,36 @@ static struct curl_slist *prepare(struct exchange *x, const char *url, char *det
     CURL *easy = c->easy;
     struct curl_slist *headers = NULL;
 
-    cli__curl.easy_reset(easy);
-    cli__curl.easy_setopt(easy, CURLOPT_URL, url);
-    cli__curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    cli__curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    cli__curl.easy_setopt(easy, CURLOPT_USERAGENT, "maya/" MAYA_VERSION);
-    cli__curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
-    cli__curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-    cli__curl.easy_setopt(easy, CURLOPT_TIMEOUT, r->timeout_s);
-    cli__curl.easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    cli__curl.easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
-    cli__curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    cli__curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    cli__curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    cli__curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl_lib.easy_reset(easy);
+    curl_lib.easy_setopt(easy, CURLOPT_URL, url);
+    curl_lib.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_lib.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_lib.easy_setopt(easy, CURLOPT_USERAGENT, "maya/" MAYA_VERSION);
+    curl_lib.easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+    curl_lib.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
+    curl_lib.easy_setopt(easy, CURLOPT_TIMEOUT, r->timeout_s);
+    curl_lib.easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_lib.easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+    curl_lib.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_lib.easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_lib.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_lib.easy_setopt(easy, CURLOPT_HEADERDATA, x);
     if (c->socket)
-        cli__curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+        curl_lib.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
     /* A proxy for the world outside is none for this machine. */
     if (c->socket || strstr(c->base, "//127.") || strstr(c->base, "//localhost") ||
         strstr(c->base, "//[::1]"))
-        cli__curl.easy_setopt(easy, CURLOPT_PROXY, "");
+        curl_lib.easy_setopt(easy, CURLOPT_PROXY, "");
     add_header(&headers, "Accept", r->sse ? "text/event-stream" : "application/json");
     add_header(&headers, "X-Session-ID", c->session);
     add_header(&headers, "Idempotency-Key", r->key);
     add_header(&headers, "Last-Event-ID", r->last_id);
     if (r->json) {
         add_header(&headers, "Content-Type", "application/json");
-        cli__curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->json->len);
-        cli__curl.easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(r->json));
+        curl_lib.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->json->len);
+        curl_lib.easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(r->json));
     }
-    cli__curl.easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_lib.easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     return headers;
 }
 
@@ -161,17 +161,17 @@ static CURLcode drive(struct cli_client *c)
     int running = 1, left;
     CURLMsg *m;
 
-    cli__curl.multi_add_handle(c->multi, c->easy);
+    curl_lib.multi_add_handle(c->multi, c->easy);
     while (running && !(c->stop && *c->stop)) {
-        if (cli__curl.multi_perform(c->multi, &running) != CURLM_OK)
+        if (curl_lib.multi_perform(c->multi, &running) != CURLM_OK)
             break;
         if (running)
-            cli__curl.multi_poll(c->multi, NULL, 0, WAKE_MS, NULL);
+            curl_lib.multi_poll(c->multi, NULL, 0, WAKE_MS, NULL);
     }
-    while ((m = cli__curl.multi_info_read(c->multi, &left)))
+    while ((m = curl_lib.multi_info_read(c->multi, &left)))
         if (m->msg == CURLMSG_DONE)
             result = m->data.result;
-    cli__curl.multi_remove_handle(c->multi, c->easy);
+    curl_lib.multi_remove_handle(c->multi, c->easy);
     return result;
 }
 
@@ -185,7 +185,7 @@ int cli__request(struct cli_client *c, struct cli_request *r, struct err *e)
     r->body.max = BODY_MAX;
     struct curl_slist *headers = prepare(&x, url, detail);
     CURLcode why = drive(c);
-    cli__curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    curl_lib.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &r->status);
     if (c->stop && *c->stop)
         rc = err_set(e, ERR_STOPPED, 0, "stopped");
     else if (why == CURLE_WRITE_ERROR && r->body.full)
@@ -195,8 +195,8 @@ int cli__request(struct cli_client *c, struct cli_request *r, struct err *e)
     if (!c->session[0] && cli__session_ok(r->session))
         str_copy(c->session, sizeof(c->session), r->session);
     /* The handle keeps pointers to what ends here. */
-    cli__curl.easy_reset(c->easy);
-    cli__curl.slist_free_all(headers);
+    curl_lib.easy_reset(c->easy);
+    curl_lib.slist_free_all(headers);
     free(url);
     return rc;
 }

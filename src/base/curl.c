@@ -1,9 +1,9 @@
-#include "cli/curl.h"
+#include "base/curl.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-struct cli_curl cli__curl;
+struct curl_functions curl_lib;
 
 static int find(void *lib, const char *name, void *ret, struct err *e)
 {
@@ -15,19 +15,20 @@ static int find(void *lib, const char *name, void *ret, struct err *e)
     return 0;
 }
 
-int cli__curl_load(struct err *e)
+int curl_load(struct err *e)
 {
-    void *lib = cli__curl.easy_init ? NULL : dlopen("libcurl.so.4", RTLD_NOW);
+    struct curl_functions found;
 
-    if (cli__curl.easy_init)
+    if (curl_lib.easy_init)
         return 0;
+    void *lib = dlopen("libcurl.so.4", RTLD_NOW);
     if (!lib)
-        return err_set(e, ERR_IO, 0, "this command needs libcurl (Debian: libcurl4): %s",
-                       dlerror());
+        return err_set(e, ERR_IO, 0, "this needs libcurl (Debian: libcurl4): %s", dlerror());
 #define CURL(member, function)                                                                 \
-    if (find(lib, #function, &cli__curl.member, e) < 0)                                        \
+    if (find(lib, #function, &found.member, e) < 0)                                            \
         return -1;
-#include "cli/curl.def"
+#include "base/curl.def"
 #undef CURL
+    curl_lib = found;
     return 0;
 }

@@ -21,6 +21,8 @@ struct bar_tab;
 struct buf;
 struct json_t;
 struct mind;
+struct mind_cfg;
+struct mind_provider_stats;
 struct session;
 struct session_state_ops;
 struct session_table;
@@ -30,6 +32,7 @@ struct turn;
 
 struct agent_cfg {
     const char *folder;
+    const struct mind_cfg *mind; /* NULL: the house mind, and nobody is asked */
     uint32_t session_rate, app_rate, burst; /* a minute, a minute, in 10 s; 0: off */
     uint64_t seed;
     int64_t (*now_ms)(void *clock_ctx); /* the loop's clock */
@@ -49,6 +52,8 @@ const char *agent_greeting(const struct agent *a); /* for a page, before any tur
 size_t agent_documents(const struct agent *a);
 
 struct bar_tab *agent_tab(const struct session *s);
+/* "house": who answered that turn; NULL: not known, it is not the last one. */
+const char *agent_answered_by(const struct session *s, uint32_t turn);
 
 /* turn.c */
 
@@ -86,6 +91,7 @@ struct turn_done {
     uint32_t turn;        /* number of this turn */
     struct str order;     /* current_order and payment_summary as compact JSON text, */
     struct str summary;   /* exactly as first answered */
+    struct str mind;      /* {"mind":"house","mind_why":"..."}: who answered; {}: not known */
 };
 struct turn_sink {
     void *ctx;
@@ -115,6 +121,7 @@ struct agent_stats {
     uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
 };
 const struct agent_stats *agent_stats(const struct agent *a);
+void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret); /* MIND__COUNT */
 
 /* Only look at a session: session_open() with the agent's clocks, SESSION_LOOK. */
 struct session_wait;

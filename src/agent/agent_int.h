@@ -18,6 +18,7 @@ struct limit_bucket { /* a token bucket that refills `rate` a minute, up to `rat
 struct agent_state {
     struct bar_tab tab;
     struct mind_memo memo;
+    uint8_t by; /* enum mind_id of the last turn */
 };
 
 /* How fast a session talks; aside from its state, so that undoing a turn does not forget it. */
@@ -50,8 +51,10 @@ int64_t agent__now_s(const struct agent *a);
 int agent__limit(struct agent *a, struct session *s, struct err *e) MUST_USE;
 
 /*
- * state.c: the tail of an answer, order and summary as they were, kept for its repetition: two
- * compact JSON texts with a newline between, which neither of them has. False: `out` is full.
+ * state.c: the tail of an answer, kept for its repetition: order, summary and who answered, as
+ * they were; three compact JSON texts with newlines between, which none of them has (one that
+ * an older Maya kept has two). False: `out` is full.
  */
-bool agent__tail_write(const struct bar_tab *t, struct buf *out) MUST_USE;
-void agent__tail_split(struct str tail, struct str *ret_order, struct str *ret_summary);
+bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
+                       struct buf *out) MUST_USE;
+void agent__tail_split(struct str tail, struct turn_done *ret);

@@ -119,7 +119,8 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
         agent_free(&a);
         return -1;
     }
-    a->mind = mind_house_new(a->menu, a->phrases);
+    const struct mind_cfg alone = {.choice = MIND_CHOOSE_HOUSE};
+    a->mind = mind_new(cfg->mind ? cfg->mind : &alone, a->persona, a->menu, a->phrases);
     *ret = a;
     return 0;
 }
@@ -169,6 +170,11 @@ size_t agent_documents(const struct agent *a)
 const struct agent_stats *agent_stats(const struct agent *a)
 {
     return &a->stats;
+}
+
+void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)
+{
+    mind_stats(a->mind, ret);
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): one good number after another from one seed. */

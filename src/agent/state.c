@@ -1,13 +1,14 @@
 /* The agent's part of a session, and how it looks as JSON. */
 #include "agent/agent_int.h"
 
+#include "base/json_text.h"
 #include "base/wire.h"
 #include "memory/memory.h"
 
 #include <jansson.h>
 #include <string.h>
 
-enum tag { TAG_TAB = 1, TAG_MEMO = 2 };
+enum tag { TAG_TAB = 1, TAG_MEMO = 2, TAG_BY = 3 };
 
 static void *make(struct region *r)
 {
@@ -23,6 +24,8 @@ static void encode(const void *state, struct buf *out)
     wire_close_field(out, place);
     if (s->memo.len)
         wire_put_field(out, TAG_MEMO, s->memo.data, s->memo.len);
+    if (s->by != MIND_HOUSE)
+        wire_put_field(out, TAG_BY, &s->by, 1);
 }
 
 static void *decode(struct region *r, const void *data, size_t len, struct err *e)
@@ -43,6 +46,8 @@ static void *decode(struct region *r, const void *data, size_t len, struct err *
         } else if (tag == TAG_MEMO && field.len <= MIND_MEMO_MAX) {
             s->memo.len = (uint8_t)field.len;
             memcpy(s->memo.data, field.data, field.len);
+        } else if (tag == TAG_BY && field.len == 1 && (uint8_t)field.data[0] < MIND__COUNT) {
+            s->by = (uint8_t)field.data[0];
         } else {
             w.bad = true;
         }
@@ -69,6 +74,11 @@ struct agent_state *agent__state(const struct session *s)
 struct bar_tab *agent_tab(const struct session *s)
 {
     return &agent__state(s)->tab;
+}
+
+const char *agent_answered_by(const struct session *s, uint32_t turn)
+{
+    return turn == s->turns ? mind_name(agent__state(s)->by) : NULL;
 }
 
 static json_t *dollars(int64_t cents)
@@ -107,7 +117,7 @@ json_t *agent_tab_json(const struct bar_tab *t)
                      "tip_amount", dollars(bar_tip_cents(t)));
 }
 
-bool agent__tail_write(const struct bar_tab *t, struct buf *out)
+bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m, struct buf *out)
 {
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     json_t *tail = agent_tab_json(t);
@@ -116,18 +126,31 @@ bool agent__tail_write(const struct bar_tab *t, struct buf *out)
     buf_char(out, '\n');
     json_region_dump(json_object_get(tail, "payment_summary"), flags, out);
     json_decref(tail);
+    buf_printf(out, "\n{\"mind\":\"%s\"", mind_name(m->by));
+    if (m->why[0]) {
+        buf_str(out, ",\"mind_why\":");
+        json_text(out, m->why, strlen(m->why), true);
+    }
+    buf_char(out, '}');
     return !out->full;
 }
 
-void agent__tail_split(struct str tail, struct str *ret_order, struct str *ret_summary)
+static struct str next_line(struct str *rest, const char *otherwise)
 {
-    const char *cut = memchr(tail.data, '\n', tail.len);
+    const char *cut = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
+    size_t len = cut ? (size_t)(cut - rest->data) : rest->len;
+    struct str line = {rest->data, len};
 
-    if (!cut) { /* not written by us; an answer without figures is better than none */
-        *ret_order = str_of("[]");
-        *ret_summary = str_of("{}");
-        return;
-    }
-    *ret_order = (struct str){tail.data, (size_t)(cut - tail.data)};
-    *ret_summary = (struct str){cut + 1, tail.len - ret_order->len - 1};
+    *rest = (struct str){rest->data + len + (cut != NULL), rest->len - len - (cut != NULL)};
+    return len ? line : str_of(otherwise);
+}
+
+void agent__tail_split(struct str tail, struct turn_done *ret)
+{
+    /* Not written by us: an answer without figures is better than none. */
+    if (!memchr(tail.len ? tail.data : "", '\n', tail.len))
+        tail = str_of("");
+    ret->order = next_line(&tail, "[]");
+    ret->summary = next_line(&tail, "{}");
+    ret->mind = next_line(&tail, "{}");
 }

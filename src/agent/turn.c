@@ -188,6 +188,15 @@ static int on_tool(void *ctx, const char *name, json_t *args, json_t **ret)
     return 0;
 }
 
+/* The person's own key, for a mind that asks with it. */
+static void on_key(void *ctx, struct buf *out)
+{
+    struct turn *t = ctx;
+
+    if (session_gemini_key(t->session, out, NULL) < 0)
+        buf_clear(out);
+}
+
 /* The store has answered. */
 static void on_committed(void *ctx, const struct err *e)
 {
@@ -207,7 +216,7 @@ static void on_committed(void *ctx, const struct err *e)
             .history_count = s->message_count,
             .turn = s->turns,
         };
-        agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
+        agent__tail_split((struct str){t->tail.data, t->tail.len}, &d);
         t->sink.done(t->sink.ctx, &d);
     }
     let_go(t, false);
@@ -219,7 +228,7 @@ static void write_tail(struct turn *t)
 {
     struct region *before = json_region_enter(&t->scratch);
 
-    if (!agent__tail_write(agent_tab(t->session), &t->tail))
+    if (!agent__tail_write(agent_tab(t->session), &t->mind_turn, &t->tail))
         t->over_budget = true;
     json_region_leave(before);
 }
@@ -246,6 +255,7 @@ static void on_done(void *ctx)
     region_release(&t->scratch);
     region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
     bar_turn_done(agent_tab(s), t->ordered);
+    agent__state(s)->by = (uint8_t)t->mind_turn.by;
     write_tail(t);
     if (t->over_budget || !session_say(s, t->text, reply) ||
         (t->keyed &&
@@ -299,7 +309,7 @@ static void replay(struct turn *t, const struct session_replay *r)
         .history_count = count,
         .turn = r->turn,
     };
-    agent__tail_split((struct str){r->tail, r->tail_len}, &d.order, &d.summary);
+    agent__tail_split((struct str){r->tail, r->tail_len}, &d);
     t->phase = TURN_ENDING;
     t->sink.opened(t->sink.ctx, s, r->turn);
     if (!t->silent)
@@ -345,6 +355,8 @@ static void think(struct turn *t)
         .scratch = &t->scratch,
         .seed = agent__seed(a),
         .turn_number = (int64_t)t->session->turns + 1,
+        .own_key = session_has_keys(t->session) ? on_key : NULL,
+        .key_ctx = t,
     };
     if (!show_past(t)) {
         fail_over_budget(t);

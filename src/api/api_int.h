@@ -85,6 +85,8 @@ void api__look(struct api *a, struct http_req *req, api_show_fn *show);
 
 /* "history":[...] of the first `count` messages. */
 void api__history_text(struct buf *out, const struct session *s, size_t count);
+/* The members of a turn's `mind`, with `before` in front, so that they stand in an object. */
+void api__mind_members(struct buf *out, struct str mind, const char *before);
 /* Order and summary of a session (NULL: an empty one) as {"current_order","payment_summary"}.
  */
 json_t *api__tab_object(const struct session *s);
@@ -117,9 +119,8 @@ void api__events_begin(struct api_events *ev, struct http_req *req, const char *
 void api__events_release(struct api_events *ev);
 void api__event_session(struct api_events *ev);
 void api__event_text(struct api_events *ev, const char *data, size_t len);
-void api__event_complete(struct api_events *ev, struct str reply, struct str order,
-                         struct str summary);
+void api__event_complete(struct api_events *ev, const struct turn_done *d);
 void api__event_error(struct api_events *ev, const struct err *e);
 /* Everything of a finished reply that a client at `from` does not have yet. */
-void api__events_resume(struct api_events *ev, const struct api_place *from, struct str reply,
-                        struct str order, struct str summary);
+void api__events_resume(struct api_events *ev, const struct api_place *from,
+                        const struct turn_done *d);

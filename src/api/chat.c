@@ -53,7 +53,7 @@ static void on_gone(void *ctx, struct http_req *req)
 
 /* The answer of POST /chat. */
 static void answer(struct chat *c, struct str reply, const struct session *s, size_t count,
-                   struct str order, struct str summary, const char *code)
+                   struct str order, struct str summary, struct str mind, const char *code)
 {
     struct buf body = BUF_INIT;
 
@@ -65,6 +65,7 @@ static void answer(struct chat *c, struct str reply, const struct session *s, si
                ",\"current_order\":%.*s,\"audio_base64\":null,\"payment_summary\":%.*s,"
                "\"quota_error_html\":null",
                STR_FMT(order), STR_FMT(summary));
+    api__mind_members(&body, mind, ",");
     if (code)
         buf_printf(&body, ",\"code\":\"%s\"", code);
     buf_char(&body, '}');
@@ -82,7 +83,8 @@ static void answer_aside(struct chat *c, const char *text, const struct session 
     if (order.full || summary.full)
         api__error_code(c->req, ERR_NOMEM, NULL);
     else
-        answer(c, str_of(text), s, SIZE_MAX, str_of(order.data), str_of(summary.data), code);
+        answer(c, str_of(text), s, SIZE_MAX, str_of(order.data), str_of(summary.data),
+               str_of("{}"), code);
     buf_release(&order);
     buf_release(&summary);
 }
@@ -115,9 +117,10 @@ static void on_done(void *ctx, const struct turn_done *d)
 
     c->turn = NULL;
     if (c->req && c->stream)
-        api__event_complete(&c->events, d->reply, d->order, d->summary);
+        api__event_complete(&c->events, d);
     else if (c->req)
-        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, NULL);
+        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, d->mind,
+               NULL);
     end(c);
 }
 
@@ -215,12 +218,21 @@ static const struct session_message *find_reply(const struct session *s, uint32_
 
 static void resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
+    const char *by = agent_answered_by(s, c->resume.turn);
     struct buf order = BUF_INIT, summary = BUF_INIT;
+    char mind[40] = "{}";
 
+    if (by)
+        snprintf(mind, sizeof(mind), "{\"mind\":\"%s\"}", by);
     api__tab_texts(s, &order, &summary);
+    const struct turn_done d = {
+        .reply = {reply->text, reply->len},
+        .order = str_of(buf_text(&order)),
+        .summary = str_of(buf_text(&summary)),
+        .mind = str_of(mind),
+    };
     api__events_begin(&c->events, c->req, c->id, c->resume.turn);
-    api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
-                       str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    api__events_resume(&c->events, &c->resume, &d);
     buf_release(&order);
     buf_release(&summary);
 }

@@ -179,9 +179,9 @@ void api__event_text(struct api_events *ev, const char *data, size_t len)
         send_whole_sentences(ev);
 }
 
-void api__event_complete(struct api_events *ev, struct str reply, struct str order,
-                         struct str summary)
+void api__event_complete(struct api_events *ev, const struct turn_done *d)
 {
+    struct str reply = d->reply;
     struct str rest = str_trim((struct str){buf_text(&ev->pending), ev->pending.len});
 
     if (rest.len)
@@ -193,7 +193,8 @@ void api__event_complete(struct api_events *ev, struct str reply, struct str ord
     member(ev, "full_response", reply.data, reply.len);
     close_event(ev, reply.data, reply.len);
     buf_printf(&ev->line, ", \"current_order\": %.*s, \"payment_summary\": %.*s",
-               STR_FMT(order), STR_FMT(summary));
+               STR_FMT(d->order), STR_FMT(d->summary));
+    api__mind_members(&ev->line, d->mind, ", ");
     send_event(ev);
     http_stream_end(ev->req);
 }
@@ -212,9 +213,10 @@ void api__event_error(struct api_events *ev, const struct err *e)
     http_stream_end(ev->req);
 }
 
-void api__events_resume(struct api_events *ev, const struct api_place *from, struct str reply,
-                        struct str order, struct str summary)
+void api__events_resume(struct api_events *ev, const struct api_place *from,
+                        const struct turn_done *d)
 {
+    struct str reply = d->reply;
     size_t seen = from->offset <= reply.len ? from->offset : 0;
     size_t at = 0, n, skip = from->sentences;
 
@@ -239,5 +241,5 @@ void api__events_resume(struct api_events *ev, const struct api_place *from, str
         buf_clear(&ev->pending);
     }
     api__event_text(ev, reply.data + seen, reply.len - seen);
-    api__event_complete(ev, reply, order, summary);
+    api__event_complete(ev, d);
 }

@@ -126,6 +126,14 @@ void api__tab(struct api *a, struct http_req *req)
     api__look(a, req, show_tab);
 }
 
+void api__mind_members(struct buf *out, struct str mind, const char *before)
+{
+    if (mind.len <= 2) /* {}: not known */
+        return;
+    buf_str(out, before);
+    buf_add(out, mind.data + 1, mind.len - 2);
+}
+
 void api__history_text(struct buf *out, const struct session *s, size_t count)
 {
     const struct session_message *m = s ? s->first : NULL;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cli/cli_int.h"
+#include "cli/serve_int.h"
 #include "config/config.h"
 #include "memory/memory.h"
 #include "net/net.h"
@@ -48,6 +49,7 @@ struct serve {
     struct seal *seal;
     struct store *store;
     struct session_table *table;
+    struct serve_minds minds;
     struct agent *agent;
     struct ops *ops;
     struct api *api;
@@ -252,6 +254,7 @@ static int open_sessions(struct serve *s, struct err *e)
     const struct config *c = s->config;
     const struct agent_cfg agent_cfg = {
         .folder = s->agent_folder,
+        .mind = &s->minds.cfg,
         .session_rate = (uint32_t)config_int(c, C_SESSION_RATE),
         .app_rate = (uint32_t)config_int(c, C_APP_RATE),
         .burst = (uint32_t)config_int(c, C_BURST),
@@ -277,6 +280,7 @@ static int open_sessions(struct serve *s, struct err *e)
         .seed = seal_random_u64(),
     };
 
+    serve__minds(&s->minds, c, s->loop);
     if (agent_load(&agent_cfg, &s->agent, e) < 0 ||
         session_table_new(&session_cfg, &s->table, e) < 0)
         return -1;
@@ -437,6 +441,8 @@ static void stop(struct serve *s)
         store_close(&s->store); /* commits and answers what is queued; then all sessions idle */
     session_table_free(&s->table);
     agent_free(&s->agent);
+    http_client_free(&s->minds.http);
+    free(s->minds.gemini_url);
     api_free(&s->api);
     ops_free(&s->ops);
     loop_wake_free(&s->store_wake);

@@ -2,13 +2,15 @@
  * mind: who thinks. A mind gets one turn (the words, what was said before, the tools it may
  * call) and gives back a stream of text and tool calls. Each provider is one file behind
  * `struct mind_ops`; the house mind (house*.c) is built in and needs no key and no network.
- * Knows no session, no HTTP, no store. What it needs on the way lies in the scratch region.
+ * Knows no session and no store. What it needs on the way lies in the scratch region, or is
+ * charged to the same budget.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"
+#include "metric/metric.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,9 +18,15 @@
 
 struct bar_menu;
 struct bar_tab;
+struct buf;
+struct http_client;
 struct json_t;
+struct loop;
 struct region;
 struct phrases;
+
+enum mind_id { MIND_HOUSE, MIND_OPENAI, MIND_GEMINI, MIND__COUNT };
+const char *mind_name(enum mind_id id); /* "house" */
 
 #define MIND_MEMO_MAX 192
 
@@ -44,6 +52,12 @@ struct mind_turn {
     struct region *scratch;    /* all that the mind needs; gone when it says done or fail */
     uint64_t seed;             /* for variety; the same seed gives the same answer */
     int64_t turn_number;       /* from 1 */
+    /* NULL, or the person brought a Gemini key: append it; wipe it soon. */
+    void (*own_key)(void *key_ctx, struct buf *out);
+    void *key_ctx;
+    /* Written by the mind: who answered; and why not another one, or not to the end, or "". */
+    enum mind_id by;
+    char why[200];
 };
 
 /*
@@ -80,6 +94,60 @@ struct mind {
 struct mind *mind_house_new(const struct bar_menu *menu,
                             const struct phrases *phrases) MUST_USE;
 void mind_free(struct mind **m);
+
+/*
+ * choice.c: the mind of the agent. Asks the provider that was chosen, and where that one fails
+ * before its first word (and before it changed anything) lets the house mind answer. A failure
+ * later ends the turn with one sentence, and with the order as the tools left it.
+ */
+
+enum mind_choice { MIND_CHOOSE_AUTO, MIND_CHOOSE_GEMINI, MIND_CHOOSE_OPENAI, MIND_CHOOSE_HOUSE };
+
+struct mind_cfg { /* texts must outlive the mind; NULL or "": not set */
+    enum mind_choice choice;
+    struct loop *loop;
+    struct http_client *http; /* NULL: nobody is asked */
+    const char *openai_url, *openai_key, *openai_model;
+    const char *gemini_url, *gemini_key, *gemini_model;
+    const char *project, *location; /* Vertex, when there is a project and no key */
+    const char *token, *account_file, *metadata_host;
+    int64_t connect_ms, first_ms, between_ms, whole_ms; /* of a request; whole: of the turn */
+    unsigned retries;
+};
+
+struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
+                      const struct bar_menu *menu, const struct phrases *phrases) MUST_USE;
+/* True when some provider is asked without any session bringing a key. */
+bool mind_asks(const struct mind_cfg *cfg);
+
+enum mind_outcome {
+#define MIND_OUTCOME(name, label) MIND_OUTCOME_##name,
+#include "mind/outcome.def"
+#undef MIND_OUTCOME
+    MIND_OUTCOME__COUNT
+};
+const char *mind_outcome_label(enum mind_outcome o);
+
+enum mind_token {
+#define MIND_TOKEN(name, label) MIND_TOKEN_##name,
+#include "mind/token.def"
+#undef MIND_TOKEN
+    MIND_TOKEN__COUNT
+};
+const char *mind_token_label(enum mind_token t);
+
+struct mind_provider_stats { /* of one provider; the house mind counts its answers only */
+    uint64_t outcomes[MIND_OUTCOME__COUNT]; /* of requests */
+    uint64_t tokens[MIND_TOKEN__COUNT];
+    uint64_t retries;   /* requests made again */
+    uint64_t answers;   /* turns */
+    uint64_t fallbacks; /* of them, in place of another; the house mind's */
+    uint64_t opened;    /* how often it was decided not to ask for a while */
+    int breaker;                       /* 0 asked, 1 tried again, 2 not asked */
+    struct histogram first_word_seconds;
+};
+/* `ret` has MIND__COUNT of them. `m` is of mind_new(). */
+void mind_stats(const struct mind *m, struct mind_provider_stats *ret);
 
 /* phrases.c: what the house mind says, by occasion: <folder>/phrases.yaml */
 

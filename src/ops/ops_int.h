@@ -7,6 +7,7 @@
 #include "bar/bar.h"
 #include "memory/memory.h"
 #include "metric/metric.h"
+#include "mind/mind.h"
 #include "net/net.h"
 #include "ops/ops.h"
 #include "session/session.h"
@@ -71,4 +72,5 @@ uint64_t process__own_bytes(void); /* resident pages that are ours alone (no fil
 void ops__memory_metrics(struct ops *o, struct metric_writer *w);
 void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
+void ops__mind_metrics(struct ops *o, struct metric_writer *w); /* metrics_minds.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);

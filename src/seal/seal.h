@@ -53,3 +53,10 @@ uint64_t seal_random_u64(void);
 void seal_token(char *dst, size_t n);
 /* BLAKE2b-128 of the bytes. */
 void seal_digest(const void *data, size_t n, uint8_t ret[16]);
+
+/*
+ * jwt.c: append a token signed with RS256. `header` and `claims` are JSON, `pem` the private
+ * key of a service account. Errors hold nothing of the key.
+ */
+int seal_jwt(const char *pem, const char *header, const char *claims, struct buf *out,
+             struct err *e) MUST_USE;

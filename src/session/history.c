@@ -137,6 +137,13 @@ int session_set_keys(struct session *s, struct str gemini, struct str cartesia, 
     return 0;
 }
 
+int session_gemini_key(const struct session *s, struct buf *out, struct err *e)
+{
+    if (!s->gemini)
+        return err_set(e, ERR_NOT_FOUND, 0, "the session has no key of its own");
+    return seal_unlock(s->table->cfg.seal, s->id, s->gemini->data, s->gemini->len, out, e);
+}
+
 bool session_has_keys(const struct session *s)
 {
     return s->gemini != NULL;

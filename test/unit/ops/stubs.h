@@ -83,6 +83,15 @@ const struct agent_stats *agent_stats(const struct agent *a)
     return &stub_agent;
 }
 
+void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)
+{
+    (void)a;
+    for (int i = 0; i < MIND__COUNT; i++) {
+        ret[i] = (struct mind_provider_stats){.answers = 1};
+        histogram_init(&ret[i].first_word_seconds, histogram_seconds, histogram_seconds_count);
+    }
+}
+
 size_t agent_documents(const struct agent *a)
 {
     (void)a;

@@ -32,7 +32,7 @@ struct turn;
 
 struct agent_cfg {
     const char *folder;
-    const struct mind_cfg *mind; /* NULL: the house mind, and nobody is asked */
+    const struct mind_cfg *mind;            /* NULL: the house mind, and nobody is asked */
     uint32_t session_rate, app_rate, burst; /* a minute, a minute, in 10 s; 0: off */
     uint64_t seed;
     int64_t (*now_ms)(void *clock_ctx); /* the loop's clock */

@@ -119,8 +119,7 @@ static void on_done(void *ctx, const struct turn_done *d)
     if (c->req && c->stream)
         api__event_complete(&c->events, d);
     else if (c->req)
-        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, d->mind,
-               NULL);
+        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, d->mind, NULL);
     end(c);
 }
 

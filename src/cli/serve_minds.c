@@ -48,13 +48,15 @@ static void say_choice(const struct mind_cfg *m)
     bool gemini = m->gemini_key || m->project;
 
     if (m->choice == MIND_CHOOSE_GEMINI && !gemini)
-        log_warn("mind", "no_key",
-                 "note=\"MAYA_MIND is gemini, and neither GEMINI_API_KEY nor GCP_PROJECT is set: "
-                 "the house mind answers whoever brings no key\"");
+        log_warn(
+            "mind", "no_key",
+            "note=\"MAYA_MIND is gemini, and neither GEMINI_API_KEY nor GCP_PROJECT is set: "
+            "the house mind answers whoever brings no key\"");
     if (m->choice == MIND_CHOOSE_OPENAI && !m->openai_url)
-        log_warn("mind", "no_server",
-                 "note=\"MAYA_MIND is openai and MAYA_OPENAI_BASE_URL is not set: the house mind "
-                 "answers\"");
+        log_warn(
+            "mind", "no_server",
+            "note=\"MAYA_MIND is openai and MAYA_OPENAI_BASE_URL is not set: the house mind "
+            "answers\"");
 }
 
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop)

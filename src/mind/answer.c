@@ -105,23 +105,28 @@ struct cloud_tool *cloud__answer_tool(struct cloud_answer *a, size_t index)
     return &a->tools[index];
 }
 
-void cloud__note(char *ret, size_t size, const char *text, size_t len)
+void cloud__code(char *ret, size_t size, const char *text)
 {
-    size_t n = len < size - 1 ? len : size - 1;
+    size_t n = 0;
 
-    n = utf8_valid_prefix(text, n);
-    for (size_t i = 0; i < n; i++)
-        ret[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-    ret[n] = '\0';
+    for (; text && text[n] && n < size - 1; n++) {
+        char c = text[n];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    (c >= '0' && c <= '9') || strchr("_.-", c);
+        ret[n] = c;
+        if (!fine)
+            break;
+    }
+    ret[text && !text[n] ? n : 0] = '\0';
 }
 
-void cloud__answer_error(struct cloud_answer *a, int status, const char *message)
+void cloud__answer_error(struct cloud_answer *a, int status, const char *code)
 {
     if (a->failed)
         return;
     a->failed = true;
     a->fault = status;
-    cloud__note(a->note, sizeof(a->note), message, strlen(message));
+    cloud__code(a->note, sizeof(a->note), code);
 }
 
 uint64_t cloud__count_of(const json_t *object, const char *key)

@@ -134,7 +134,7 @@ static void on_fail(void *ctx, const struct err *e)
         sink.fail(sink.ctx, &copy);
         return;
     }
-    cloud__note(turn->why, sizeof(turn->why), copy.msg, strlen(copy.msg));
+    str_copy(turn->why, sizeof(turn->why), copy.msg);
     c->fallbacks++;
     struct region *before = json_region_enter(turn->scratch);
     house_answers(c, turn, &sink);

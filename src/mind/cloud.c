@@ -74,6 +74,17 @@ static void on_event(void *ctx, const char *data, size_t len)
     region_release(&c->parse);
 }
 
+/* An error inside the stream. */
+static void failed_inside(struct cloud_call *c)
+{
+    const struct cloud_answer *a = &c->answer;
+    char why[80];
+
+    snprintf(why, sizeof(why), "it reports an error%s%s", a->note[0] ? " " : "", a->note);
+    cloud__lost(c, a->fault == 429 ? MIND_OUTCOME_LIMITED : MIND_OUTCOME_FAILED,
+                a->fault ? a->fault : 500, why);
+}
+
 /* Look at what has come; false: the turn is over, or the request was given up. */
 static bool look(struct cloud_call *c)
 {
@@ -87,8 +98,7 @@ static bool look(struct cloud_call *c)
     if (c->over)
         return false;
     if (a->failed)
-        cloud__lost(c, a->fault == 429 ? MIND_OUTCOME_LIMITED : MIND_OUTCOME_FAILED,
-                    a->fault ? a->fault : 500, a->note);
+        failed_inside(c);
     else if (a->malformed)
         cloud__lost(c, MIND_OUTCOME_MALFORMED, 0,
                     a->too_many ? "it wants too many things at once"
@@ -176,7 +186,7 @@ static enum mind_outcome outcome_of(enum http_lost lost)
 static void refused(struct cloud_call *c, int status)
 {
     struct cloud_refusal r = {0};
-    char why[220];
+    char why[80];
 
     struct region *before = json_region_enter(&c->parse);
     json_t *body = json_loadb(buf_text(&c->refusal), c->refusal.len, 0, NULL);
@@ -187,11 +197,7 @@ static void refused(struct cloud_call *c, int status)
         c->retry_ms = r.retry_ms;
     if (r.final)
         c->should_retry = -1;
-    if (status == 401 || status == 403) /* some repeat the key in their answer */
-        snprintf(why, sizeof(why), "it does not take the key (%d)", status);
-    else
-        snprintf(why, sizeof(why), "it answers %d%s%s", status, r.message[0] ? ": " : "",
-                 r.message);
+    snprintf(why, sizeof(why), "it answers %d%s%s", status, r.code[0] ? " " : "", r.code);
     if (status == 401 && c->mind->auth && !c->renewed) {
         c->renewed = true;
         gemini_auth__forget(c->mind->auth);
@@ -213,7 +219,12 @@ static void on_end(void *ctx, int status, enum http_lost lost, const struct err 
     c->inside++;
     c->http = NULL;
     if (lost != HTTP_LOST_NONE) {
-        cloud__lost(c, outcome_of(lost), 0, e->msg);
+        enum mind_outcome o = outcome_of(lost);
+        cloud__lost_with(c, o, 0,
+                         o == MIND_OUTCOME_TIMEOUT ? "it took too long"
+                         : o == MIND_OUTCOME_CUT   ? "it broke the connection off"
+                                                   : "it cannot be reached",
+                         e->msg);
     } else if (status != 200) {
         refused(c, status);
     } else {
@@ -273,8 +284,7 @@ static bool run_tool(struct cloud_call *c, const struct cloud_tool *t, struct cl
 static void run_tools(struct cloud_call *c)
 {
     struct cloud_answer *a = &c->answer;
-    struct cloud_result *results =
-        region_alloc(&c->room, CLOUD_CALLS_MAX * sizeof(*results));
+    struct cloud_result *results = region_alloc(&c->room, CLOUD_CALLS_MAX * sizeof(*results));
     struct region *before = json_region_enter(&c->room);
     bool fine = results != NULL;
 
@@ -388,7 +398,7 @@ static void send_request(struct cloud_call *c, const char *token)
     };
     c->asked_ns = loop_hrtime_ns();
     if (http_call_start(all->http, &ask, &c->http, &e) < 0)
-        cloud__lost(c, MIND_OUTCOME_UNREACHABLE, 0, e.msg);
+        cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "it cannot be asked", e.msg);
     if (key.data)
         explicit_bzero(key.data, key.cap);
     buf_release(&key);
@@ -403,7 +413,7 @@ static void on_token(struct gemini_auth_wait *w, const char *token, const struct
     if (token)
         send_request(c, token);
     else
-        cloud__lost(c, MIND_OUTCOME_UNREACHABLE, 0, e->msg);
+        cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "there is no token for it", e->msg);
     cloud__leave(c);
 }
 

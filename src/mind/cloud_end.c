@@ -104,7 +104,7 @@ static void release(struct cloud_call *c)
 
 static void note_why(struct cloud_call *c, const char *why)
 {
-    snprintf(c->turn->why, sizeof(c->turn->why), "%s: %.180s", mind_name(c->mind->id), why);
+    snprintf(c->turn->why, sizeof(c->turn->why), "%s: %.140s", mind_name(c->mind->id), why);
 }
 
 void cloud__done(struct cloud_call *c)
@@ -185,9 +185,9 @@ void cloud__settle(struct cloud_call *c, enum mind_outcome o, int status)
 static int64_t pause_of(const struct cloud_call *c, enum mind_outcome o, int status)
 {
     const struct mind_cfg *all = &c->mind->all;
-    bool again = o == MIND_OUTCOME_LIMITED || o == MIND_OUTCOME_CUT ||
-                 (o == MIND_OUTCOME_FAILED &&
-                  (status == 500 || (status >= 502 && status <= 504)));
+    bool again =
+        o == MIND_OUTCOME_LIMITED || o == MIND_OUTCOME_CUT ||
+        (o == MIND_OUTCOME_FAILED && (status == 500 || (status >= 502 && status <= 504)));
     int64_t pause = breaker_pause_ms(c->tries + 1, RETRY_FIRST_MS, RETRY_MOST_MS,
                                      c->turn->seed >> c->tries);
 
@@ -211,21 +211,24 @@ static void on_pause_over(void *ctx)
     cloud__leave(c);
 }
 
-void cloud__lost(struct cloud_call *c, enum mind_outcome o, int status, const char *given)
+void cloud__lost(struct cloud_call *c, enum mind_outcome o, int status, const char *why)
 {
-    char why[220];
+    cloud__lost_with(c, o, status, why, why);
+}
+
+void cloud__lost_with(struct cloud_call *c, enum mind_outcome o, int status, const char *why,
+                      const char *logged)
+{
     int64_t pause;
 
-    cloud__note(why, sizeof(why), given, strlen(given)); /* it may lie in what is let go */
     if (c->http)
         http_call_cancel(c->http);
     c->http = NULL;
     buf_clear(&c->said);
     cloud__settle(c, o, status);
-    /* What a provider says may repeat what a person said; what we say does not. */
     log_info("mind", "lost", "mind=%s outcome=%s status=%d try=%u round=%u why=\"%s\"",
              mind_name(c->mind->id), mind_outcome_label(o), status, c->tries + 1, c->round + 1,
-             status ? "" : why);
+             logged);
     if (!c->spoke && !c->effect) {
         pause = pause_of(c, o, status);
         if (pause < 0) {
@@ -246,7 +249,7 @@ void cloud__lost(struct cloud_call *c, enum mind_outcome o, int status, const ch
 
 void cloud__blocked(struct cloud_call *c)
 {
-    char why[200];
+    char why[100];
 
     cloud__settle(c, MIND_OUTCOME_BLOCKED, 200);
     snprintf(why, sizeof(why), "it does not answer this (%s)",

@@ -24,8 +24,8 @@
 
 #include <jansson.h>
 
-#define CLOUD_CALLS_MAX 16               /* tool calls of one answer */
-#define CLOUD_ROUNDS_MAX 8               /* requests of one turn */
+#define CLOUD_CALLS_MAX 16                /* tool calls of one answer */
+#define CLOUD_ROUNDS_MAX 8                /* requests of one turn */
 #define CLOUD_EVENT_MAX ((size_t)1 << 20) /* bytes of one event */
 #define CLOUD_BYTES_MAX ((size_t)4 << 20) /* of one answer on the wire */
 #define CLOUD_TEXT_MAX ((size_t)64 << 10) /* said in one turn */
@@ -69,7 +69,7 @@ struct cloud_answer {
     bool full;      /* memory was refused */
     bool malformed; /* not what the protocol says */
     bool too_many;  /* tool calls */
-    char note[160]; /* of an error in the stream, or why it is blocked */
+    char note[48];  /* the name of an error in the stream, or why it is blocked */
     bool failed;    /* an error in the stream */
     int fault;      /* its status, or 0 */
     uint64_t tokens[MIND_TOKEN__COUNT];
@@ -86,9 +86,12 @@ void cloud__answer_text(struct cloud_answer *a, const char *text, size_t len);
 void cloud__answer_end(struct cloud_answer *a); /* a half "<think" was text after all */
 /* The tool call with this number, made when it is new. NULL: too many, or no memory. */
 struct cloud_tool *cloud__answer_tool(struct cloud_answer *a, size_t index);
-void cloud__answer_error(struct cloud_answer *a, int status, const char *message);
-/* Append `text` as note, cleaned of line ends and control characters. */
-void cloud__note(char *ret, size_t size, const char *text, size_t len);
+void cloud__answer_error(struct cloud_answer *a, int status, const char *code);
+/*
+ * The name of an error, as providers have them: a word of [A-Za-z0-9_.-]. Their sentences are
+ * not passed on: they may repeat a key, or what a person said.
+ */
+void cloud__code(char *ret, size_t size, const char *text);
 uint64_t cloud__count_of(const json_t *object, const char *key);
 
 /* cloud.c */
@@ -146,9 +149,9 @@ struct cloud_result { /* of one tool */
 };
 
 struct cloud_refusal { /* an HTTP error, read */
-    char message[160];
-    int64_t retry_ms; /* as the body says; 0: it does not */
-    bool final;       /* no use asking again, whatever the status says */
+    char code[48];     /* as "model_not_found", or "" */
+    int64_t retry_ms;  /* as the body says; 0: it does not */
+    bool final;        /* no use asking again, whatever the status says */
 };
 
 struct cloud_codec {
@@ -183,16 +186,16 @@ struct cloud_call {
     struct http_call *http;
     struct loop_timer *pause; /* before the next try */
     struct gemini_auth_wait auth;
-    bool waiting; /* for a token */
+    bool waiting;                          /* for a token */
     struct region talk, wire, room, parse; /* of the turn, a request, its answer, an event */
     size_t charged;                        /* what the connection costs, about */
     struct buf rounds, body, said, refusal;
     struct cloud_events events;
     struct cloud_answer answer;
     unsigned round, tries, botched;
-    bool renewed;  /* the token, after it was refused */
-    bool asking;   /* the breaker waits for what comes of it */
-    bool whole;    /* the answer is one document, not a stream */
+    bool renewed;                      /* the token, after it was refused */
+    bool asking;                       /* the breaker waits for what comes of it */
+    bool whole;                        /* the answer is one document, not a stream */
     bool spoke, blank, worded, effect; /* blank: ends with a space; worded: in this request */
     size_t bytes, text;
     int64_t began_ms, retry_ms;
@@ -209,6 +212,9 @@ void cloud__flush(struct cloud_call *c);
 void cloud__settle(struct cloud_call *c, enum mind_outcome o, int status);
 /* The request came to nothing: ask again, or let the owner fall back, or say how it stands. */
 void cloud__lost(struct cloud_call *c, enum mind_outcome o, int status, const char *why);
+/* The same, with more for the log than for people outside. */
+void cloud__lost_with(struct cloud_call *c, enum mind_outcome o, int status, const char *why,
+                      const char *logged);
 void cloud__blocked(struct cloud_call *c);
 void cloud__endless(struct cloud_call *c);
 void cloud__nothing_said(struct cloud_call *c);

@@ -120,7 +120,7 @@ static void read_finish(struct cloud_answer *a, const json_t *candidate)
         if (strcmp(known[i].reason, reason) == 0)
             a->finish = known[i].finish;
     if (a->finish == CLOUD_BLOCK || a->finish == CLOUD_BOTCHED)
-        cloud__note(a->note, sizeof(a->note), reason, strlen(reason));
+        cloud__code(a->note, sizeof(a->note), reason);
 }
 
 static void read_usage(struct cloud_answer *a, const json_t *usage)
@@ -139,18 +139,16 @@ static void read_response(struct cloud_answer *a, const json_t *root)
     const json_t *error = json_object_get(root, "error");
     const json_t *candidate = json_array_get(json_object_get(root, "candidates"), 0);
     const json_t *parts = json_object_get(json_object_get(candidate, "content"), "parts");
-    const char *blocked =
-        json_string_value(json_object_get(json_object_get(root, "promptFeedback"),
-                                          "blockReason"));
+    const char *blocked = json_string_value(
+        json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
 
     if (!json_is_object(root)) {
         a->malformed = true;
         return;
     }
     if (json_is_object(error)) {
-        const char *text = json_string_value(json_object_get(error, "message"));
         cloud__answer_error(a, (int)json_integer_value(json_object_get(error, "code")),
-                            text ? text : "no reason given");
+                            json_string_value(json_object_get(error, "status")));
         return;
     }
     for (size_t i = 0; i < json_array_size(parts); i++)
@@ -158,7 +156,7 @@ static void read_response(struct cloud_answer *a, const json_t *root)
     read_finish(a, candidate);
     if (blocked) {
         a->finish = CLOUD_BLOCK;
-        cloud__note(a->note, sizeof(a->note), blocked, strlen(blocked));
+        cloud__code(a->note, sizeof(a->note), blocked);
     }
     read_usage(a, json_object_get(root, "usageMetadata"));
 }
@@ -214,8 +212,7 @@ static bool is_daily(const json_t *detail)
     bool daily = false;
 
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *id =
-            json_string_value(json_object_get(json_array_get(all, i), "quotaId"));
+        const char *id = json_string_value(json_object_get(json_array_get(all, i), "quotaId"));
         daily |= id && strstr(id, "PerDay");
     }
     return daily;
@@ -226,15 +223,17 @@ static void read_refusal(const json_t *body, struct cloud_refusal *ret)
     const json_t *error =
         json_object_get(json_is_array(body) ? json_array_get(body, 0) : body, "error");
     const json_t *details = json_object_get(error, "details");
-    const char *text = json_string_value(json_object_get(error, "message"));
 
-    if (text)
-        cloud__note(ret->message, sizeof(ret->message), text, strlen(text));
+    cloud__code(ret->code, sizeof(ret->code),
+                json_string_value(json_object_get(error, "status")));
     for (size_t i = 0; i < json_array_size(details); i++) {
         const json_t *d = json_array_get(details, i);
         int64_t ms = delay_of(json_string_value(json_object_get(d, "retryDelay")));
+        const char *reason = json_string_value(json_object_get(d, "reason"));
         if (ms)
             ret->retry_ms = ms;
+        if (reason)
+            cloud__code(ret->code, sizeof(ret->code), reason);
         ret->final |= is_daily(d);
     }
 }

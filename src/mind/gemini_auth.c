@@ -235,8 +235,8 @@ static int ask_metadata(struct gemini_auth *a, struct err *e)
     const char *host = a->cfg.metadata_host && *a->cfg.metadata_host
                            ? a->cfg.metadata_host
                            : "metadata.google.internal";
-    char *url = xprintf("http://%s/computeMetadata/v1/instance/service-accounts/default/token",
-                        host);
+    char *url =
+        xprintf("http://%s/computeMetadata/v1/instance/service-accounts/default/token", host);
     int rc = ask(a, url, "Metadata-Flavor: Google", e);
 
     free(url);

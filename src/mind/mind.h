@@ -57,7 +57,7 @@ struct mind_turn {
     void *key_ctx;
     /* Written by the mind: who answered; and why not another one, or not to the end, or "". */
     enum mind_id by;
-    char why[200];
+    char why[160];
 };
 
 /*
@@ -101,7 +101,12 @@ void mind_free(struct mind **m);
  * later ends the turn with one sentence, and with the order as the tools left it.
  */
 
-enum mind_choice { MIND_CHOOSE_AUTO, MIND_CHOOSE_GEMINI, MIND_CHOOSE_OPENAI, MIND_CHOOSE_HOUSE };
+enum mind_choice {
+    MIND_CHOOSE_AUTO,
+    MIND_CHOOSE_GEMINI,
+    MIND_CHOOSE_OPENAI,
+    MIND_CHOOSE_HOUSE
+};
 
 struct mind_cfg { /* texts must outlive the mind; NULL or "": not set */
     enum mind_choice choice;
@@ -143,7 +148,7 @@ struct mind_provider_stats { /* of one provider; the house mind counts its answe
     uint64_t answers;   /* turns */
     uint64_t fallbacks; /* of them, in place of another; the house mind's */
     uint64_t opened;    /* how often it was decided not to ask for a while */
-    int breaker;                       /* 0 asked, 1 tried again, 2 not asked */
+    int breaker;        /* 0 asked, 1 tried again, 2 not asked */
     struct histogram first_word_seconds;
 };
 /* `ret` has MIND__COUNT of them. `m` is of mind_new(). */

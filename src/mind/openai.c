@@ -102,7 +102,7 @@ static void read_finish(struct cloud_answer *a, const char *reason)
     else if (strcmp(reason, "length") == 0)
         a->finish = CLOUD_LENGTH;
     else if (strcmp(reason, "abort") == 0)
-        cloud__answer_error(a, 500, "the server aborted its answer");
+        cloud__answer_error(a, 500, "abort");
     else
         a->finish = CLOUD_STOP; /* "tool_calls" or not: the calls themselves tell */
 }
@@ -122,31 +122,27 @@ static void read_usage(struct cloud_answer *a, const json_t *usage)
         a->tokens[MIND_TOKEN_ANSWER] -= a->tokens[MIND_TOKEN_THOUGHT];
 }
 
-/* {"error":{"message"}}, {"error":"text"}, {"message"}, {"detail"}: whoever answers. */
-static const char *message_of(const json_t *body)
+/* The name of an error: OpenAI has it in `code`, llama.cpp and vLLM in `type`. */
+static const char *code_of(const json_t *body)
 {
     const json_t *error = json_object_get(body, "error");
-    const json_t *found = json_object_get(error, "message");
+    const json_t *at = json_is_object(error) ? error : body;
+    const json_t *code = json_object_get(at, "code");
 
-    if (!json_is_string(found))
-        found = error;
-    if (!json_is_string(found))
-        found = json_object_get(body, "message");
-    if (!json_is_string(found))
-        found = json_object_get(body, "detail");
-    return json_string_value(found);
+    return json_string_value(json_is_string(code) ? code : json_object_get(at, "type"));
 }
 
 static bool read_error(struct cloud_answer *a, const json_t *root)
 {
     const json_t *error = json_object_get(root, "error");
     const json_t *code = json_object_get(json_is_object(error) ? error : root, "code");
-    const char *text = message_of(root);
-    bool flat = !json_object_get(root, "choices") && (text || json_is_integer(code));
+    /* vLLM's older ones, FastAPI's, and llama.cpp's behind "error:" are flat. */
+    bool flat = !json_object_get(root, "choices") &&
+                (json_object_get(root, "message") || json_object_get(root, "detail"));
 
     if ((!error || json_is_null(error)) && !flat)
         return false;
-    cloud__answer_error(a, (int)json_integer_value(code), text ? text : "no reason given");
+    cloud__answer_error(a, (int)json_integer_value(code), code_of(root));
     return true;
 }
 
@@ -231,13 +227,8 @@ static void write_round(const struct cloud_answer *a, const struct cloud_result 
 
 static void read_refusal(const json_t *body, struct cloud_refusal *ret)
 {
-    const char *text = message_of(body);
-    const char *code =
-        json_string_value(json_object_get(json_object_get(body, "error"), "code"));
-
-    if (text)
-        cloud__note(ret->message, sizeof(ret->message), text, strlen(text));
-    ret->final = code && strcmp(code, "insufficient_quota") == 0;
+    cloud__code(ret->code, sizeof(ret->code), code_of(body));
+    ret->final = strcmp(ret->code, "insufficient_quota") == 0;
 }
 
 const struct cloud_codec cloud__openai = {write_tools, write_request, read_event, write_round,

@@ -31,13 +31,14 @@ void cloud__prompt_system(struct cloud_prompt *p, const struct mind_cloud_cfg *c
 
     buf_printf(&text, "%s\n", cfg->persona ? cfg->persona : "");
     write_menu(cfg->menu, &text);
-    buf_str(&text,
-            "Rules. Everything that changes the guest's order, tip or payment is done with a "
-            "tool, in the same turn in which it is asked for, and once. Say of it only what the "
-            "tool answered; when it answers an error, say so and what would be right. Amounts "
-            "come from the tools. Ask when it is not clear what is wanted. Answer in the "
-            "guest's language, in one to three sentences of plain text to be read aloud: no "
-            "markdown, no lists, no emoji.\n");
+    buf_str(
+        &text,
+        "Rules. Everything that changes the guest's order, tip or payment is done with a "
+        "tool, in the same turn in which it is asked for, and once. Say of it only what the "
+        "tool answered; when it answers an error, say so and what would be right. Amounts "
+        "come from the tools. Ask when it is not clear what is wanted. Answer in the "
+        "guest's language, in one to three sentences of plain text to be read aloud: no "
+        "markdown, no lists, no emoji.\n");
     json_text(&p->system, buf_text(&text), text.len, false);
     p->system.len--; /* the end comes with how things stand */
     buf_release(&text);

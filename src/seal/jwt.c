@@ -48,15 +48,16 @@ static void base64(struct buf *out, const void *data, size_t len)
     out->len += strlen(at);
 }
 
-static bool sign(EVP_PKEY *key, struct buf *out)
+/* Sign what stands in `out` from `start` on. */
+static bool sign(EVP_PKEY *key, size_t start, struct buf *out)
 {
     EVP_MD_CTX *ctx = crypto.EVP_MD_CTX_new();
-    const unsigned char *text = (const unsigned char *)out->data;
+    const unsigned char *text = (const unsigned char *)out->data + start;
     unsigned char signature[1024];
     size_t len = sizeof(signature);
     bool fine = ctx &&
                 crypto.EVP_DigestSignInit(ctx, NULL, crypto.EVP_sha256(), NULL, key) == 1 &&
-                crypto.EVP_DigestSign(ctx, signature, &len, text, out->len) == 1;
+                crypto.EVP_DigestSign(ctx, signature, &len, text, out->len - start) == 1;
 
     crypto.EVP_MD_CTX_free(ctx);
     if (!fine)
@@ -73,6 +74,7 @@ int seal_jwt(const char *pem, const char *header, const char *claims, struct buf
         return -1;
     BIO *bio = crypto.BIO_new_mem_buf(pem, (int)strlen(pem));
     EVP_PKEY *key = bio ? crypto.PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    size_t start = out->len;
     int rc = 0;
 
     base64(out, header, strlen(header));
@@ -80,7 +82,7 @@ int seal_jwt(const char *pem, const char *header, const char *claims, struct buf
     base64(out, claims, strlen(claims));
     if (!key)
         rc = err_set(e, ERR_INVALID, 0, "that is no private key in PEM form");
-    else if (out->full || !sign(key, out))
+    else if (out->full || !sign(key, start, out))
         rc = err_set(e, ERR_INVALID, 0, "this private key cannot sign with RS256");
     crypto.EVP_PKEY_free(key);
     crypto.BIO_free(bio);

@@ -68,10 +68,13 @@ static void on_event(void *ctx, const char *data, size_t len)
 
     if (faulty(c) || c->answer.ended)
         return;
-    struct region *before = json_region_enter(&c->parse);
+    struct cloud_json j;
+    if (!cloud__json_begin(&j, c->talk.budget, len)) {
+        c->answer.full = true;
+        return;
+    }
     c->mind->codec->event(&c->answer, data, len);
-    json_region_leave(before);
-    region_release(&c->parse);
+    cloud__json_end(&j);
 }
 
 /* An error inside the stream. */
@@ -188,11 +191,13 @@ static void refused(struct cloud_call *c, int status)
     struct cloud_refusal r = {0};
     char why[80];
 
-    struct region *before = json_region_enter(&c->parse);
-    json_t *body = json_loadb(buf_text(&c->refusal), c->refusal.len, 0, NULL);
-    c->mind->codec->refusal(body, &r);
-    json_region_leave(before);
-    region_release(&c->parse);
+    struct cloud_json j;
+    if (cloud__json_begin(&j, c->talk.budget, c->refusal.len)) {
+        json_t *body = json_loadb(buf_text(&c->refusal), c->refusal.len, 0, NULL);
+        c->mind->codec->refusal(body, &r);
+        json_decref(body);
+        cloud__json_end(&j);
+    }
     if (r.retry_ms > c->retry_ms)
         c->retry_ms = r.retry_ms;
     if (r.final)
@@ -269,8 +274,10 @@ static bool run_tool(struct cloud_call *c, const struct cloud_tool *t, struct cl
                        "arguments are not a JSON object; nothing was done\"}");
         ret->error = true;
     } else {
-        if (!given || c->sink.call_tool(c->sink.ctx, name, given, &result) < 0)
+        if (!given || c->sink.call_tool(c->sink.ctx, name, given, &result) < 0) {
+            json_decref(given);
             return false;
+        }
         ret->error = json_object_get(result, "error") != NULL;
         json_region_dump(result, JSON_COMPACT, &text);
         c->effect |= !ret->error && changes(name);
@@ -285,14 +292,22 @@ static void run_tools(struct cloud_call *c)
 {
     struct cloud_answer *a = &c->answer;
     struct cloud_result *results = region_alloc(&c->room, CLOUD_CALLS_MAX * sizeof(*results));
-    struct region *before = json_region_enter(&c->room);
-    bool fine = results != NULL;
+    struct cloud_json j;
+    size_t longest = 0;
 
+    for (size_t i = 0; i < a->tool_count; i++)
+        if (a->tools[i].args.len > longest)
+            longest = a->tools[i].args.len;
+    if (!results || !cloud__json_begin(&j, c->talk.budget, longest)) {
+        cloud__no_memory(c);
+        return;
+    }
+    bool fine = true;
     for (size_t i = 0; fine && i < a->tool_count; i++)
         fine = run_tool(c, &a->tools[i], &results[i]);
     if (fine)
         c->mind->codec->round(a, results, &c->rounds);
-    json_region_leave(before);
+    cloud__json_end(&j);
     if (!fine || c->rounds.full) {
         cloud__no_memory(c);
         return;
@@ -472,7 +487,6 @@ static void cloud_start(struct mind *mind, struct mind_turn *turn, const struct 
     region_init(&c->talk, budget, 0);
     region_init(&c->wire, budget, 8192);
     region_init(&c->room, budget, 0);
-    region_init(&c->parse, budget, 0);
     buf_init(&c->rounds, &c->talk.mem);
     c->inside = 1;
     cloud__ask(c);
@@ -492,7 +506,6 @@ static void cloud_stop(struct mind_call *call)
     region_release(&c->talk);
     region_release(&c->wire);
     region_release(&c->room);
-    region_release(&c->parse);
     if (!c->inside)
         free(c);
 }

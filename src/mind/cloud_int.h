@@ -24,11 +24,11 @@
 
 #include <jansson.h>
 
-#define CLOUD_CALLS_MAX 16                /* tool calls of one answer */
-#define CLOUD_ROUNDS_MAX 8                /* requests of one turn */
-#define CLOUD_EVENT_MAX ((size_t)1 << 20) /* bytes of one event */
-#define CLOUD_BYTES_MAX ((size_t)4 << 20) /* of one answer on the wire */
-#define CLOUD_TEXT_MAX ((size_t)64 << 10) /* said in one turn */
+#define CLOUD_CALLS_MAX 16                  /* tool calls of one answer */
+#define CLOUD_ROUNDS_MAX 8                  /* requests of one turn */
+#define CLOUD_EVENT_MAX ((size_t)256 << 10) /* bytes of one event */
+#define CLOUD_BYTES_MAX ((size_t)4 << 20)   /* of one answer on the wire */
+#define CLOUD_TEXT_MAX ((size_t)64 << 10)   /* said in one turn */
 #define CLOUD_REFUSAL_MAX ((size_t)16 << 10)
 
 /* events.c: text/event-stream; only data counts. A line ends with LF or CRLF. */
@@ -93,6 +93,18 @@ void cloud__answer_error(struct cloud_answer *a, int status, const char *code);
  */
 void cloud__code(char *ret, size_t size, const char *text);
 uint64_t cloud__count_of(const json_t *object, const char *key);
+/*
+ * Around every reading of JSON from outside. It is made by malloc and its cost is charged
+ * before, at the most it can be: jansson 2.14 writes past its end when memory is refused to it
+ * while it reads a string, so a region must not do that to it. False: refused.
+ */
+struct cloud_json {
+    struct budget *budget;
+    struct region *before;
+    size_t charged;
+};
+bool cloud__json_begin(struct cloud_json *j, struct budget *b, size_t len) MUST_USE;
+void cloud__json_end(struct cloud_json *j);
 
 /* cloud.c */
 
@@ -186,9 +198,9 @@ struct cloud_call {
     struct http_call *http;
     struct loop_timer *pause; /* before the next try */
     struct gemini_auth_wait auth;
-    bool waiting;                          /* for a token */
-    struct region talk, wire, room, parse; /* of the turn, a request, its answer, an event */
-    size_t charged;                        /* what the connection costs, about */
+    bool waiting;                   /* for a token */
+    struct region talk, wire, room; /* of the turn, of a request, of its answer */
+    size_t charged;                 /* what the connection costs, about */
     struct buf rounds, body, said, refusal;
     struct cloud_events events;
     struct cloud_answer answer;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define AHEAD 16 /* sessions whose memory is on its way while one is looked at */
+
 static const char *const state_texts[SESSION__STATES] = {
     [SESSION_NEW] = "new",   [SESSION_LOADING] = "loading", [SESSION_IDLE] = "idle",
     [SESSION_BUSY] = "busy", [SESSION_ENDING] = "ending",
@@ -162,15 +164,23 @@ static void consider(const struct session_query *q, const struct session *s,
 size_t session_list(const struct session_table *t, const struct session_query *q,
                     const struct session **ret, size_t *ret_matched)
 {
+    const struct map *all = &t->by_id;
+    bool wanted[SESSION__STATES];
     size_t n = 0;
 
     *ret_matched = 0;
-    for (int state = SESSION_LOADING; state < SESSION__STATES; state++) {
-        if (q->state && strcmp(q->state, state_texts[state]) != 0)
-            continue;
-        *ret_matched += t->count[state];
-        LIST_EACH(at, after, &t->by_state[state])
-        consider(q, LIST_ITEM(at, struct session, link), ret, &n);
+    for (int state = 0; state < SESSION__STATES; state++) {
+        wanted[state] = !q->state || strcmp(q->state, state_texts[state]) == 0;
+        *ret_matched += wanted[state] ? t->count[state] : 0;
+    }
+    /* Not by the lists of states: there each session waits for the memory of the one before. */
+    for (size_t i = 0; i < all->cap; i++) {
+        const struct session *s = all->slots[i].value;
+        const struct session *later = all->slots[(i + AHEAD) & (all->cap - 1)].value;
+        __builtin_prefetch(later);
+        __builtin_prefetch(later ? &later->budget : NULL);
+        if (s && wanted[s->state])
+            consider(q, s, ret, &n);
     }
     for (size_t rest = n; rest > 1;) { /* the last of the order to the end, again and again */
         const struct session *s = ret[0];

@@ -50,6 +50,9 @@ const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
+/* Who thinks for this session, and who speaks: "house", "off". */
+const char *agent_mind_name(const struct agent *a, const struct session *s);
+const char *agent_voice_name(const struct agent *a, const struct session *s);
 
 struct bar_tab *agent_tab(const struct session *s);
 /* "house": who answered that turn; NULL: not known, it is not the last one. */

@@ -167,6 +167,19 @@ size_t agent_documents(const struct agent *a)
     return a->documents;
 }
 
+const char *agent_mind_name(const struct agent *a, const struct session *s)
+{
+    (void)s;
+    return a->mind->ops->name;
+}
+
+const char *agent_voice_name(const struct agent *a, const struct session *s)
+{
+    (void)a;
+    (void)s;
+    return "off";
+}
+
 const struct agent_stats *agent_stats(const struct agent *a)
 {
     return &a->stats;

@@ -295,6 +295,7 @@ static void open_doors(struct serve *s)
         .agent = s->agent,
         .sessions = s->table,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
+        .admin_token = config_text(c, C_ADMIN_TOKEN),
     };
     struct ops_cfg ops_cfg = {
         .agent = s->agent,

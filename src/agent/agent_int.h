@@ -49,6 +49,9 @@ int64_t agent__now_s(const struct agent *a);
 /* limit.c: 0, or ERR_RATE_LIMITED with the predecessor's words. Counts the attempt. */
 int agent__limit(struct agent *a, struct session *s, struct err *e) MUST_USE;
 
+/* fold.c: fold by rule when it is due. When that fails the session must be reverted. */
+int agent__fold(struct session *s, struct err *e) MUST_USE;
+
 /*
  * state.c: the tail of an answer, order and summary as they were, kept for its repetition: two
  * compact JSON texts with a newline between, which neither of them has. False: `out` is full.

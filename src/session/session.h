@@ -33,6 +33,7 @@ struct session_table;
 #define SESSION_SECRET_MAX 512
 #define SESSION_REPLAYS 8
 #define SESSION_ASIDE 160
+#define SESSION_SUMMARY_MAX 4096
 
 enum session_policy { SESSION_RESERVED, SESSION_MEASURED };
 
@@ -90,6 +91,8 @@ struct session {
     uint32_t message_count; /* in memory */
     uint32_t folded_count;  /* older messages that were let go to stay within the budget */
     uint32_t turns;
+    uint32_t summary_len;
+    char *summary; /* what those said that matters, opaque to session/: UTF-8 in the region */
     struct session_secret *gemini, *cartesia; /* in the region, sealed; NULL: none */
     void *agent;                              /* the agent's state, in the region */
     /* The agent's too, zero at first; not stored, and no fold, revert or reset touches it. */
@@ -205,10 +208,18 @@ void session_revert(struct session *s, int64_t now_s);
 /* Both messages of a turn, or neither: false when the budget refuses. */
 bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
 /*
- * Let go of the oldest messages when the region has grown past a quarter of the budget, so that
- * a turn always has room. Rebuilds the region through the codec: every pointer into it is new.
+ * True when the region has grown past a quarter of the budget, and with it how many of the
+ * oldest messages are to go (maybe 0: then only what lies fallow), so that a turn always has
+ * room. It is for the caller to keep what matters of them, in a summary.
  */
-int session_fold(struct session *s, struct err *e) MUST_USE;
+bool session_fold_due(const struct session *s, uint32_t *ret_count);
+size_t session_summary_max(const struct session *s); /* a sixteenth of the budget, at most */
+/*
+ * Let go of the `count` oldest messages; `summary`, valid UTF-8 and not above the maximum,
+ * takes the place of the old one and may be it. Rebuilds the region through the codec: every
+ * pointer into it is new. When that fails the session must be reverted.
+ */
+int session_fold(struct session *s, uint32_t count, struct str summary, struct err *e) MUST_USE;
 /* Everything back to default, the keys too; the id stays. */
 int session_reset(struct session *s, struct err *e) MUST_USE;
 /* An empty text clears. Both are replaced. */

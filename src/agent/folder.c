@@ -120,6 +120,7 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
         return -1;
     }
     a->mind = mind_house_new(a->menu, a->phrases);
+    a->fold_rules = fold__rules_new();
     *ret = a;
     return 0;
 }
@@ -130,6 +131,7 @@ void agent_free(struct agent **a)
         return;
     if ((*a)->mind)
         mind_free(&(*a)->mind);
+    fold__rules_free(&(*a)->fold_rules);
     if ((*a)->phrases)
         phrases_free(&(*a)->phrases);
     if ((*a)->menu)

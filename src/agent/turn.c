@@ -406,7 +406,7 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         fail(t, &e);
         return;
     }
-    if (agent__fold(s, &e) < 0) {
+    if (agent__fold(a, s, &e) < 0) {
         t->dirty = true;
         fail(t, &e);
         return;

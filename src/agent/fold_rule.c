@@ -26,7 +26,8 @@ enum {
 
 struct line {
     struct str text; /* borrowed from a message or from the summary so far */
-    uint16_t kinds;  /* for which it is kept, as bits */
+    uint64_t digest;
+    uint16_t kinds; /* for which it is kept, as bits */
 };
 
 struct keeper {
@@ -58,26 +59,17 @@ static bool next_plain(struct str *s, char *ret)
     return true;
 }
 
-/* The same words, whatever the case, the spaces and the mark at the end. */
-static bool same(struct str a, struct str b)
+/* Equal for the same words, whatever the case, the blanks and the mark at the end (FNV-1a). */
+static uint64_t digest_of(struct str s)
 {
-    char x = 0, y = 0;
+    uint64_t h = 0xcbf29ce484222325u;
+    char c;
 
-    while (a.len && strchr(".!, ", a.data[a.len - 1]))
-        a.len--;
-    while (b.len && strchr(".!, ", b.data[b.len - 1]))
-        b.len--;
-    for (;;) {
-        bool more_a = next_plain(&a, &x), more_b = next_plain(&b, &y);
-        if (!more_a || !more_b)
-            return more_a == more_b;
-        if (x >= 'A' && x <= 'Z')
-            x = (char)(x + 32);
-        if (y >= 'A' && y <= 'Z')
-            y = (char)(y + 32);
-        if (x != y)
-            return false;
-    }
+    while (s.len && strchr(".!, ", s.data[s.len - 1]))
+        s.len--;
+    while (next_plain(&s, &c))
+        h = (h ^ (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c)) * 0x100000001b3u;
+    return h;
 }
 
 static void drop(struct keeper *k, size_t i)
@@ -105,14 +97,16 @@ static void make_room(struct keeper *k, unsigned kind)
 
 static void keep(struct keeper *k, struct str text, unsigned kinds)
 {
+    uint64_t digest = digest_of(text);
+
     for (size_t i = k->count; i-- > 0;)
-        if (same(k->lines[i].text, text))
+        if (k->lines[i].digest == digest)
             drop(k, i);
     for (unsigned kind = 0; kind < FOLD_KIND__COUNT; kind++)
         if (kinds >> kind & 1)
             make_room(k, kind);
     MUST(k->count <= LINES_MAX);
-    k->lines[k->count++] = (struct line){text, (uint16_t)kinds};
+    k->lines[k->count++] = (struct line){text, digest, (uint16_t)kinds};
 }
 
 /* At most so many bytes, cut between words where it can be, between characters always. */

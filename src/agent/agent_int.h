@@ -37,6 +37,7 @@ struct agent {
     struct mind *mind;
     struct fold_rules *fold_rules;
     struct session_table *sessions;
+    struct list folding; /* turns whose mind folds */
     struct limit_bucket app_bucket;
     uint64_t seed; /* moves on with every use */
     struct agent_stats stats;
@@ -75,7 +76,7 @@ bool fold__by_rule(const struct fold_rules *r, struct str before,
                    struct buf *out) MUST_USE;
 
 /* fold.c: fold by rule when it is due. When that fails the session must be reverted. */
-int agent__fold(const struct agent *a, struct session *s, struct err *e) MUST_USE;
+int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
 
 /*
  * state.c: the tail of an answer, order and summary as they were, kept for its repetition: two

@@ -110,6 +110,7 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
 
     a->cfg = *cfg;
     a->seed = cfg->seed;
+    list_init(&a->folding);
     histogram_init(&a->stats.turn_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.first_word_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);

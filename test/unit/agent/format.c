@@ -66,7 +66,7 @@ static struct session *open_file(const char *name)
     CHECK_INT(session_decode(held, today.data, today.len, &e), 0);
     session_encode(held, &again);
     CHECK(today.len == again.len && memcmp(today.data, again.data, again.len) == 0);
-    CHECK(!held->summary && !held->summary_len);
+    CHECK(file.data[2] == 1 ? !held->summary_len : held->summary_len > 0);
     buf_release(&file);
     buf_release(&today);
     buf_release(&again);
@@ -158,10 +158,26 @@ static void test_v1_folded(void)
     close_file();
 }
 
+static void test_v2_folded(void)
+{
+    const struct session *s = open_file("v2-folded");
+    struct buf text = BUF_INIT;
+
+    CHECK(s->turns == 43 && s->message_count == 40 && s->folded_count == 46);
+    CHECK(s->gemini && s->cartesia && replay_of(s, 36) && replay_of(s, 43));
+    agent_summary(s, &text);
+    CHECK_STR(buf_text(&text), "The guest said:\nhi, my name is Ana and I'm allergic to nuts\n"
+                               "Ordered so far: 2 Negroni, 1 Martini, 1 IPA. Paid $35.00.\n"
+                               "Turns folded: 23.");
+    buf_release(&text);
+    close_file();
+}
+
 static const struct tap_case cases[] = {
     {"format 1: one turn", test_v1_hello},
     {"format 1: keys, replays, an order", test_v1_evening},
     {"format 1: folded", test_v1_folded},
+    {"format 2: folded, with a summary", test_v2_folded},
 };
 
 int main(void)

@@ -779,6 +779,43 @@ static void test_versions(void)
     session_table_free(&t);
 }
 
+/* A newer container wrote it: refused politely, whatever is asked for, and left as it is. */
+static void test_a_newer_row(void)
+{
+    static const enum session_mode modes[] = {SESSION_CREATE, SESSION_RENEW, SESSION_LOOK};
+    struct session_table *t = table_with(65536, 4);
+    struct session_cfg cfg = t->cfg;
+    struct buf plain = BUF_INIT, sealed = BUF_INIT;
+    struct session_stats st;
+    struct waiter w;
+    struct err e;
+
+    ask(t, "me", SESSION_CREATE, &w);
+    CHECK_INT(turn(w.s, "hello", "there"), ERR_NONE);
+    session_encode(w.s, &plain);
+    session_leave(w.s);
+    session_table_free(&t);
+    plain.data[2] = 3;
+    wire_put_field(&plain, 11, "of a version to come", 20);
+    seal_lock(the_seal, "me", plain.data, plain.len, &sealed);
+    struct fake_row *row = fake_find("me");
+    free(row->data);
+    row->len = sealed.len;
+    row->data = buf_detach(&sealed);
+    CHECK(session_table_new(&cfg, &t, &e) == 0);
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        ask(t, "me", modes[i], &w);
+        CHECK(!w.s && w.code == ERR_NEWER);
+    }
+    CHECK(row == fake_find("me") && row->version == 1);
+    CHECK_INT(fake.queued, 0);
+    session_stats(t, &st);
+    CHECK_INT(st.unreadable, 3);
+    CHECK_INT(st.used, 0);
+    buf_release(&plain);
+    session_table_free(&t);
+}
+
 static void test_summary_is_bounded_by_the_budget(void)
 {
     struct session_table *small = table_with(16384, 4), *large;
@@ -980,6 +1017,7 @@ static const struct tap_case cases[] = {
     {"reset", test_reset},
     {"the codec refuses what it must", test_codec_refuses},
     {"versions of the stored form", test_versions},
+    {"a row of a newer version", test_a_newer_row},
     {"a summary is bounded by the budget", test_summary_is_bounded_by_the_budget},
     {"the store forgets sleepers", test_store_forgets_sleepers},
     {"idle ones hibernate", test_idle_ones_hibernate},

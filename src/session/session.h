@@ -90,8 +90,7 @@ struct session {
     struct session_message *first, *last;
     uint32_t message_count; /* in memory */
     uint32_t folded_count;  /* older messages that were let go to stay within the budget */
-    uint32_t turns;
-    uint32_t summary_len;
+    uint32_t turns, summary_len;
     char *summary; /* what those said that matters, opaque to session/: UTF-8 in the region */
     struct session_secret *gemini, *cartesia; /* in the region, sealed; NULL: none */
     void *agent;                              /* the agent's state, in the region */
@@ -207,18 +206,12 @@ void session_revert(struct session *s, int64_t now_s);
 
 /* Both messages of a turn, or neither: false when the budget refuses. */
 bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
-/*
- * True when the region has grown past a quarter of the budget, and with it how many of the
- * oldest messages are to go (maybe 0: then only what lies fallow), so that a turn always has
- * room. It is for the caller to keep what matters of them, in a summary.
- */
+/* The region has grown past a quarter of the budget: *ret_count of the oldest messages are to
+ * go (maybe none: only what lies fallow), so that a turn always has room. */
 bool session_fold_due(const struct session *s, uint32_t *ret_count);
 size_t session_summary_max(const struct session *s); /* a sixteenth of the budget, at most */
-/*
- * Let go of the `count` oldest messages; `summary`, valid UTF-8 and not above the maximum,
- * takes the place of the old one and may be it. Rebuilds the region through the codec: every
- * pointer into it is new. When that fails the session must be reverted.
- */
+/* Let them go and keep `summary` instead (UTF-8 within the maximum; it may be the old one). All
+ * pointers into the region are new. When it fails the session must be reverted. */
 int session_fold(struct session *s, uint32_t count, struct str summary, struct err *e) MUST_USE;
 /* Everything back to default, the keys too; the id stays. */
 int session_reset(struct session *s, struct err *e) MUST_USE;
@@ -244,8 +237,3 @@ void session_tick(struct session_table *t, int64_t now_s);
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
 void session_cleanup(struct session_table *t, int64_t now_s);
-
-/* codec.c: the durable form (plain, before sealing); versioned, see
- * the top of codec.c */
-void session_encode(const struct session *s, struct buf *out);
-int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

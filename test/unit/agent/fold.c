@@ -629,6 +629,34 @@ static void test_two_thousand_turns(void)
     close_bar();
 }
 
+/* The house mind looks for it in what was just said, and then in the summary. */
+static void test_the_house_knows_a_name(void)
+{
+    static const struct {
+        const char *ask, *told;
+    } rows[] = {{"What's my name?", "\"My name is Ana-Lucía, by the way!\""},
+                {"do you remember my name", "\"My name is Ana-Lucía, by the way!\""},
+                {"who am I?", "\"My name is Ana-Lucía, by the way!\""}};
+    struct heard h;
+
+    open_bar((size_t)64 * 1024, true);
+    say("What's my name?", &h);
+    fake_reap();
+    CHECK(h.done == 1 && !strchr(h.reply, '"'));
+    talk("Good evening. My name is Ana-Lucía, by the way! Who are you?");
+    for (int folded = 0; folded < 2; folded++) {
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            say(rows[i].ask, &h);
+            fake_reap();
+            CHECK(h.done == 1 && strstr(h.reply, rows[i].told));
+            if (!strstr(h.reply, rows[i].told))
+                printf("# %s: %s\n", rows[i].ask, h.reply);
+        }
+        talk_until_folded(60);
+    }
+    close_bar();
+}
+
 static const struct tap_case cases[] = {
     {"a mind folds, at once or later", test_by_mind},
     {"a mind that cannot: by rule", test_mind_that_cannot},
@@ -639,6 +667,7 @@ static const struct tap_case cases[] = {
     {"a change folds by rule", test_a_change_folds_by_rule},
     {"a mind, and then the rule", test_a_mind_and_then_the_rule},
     {"every allocation failing in turn", test_every_allocation_failing},
+    {"the house mind knows a name", test_the_house_knows_a_name},
     {"two thousand turns", test_two_thousand_turns},
 };
 

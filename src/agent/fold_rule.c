@@ -24,6 +24,8 @@ enum {
 };
 #undef KIND
 
+_Static_assert(FOLD_KIND__COUNT <= 16, "a bit for each kind");
+
 struct line {
     struct str text; /* borrowed from a message or from the summary so far */
     uint64_t digest;

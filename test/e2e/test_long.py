@@ -2,7 +2,7 @@
 from node import SANITIZED, until
 
 SMALL = {"MAYA_DEFAULT_SESSION_MEMORY_MB": "0.0625", "MAYA_SESSION_HIBERNATE_SECONDS": "1"}
-TURNS = 120 if SANITIZED else 400
+TURNS = 240 if SANITIZED else 400
 SID = "a-long-evening-at-the-bar"
 BUDGET = 65536
 

@@ -1,8 +1,8 @@
 /*
  * agent: who the sessions talk to, and one turn of it. Loads the agent folder (persona, menu,
  * phrases, knowledge), limits the rate, and drives one turn through its phases (phase table
- * in turn.c): admit -> think (mind, tools) -> commit -> done. Introduces session, mind and bar
- * to each other; knows no HTTP. Never logs what a person or Maya said.
+ * in turn.c): admit -> fold -> think (mind, tools) -> commit -> done. Introduces session, mind
+ * and bar to each other; knows no HTTP. Never logs what a person or Maya said.
  */
 #pragma once
 
@@ -105,6 +105,15 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
 /* The person left or wants silence: what the turn changed and did not commit is undone. */
 void turn_stop(struct turn *t);
 
+/* Time passes: minds that fold too long are stopped. Call it a few times a second. */
+void agent_tick(struct agent *a);
+/*
+ * What a long conversation has folded so far, for people and minds: what the person said of
+ * themselves, what was ordered and paid as it is now, and how many turns. Nothing is written
+ * when nothing was folded.
+ */
+void agent_summary(const struct session *s, struct buf *out);
+
 /*
  * "current_order": [...], "payment_summary": {...} of a tab as a JSON object, for answers and
  * for the replay of a turn. New reference; NULL when memory was refused.
@@ -116,6 +125,7 @@ struct agent_stats {
     uint32_t turns_now;
     struct histogram turn_seconds, first_word_seconds, session_bytes;
     uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
+    uint64_t folded_by_rule, folded_by_mind;
 };
 const struct agent_stats *agent_stats(const struct agent *a);
 

@@ -53,7 +53,7 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         return;
     }
     c->session = s;
-    if (session_fold(s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
+    if (agent__fold(c->agent, s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
         session_commit(s, agent__now_s(c->agent), on_committed, c, &e) < 0)
         finish(c, &e, true);
 }

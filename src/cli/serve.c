@@ -81,6 +81,7 @@ static void on_sample(void *ctx)
 
     ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     session_tick(s->table, loop_unix_s());
+    agent_tick(s->agent);
 }
 
 static void on_notice(void *ctx)

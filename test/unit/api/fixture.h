@@ -54,7 +54,8 @@ static void repeat_free(struct mind *m)
     (void)m;
 }
 
-static const struct mind_ops repeat_ops = {"repeat", repeat_start, NULL, repeat_free};
+static const struct mind_ops repeat_ops = {
+    .name = "repeat", .start = repeat_start, .free = repeat_free};
 static struct mind repeat_mind = {&repeat_ops};
 
 static int64_t bar_now_ms(void *ctx)

@@ -36,6 +36,7 @@ struct agent {
     struct phrases *phrases;
     struct mind *mind;
     struct session_table *sessions;
+    struct agent_listener listener;
     struct limit_bucket app_bucket;
     uint64_t seed; /* moves on with every use */
     struct agent_stats stats;

@@ -24,8 +24,7 @@ static bool pay(struct out *o, size_t n)
     struct http_server *s = o->conn->server;
     size_t most = s->cfg.max_queued_all;
 
-    if (o->budget ? !budget_charge(o->budget, n)
-                  : most && (n > most || s->queued > most - n)) {
+    if (o->budget ? !budget_charge(o->budget, n) : most && (n > most || s->queued > most - n)) {
         o->refused = true;
         return false;
     }

@@ -81,10 +81,10 @@ struct http_cfg {
     uint32_t max_conns; /* above: 503 and close, counted */
     size_t max_queued;  /* bytes waiting for a slow reader before it is cut off */
     size_t max_queued_all; /* for all of them, but those on a budget; 0: no limit */
-    int64_t head_ms;    /* the whole head must have come, since accept or its first byte */
-    int64_t idle_ms;    /* between two requests */
-    int64_t body_ms;    /* the whole body must have come */
-    int64_t write_ms;   /* a reader that takes nothing for so long is cut off */
+    int64_t head_ms;       /* the whole head must have come, since accept or its first byte */
+    int64_t idle_ms;       /* between two requests */
+    int64_t body_ms;       /* the whole body must have come */
+    int64_t write_ms;      /* a reader that takes nothing for so long is cut off */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
@@ -176,7 +176,8 @@ size_t http_stream_write(struct http_req *r, const void *data, size_t len);
 void http_req_charge(struct http_req *r, struct budget *b);
 /*
  * This stream may stay for hours and say little: let go of what the request said. Its texts
- * (path, query, headers, body) are empty from now on. Returns the request, which may have moved.
+ * (path, query, headers, body) are empty from now on. Returns the request, which may have
+ * moved.
  */
 struct http_req *http_stream_settle(struct http_req *r) MUST_USE;
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */

@@ -52,9 +52,9 @@ struct out {
     struct conn *conn;
     struct list link; /* server->stalled, in the order of deadlines */
     int64_t deadline;
-    uint64_t put;    /* bytes given to this queue */
-    int64_t mark;    /* what the client had taken at the last look; below 0: older bytes */
-    char *flying;    /* what libuv is writing, when it is ours */
+    uint64_t put; /* bytes given to this queue */
+    int64_t mark; /* what the client had taken at the last look; below 0: older bytes */
+    char *flying; /* what libuv is writing, when it is ours */
     size_t flying_cap;
     struct buf next; /* what comes behind it */
     struct buf_mem mem;

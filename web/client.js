@@ -9,6 +9,7 @@ const API = "/api/v1";
 const SESSION_KEY = "maya_session_id";
 const LOST_PAUSES_MS = [500, 1500, 4000];
 const QUIET_MS = 60000; /* a stream that says nothing for so long is dead */
+const REFUSED_PAUSE_MS = 30000;
 const MAX_QUERY = 4000; /* a longer message goes in a body, which has room */
 
 /* The server answered, and the answer is no. */
@@ -65,6 +66,8 @@ async function refusal(response) {
 
 export class Client {
   #memory = ""; /* the id, where the browser keeps nothing for us */
+  #lastTurn = 0; /* number of the newest turn that we know of */
+  #ownTurns = new Map(); /* of those that we asked for ourselves: number to message */
 
   get sessionId() {
     try {
@@ -106,7 +109,47 @@ export class Client {
   async history() {
     const past = await this.#json("GET", "/session/history");
     if (typeof past.session_id === "string" && past.session_id) this.sessionId = past.session_id;
+    this.#lastTurn = past.turn ?? 0;
     return past;
+  }
+
+  /*
+   * Hear what happens in the session, whoever did it: onNews(event) for each `turn`, `changed`,
+   * `ended` and `reload`. Returns what stops it. Who cannot have it, or not now, misses nothing
+   * that the next history does not bring.
+   */
+  watch(onNews) {
+    let source = null;
+    let timer = 0;
+    const open = () => {
+      const query = new URLSearchParams({ session_id: this.sessionId });
+      if (this.#lastTurn) query.set("last_event_id", this.#lastTurn);
+      source = new EventSource(`${API}/session/events?${query}`);
+      source.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        if (event.turn) this.#lastTurn = event.turn;
+        if (event.type === "ended") {
+          this.#lastTurn = 0;
+          this.#ownTurns.clear();
+        }
+        if (event.type !== "session") onNews(event);
+      };
+      source.onerror = () => {
+        if (source.readyState !== EventSource.CLOSED) return; /* it comes back by itself */
+        clearTimeout(timer);
+        timer = setTimeout(open, REFUSED_PAUSE_MS);
+      };
+    };
+    if (this.sessionId && typeof EventSource === "function") open();
+    return () => {
+      clearTimeout(timer);
+      source?.close();
+    };
+  }
+
+  /* Did we ask for this `turn` ourselves? Known for sure when none of ours is under way. */
+  isOwn(event) {
+    return this.#ownTurns.get(event.turn) === event.user_input;
   }
 
   /* A message to say with turn(); after Lost it may be said again, and is still done once. */
@@ -225,6 +268,7 @@ export class Client {
       }
       if (id && turn.seen.has(id)) return;
       if (id) {
+        this.#ownTurns.set(Number.parseInt(id, 10), turn.text);
         turn.seen.add(id);
         turn.lastId = id;
       }

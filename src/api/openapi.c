@@ -56,6 +56,8 @@ static const struct {
     {"/session/events", true, "session_id", "query",
      "the session, where no header can be sent"},
     {"/session/events", true, "Last-Event-ID", "header", "tell what came after this turn"},
+    {"/session/events", true, "last_event_id", "query",
+     "the same, where no header can be sent"},
     {"/chat/stream", false, "Last-Event-ID", "header", "go on behind this event"},
     {"{id}", false, "id", "path", "the session"},
     {"=~/ops/sessions", true, "sort", "query", "memory (the default), idle or age"},

@@ -399,13 +399,11 @@ static struct watcher *watcher_new(struct api *a, struct http_req *req, const ch
     return w;
 }
 
-/* Last-Event-ID as one of ours: the number of a turn. */
-static bool last_turn(struct http_req *req, uint32_t *ret)
+/* The number of a turn, as in the ids of our events. */
+static bool turn_number(struct str last, uint32_t *ret)
 {
-    struct str last = http_req_header(req, "last-event-id");
     uint32_t n = 0;
 
-    last = str_trim(last.data ? last : (struct str){"", 0});
     for (size_t i = 0; i < last.len; i++) {
         if (last.data[i] < '0' || last.data[i] > '9' || i > 8)
             return false;
@@ -415,10 +413,27 @@ static bool last_turn(struct http_req *req, uint32_t *ret)
     return last.len > 0;
 }
 
+/*
+ * Last-Event-ID, or ?last_event_id= of an EventSource, which can send the header only when it
+ * comes back by itself.
+ */
+static bool last_turn(struct http_req *req, uint32_t *ret)
+{
+    struct str last = http_req_header(req, "last-event-id");
+    struct buf param = BUF_INIT;
+
+    if (last.data)
+        return turn_number(str_trim(last), ret);
+    bool given = http_req_param(req, "last_event_id", &param) &&
+                 turn_number((struct str){buf_text(&param), param.len}, ret);
+    buf_release(&param);
+    return given;
+}
+
 void api__session_events(struct api *a, struct http_req *req)
 {
     char id[SESSION_ID_MAX + 1];
-    uint32_t last;
+    uint32_t last = 0;
     struct watcher *w;
 
     if (!api__stream_session_id(req, id) || !(w = watcher_new(a, req, id)))

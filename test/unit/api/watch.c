@@ -275,6 +275,10 @@ static void test_comes_back(void)
     comes_back("1", 3, "\"user_input\": \"three\"");
     comes_back("0", 4, "\"user_input\": \"one\"");
     comes_back("3", 1, "\"change\": \"resume\", \"turn\": 3");
+    struct answer a;
+    ask(HTTP_GET, "/api/session/events", "session_id=a&last_event_id=2", NULL, "", &a);
+    heard(&a, 3, "\"user_input\": \"three\"");
+    quit(&a);
     comes_back("4", 1, "reload");      /* of a session that was here before */
     comes_back("1-2-3", 0, "session"); /* an id of another stream says nothing */
     comes_back("99999999999", 0, "session");

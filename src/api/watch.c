@@ -89,13 +89,14 @@ static void on_drain(void *ctx, struct http_req *req)
 
 /* Events. */
 
-/* `turn` 0: an event that moves nobody's place. */
+#define NO_ID UINT32_MAX /* of an event that moves nobody's place */
+
 static struct buf *open_event(struct api *a, const char *type, const char *id, uint32_t turn)
 {
     struct buf *line = &a->watch.line;
 
     buf_clear(line);
-    if (turn)
+    if (turn != NO_ID)
         buf_printf(line, "id: %u\n", turn);
     buf_printf(line, "data: {\"type\": \"%s\", \"session_id\": \"%s\"", type, id);
     return line;
@@ -170,14 +171,15 @@ static void send_changed(const struct watched *on, const struct watcher *only,
 
 static void send_bare(const struct watched *on, const struct watcher *only, const char *type)
 {
-    open_event(on->api, type, on->id, 0);
+    open_event(on->api, type, on->id, NO_ID);
     tell(on, only);
 }
 
 static void tell_ended(struct watched *on)
 {
     on->used_s = -1;
-    send_bare(on, NULL, "ended");
+    open_event(on->api, "ended", on->id, 0); /* what comes now begins with turn 1 */
+    tell(on, NULL);
 }
 
 /* What the agent tells. */

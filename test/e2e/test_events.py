@@ -142,6 +142,7 @@ def test_expiry(nodes, hibernate_s):
         with Watcher(node, sid) as late:
             late.next("ended")
         w.next("ended")
+        assert w.event.id == "0"
         node.say("hello there, my friend", sid)
         told = w.next("turn")
         assert told["turn"] == 1 and told["current_order"] == []

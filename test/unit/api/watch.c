@@ -172,7 +172,8 @@ static void test_expires(void)
     unsigned gets = fake.gets;
     pass_looks();
     CHECK_INT(fake.gets, gets + 1); /* asked only when it was time */
-    CHECK_STR(buf_text(&a.body), "data: {\"type\": \"ended\", \"session_id\": \"a\"}\n\n");
+    CHECK_STR(buf_text(&a.body),
+              "id: 0\ndata: {\"type\": \"ended\", \"session_id\": \"a\"}\n\n");
     heard(&a, 1, "ended");
     heard(&late, 1, "ended");
     heard(&never, 0, "");

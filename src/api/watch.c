@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_WATCHERS 16       /* streams of one session */
-#define BEAT_TICKS 200        /* in which every stream gets a heartbeat: 20 s */
-#define LOOK_TICKS 20         /* in which every session is looked at: 2 s */
-#define CATCH_UP_MAX (131072) /* bytes of missed turns; for more the history is there */
-#define LINE_KEEP 16384       /* of the buffer in which events are written */
-#define RETRY_MS 1000         /* after a drain, and more: not all readers come back at once */
+#define MAX_WATCHERS 16 /* streams of one session */
+#define BEAT_TICKS 200  /* in which every stream gets a heartbeat: 20 s */
+#define LOOK_TICKS 20   /* in which every session is looked at: 2 s */
+#define TELL_MAX 131072 /* bytes said; who cannot take so much reads the history */
+#define LINE_KEEP 16384 /* of the buffer in which events are written */
+#define RETRY_MS 1000   /* after a drain, and more: not all readers come back at once */
 #define RETRY_SPREAD_MS 9000
 
 struct watched {
@@ -143,8 +143,13 @@ static void tell(const struct watched *on, const struct watcher *only)
 static void send_turn(const struct watched *on, const struct watcher *only, uint32_t turn,
                       struct str said, struct str reply, struct str order, struct str summary)
 {
-    struct buf *line = open_event(on->api, "turn", on->id, turn);
+    bool large = said.len + reply.len > TELL_MAX;
+    struct buf *line = open_event(on->api, large ? "reload" : "turn", on->id, turn);
 
+    if (large) {
+        tell(on, only);
+        return;
+    }
     buf_printf(line, ", \"turn\": %u", turn);
     add_text(line, "user_input", said);
     add_text(line, "full_response", reply);
@@ -337,7 +342,7 @@ static void catch_up(const struct watched *on, const struct watcher *w, uint32_t
     struct buf order = BUF_INIT, summary = BUF_INIT;
     size_t bytes;
 
-    if (!s || !missed(s, last, &bytes) || bytes > CATCH_UP_MAX) {
+    if (!s || !missed(s, last, &bytes) || bytes > TELL_MAX) {
         send_bare(on, w, "reload");
         return;
     }

@@ -232,7 +232,7 @@ def test_a_slow_reader_is_cut_off(nodes):
     """It has its own queue, and a bound; the others hear everything."""
     node = nodes({"MAYA_DEFAULT_SESSION_MEMORY_MB": "16"})
     sid = "watched-slowly-01"
-    said = "hello there " * 20000
+    said = "hello there " * 10000
     with Watcher(node, sid) as w, slow_reader(node, sid) as slow:
         until("the slow one's stream", lambda: streams(node) == 2)
         turn = 0

@@ -332,6 +332,30 @@ static void test_too_many(void)
     close_bar();
 }
 
+/* A message that would fill a reader's queue by itself is not told but pointed at. */
+static void test_large(void)
+{
+    struct buf body = BUF_INIT;
+    struct answer a;
+
+    open_bar(0);
+    bar_sessions->cfg.budget = 1 << 20;
+    watch("a", NULL, &a);
+    buf_str(&body, "{\"user_input\":\"");
+    for (int i = 0; i <= TELL_MAX / 8; i++)
+        buf_str(&body, "so much ");
+    buf_str(&body, "\"}");
+    request("/api/chat", "a", buf_text(&body), 200);
+    heard(&a, 1, "id: 1\ndata: {\"type\": \"reload\"");
+    talk("a", "hi");
+    heard(&a, 1, "id: 2\ndata: {\"type\": \"turn\"");
+    comes_back("0", 1, "reload");
+    comes_back("1", 2, "\"turn\": 2");
+    buf_release(&body);
+    quit(&a);
+    close_bar();
+}
+
 /* A drain tells everybody another time to come back, and ends. */
 static void test_drain(void)
 {
@@ -408,6 +432,7 @@ static const struct tap_case cases[] = {
     {"who comes back is told what it missed", test_comes_back},
     {"who comes back keeps nothing awake", test_comes_back_unnoticed},
     {"too many watchers", test_too_many},
+    {"a very long message", test_large},
     {"a drain", test_drain},
     {"heartbeats are spread", test_heartbeats},
     {"a turn's stream is charged to its session", test_charged},

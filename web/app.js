@@ -271,6 +271,7 @@ function fill(past) {
     if (role === "user") chat.addUser(content);
     else chat.addReply(content);
   byId("hints").hidden = said.length > 0;
+  client.seenTurn = past.turn ?? 0;
   showBill(past);
 }
 

@@ -66,7 +66,7 @@ async function refusal(response) {
 
 export class Client {
   #memory = ""; /* the id, where the browser keeps nothing for us */
-  #lastTurn = 0; /* number of the newest turn that we know of */
+  seenTurn = 0; /* number of the newest turn that is shown: news are what comes behind it */
   #ownTurns = new Map(); /* of those that we asked for ourselves: number to message */
 
   get sessionId() {
@@ -109,7 +109,6 @@ export class Client {
   async history() {
     const past = await this.#json("GET", "/session/history");
     if (typeof past.session_id === "string" && past.session_id) this.sessionId = past.session_id;
-    this.#lastTurn = past.turn ?? 0;
     return past;
   }
 
@@ -123,13 +122,13 @@ export class Client {
     let timer = 0;
     const open = () => {
       const query = new URLSearchParams({ session_id: this.sessionId });
-      if (this.#lastTurn) query.set("last_event_id", this.#lastTurn);
+      if (this.seenTurn) query.set("last_event_id", this.seenTurn);
       source = new EventSource(`${API}/session/events?${query}`);
       source.onmessage = ({ data }) => {
         const event = JSON.parse(data);
-        if (event.turn) this.#lastTurn = event.turn;
+        if (event.turn) this.seenTurn = event.turn;
         if (event.type === "ended") {
-          this.#lastTurn = 0;
+          this.seenTurn = 0;
           this.#ownTurns.clear();
         }
         if (event.type !== "session") onNews(event);

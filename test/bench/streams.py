@@ -65,7 +65,8 @@ class Maya:
         env = {"PATH": os.environ["PATH"], "MAYA_LOG_LEVEL": "warning",
                "MAYA_SESSION_RATE_LIMIT": "0", "MAYA_APP_RATE_LIMIT": "0",
                "MAYA_BURST_LIMIT": "0", "MAYA_DEFAULT_SESSION_MEMORY_MB": "1",
-               "MAYA_SESSIONS_PER_CONTAINER": "1000", "MAYA_MAX_CONNECTIONS": str(count + 1000)}
+               "MAYA_SESSIONS_PER_CONTAINER": "1000", "MAYA_HEAD_TIMEOUT_SECONDS": "600",
+               "MAYA_MAX_CONNECTIONS": str(count + 1000)}
         self.group = group
         with open(pathlib.Path(folder) / "maya.log", "ab") as log:
             self.process = subprocess.Popen(

@@ -727,6 +727,18 @@ def test_a_hidden_page_hears_it_when_it_is_seen_again(shared):
                                                               "and a water, please"])
 
 
+def test_what_was_said_while_the_network_was_gone(shared, proxy):
+    """The page reads the order again when it is back, and still shows the words it missed."""
+    proxy.closed.add("/api/v1/session/events")
+    shared.js("Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+              "document.dispatchEvent(new Event('visibilitychange'));"
+              "Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    elsewhere(shared, "/chat", {"user_input": "an ipa, please"})
+    proxy.closed.clear()
+    shared.js("dispatchEvent(new Event('online'))")
+    shared.until(lambda: shared.texts(".user .words")[1:] == ["an ipa, please"])
+
+
 def test_without_the_stream_all_goes_on(page, proxy):
     proxy.closed.add("/api/v1/session/events")
     page.open()

@@ -68,6 +68,7 @@ export class Client {
   #memory = ""; /* the id, where the browser keeps nothing for us */
   seenTurn = 0; /* number of the newest turn that is shown: news are what comes behind it */
   #ownTurns = new Map(); /* of those that we asked for ourselves: number to message */
+  #unsure = new Set(); /* messages that were given up: they may have been done all the same */
 
   get sessionId() {
     try {
@@ -148,7 +149,7 @@ export class Client {
 
   /* Did we ask for this `turn` ourselves? Known for sure when none of ours is under way. */
   isOwn(event) {
-    return this.#ownTurns.get(event.turn) === event.user_input;
+    return this.#ownTurns.get(event.turn) === event.user_input || this.#unsure.has(event.user_input);
   }
 
   /* A message to say with turn(); after Lost it may be said again, and is still done once. */
@@ -165,8 +166,10 @@ export class Client {
    */
   async turn(turn, hooks, signal) {
     turn.lost = 0;
+    this.#unsure.add(turn.text);
     if (!this.sessionId) await this.#meet(hooks, signal);
     await this.#insist(() => this.#attempt(turn, hooks, signal), turn, hooks, signal);
+    this.#unsure.delete(turn.text);
   }
 
   /* Have an id before the first message: a repeated message is known by its session and key. */

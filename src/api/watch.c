@@ -338,7 +338,7 @@ static bool missed(const struct session *s, uint32_t last, size_t *ret)
 /* A reader that has everything up to turn `last` has come back. */
 static void catch_up(const struct watched *on, const struct watcher *w, uint32_t last)
 {
-    const struct session *s = session_peek(on->api->cfg.sessions, on->id, now_s(on->api));
+    const struct session *s = session_at_rest(on->api->cfg.sessions, on->id, now_s(on->api));
     struct buf order = BUF_INIT, summary = BUF_INIT;
     size_t bytes;
 

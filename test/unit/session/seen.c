@@ -100,17 +100,17 @@ static void test_states(void)
     CHECK(session_commit(held, 1000, on_done, NULL, &e) == 0);
     fake_reap();
     CHECK_INT(seen("a", 9000), 9000); /* held: in use */
-    CHECK(!session_peek(t, "a", 1000));
+    CHECK(!session_at_rest(t, "a", 1000));
     CHECK(session_budget(held) == &held->budget);
     session_leave(held);
     CHECK_INT(seen("a", 2000), 1000);
-    const struct session *s = session_peek(t, "a", 4600);
+    const struct session *s = session_at_rest(t, "a", 4600);
     CHECK(s && s->used_s == 1000 && s->state == SESSION_IDLE);
-    CHECK(!session_peek(t, "a", 4601)); /* expired, whether or not it was removed yet */
+    CHECK(!session_at_rest(t, "a", 4601)); /* expired, whether or not it was removed yet */
     CHECK_INT(seen("a", 4600), 1000);
     CHECK_INT(seen("a", 4601), -1);
     session_tick(t, 1300);
-    CHECK(!session_peek(t, "a", 1300)); /* asleep */
+    CHECK(!session_at_rest(t, "a", 1300)); /* asleep */
     CHECK_INT(seen("a", 4600), 1000);
     CHECK_INT(seen("a", 4601), -1);
     CHECK_INT(t->by_id.count, 0); /* nothing was loaded */
@@ -149,7 +149,7 @@ static void test_ending(void)
     session_cleanup(t, 4601);
     CHECK_INT(t->count[SESSION_ENDING], 1);
     CHECK_INT(seen("a", 4601), -1);
-    CHECK(!session_peek(t, "a", 1000));
+    CHECK(!session_at_rest(t, "a", 1000));
     fake_reap();
     session_table_free(&t);
 }

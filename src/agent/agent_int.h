@@ -38,6 +38,7 @@ struct agent {
     struct fold_rules *fold_rules;
     struct session_table *sessions;
     struct list folding; /* turns whose mind folds */
+    struct agent_listener listener;
     struct limit_bucket app_bucket;
     uint64_t seed; /* moves on with every use */
     struct agent_stats stats;

@@ -144,6 +144,11 @@ void agent_free(struct agent **a)
     *a = NULL;
 }
 
+void agent_listen(struct agent *a, const struct agent_listener *l)
+{
+    a->listener = *l;
+}
+
 void agent_set_sessions(struct agent *a, struct session_table *t)
 {
     a->sessions = t;

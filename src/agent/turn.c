@@ -178,16 +178,19 @@ static void on_committed(void *ctx, const struct err *e)
     }
     histogram_add(&t->agent->stats.turn_seconds, seconds_since(t));
     t->phase = TURN_ENDING;
-    if (!t->silent) {
-        struct turn_done d = {
-            .session = s,
-            .reply = {t->reply.data, t->reply.len},
-            .history_count = s->message_count,
-            .turn = s->turns,
-        };
-        agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
+    const struct session_message *said = t->before ? t->before->next : s->first;
+    struct turn_done d = {
+        .session = s,
+        .said = {said->text, said->len}, /* not t->text: its owner may be gone */
+        .reply = {t->reply.data, t->reply.len},
+        .history_count = s->message_count,
+        .turn = s->turns,
+    };
+    agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
+    if (!t->silent)
         t->sink.done(t->sink.ctx, &d);
-    }
+    if (t->agent->listener.turn)
+        t->agent->listener.turn(t->agent->listener.ctx, &d);
     let_go(t, false);
     end(t, TURN_COMPLETED);
 }
@@ -225,6 +228,7 @@ static void on_done(void *ctx)
     region_init(&t->scratch, &s->budget, TURN_SCRATCH_FIRST);
     bar_turn_done(agent_tab(s), t->ordered);
     write_tail(t);
+    t->before = s->last;
     if (t->over_budget || !session_say(s, t->text, reply) ||
         (t->keyed &&
          !session_replay_keep(s, t->key, t->body, (struct str){t->tail.data, t->tail.len}))) {
@@ -272,6 +276,7 @@ static void replay(struct turn *t, const struct session_replay *r)
         m = m->next;
     struct turn_done d = {
         .session = s,
+        .said = t->text,
         .reply = {m->text, m->len},
         .replayed = true,
         .history_count = count,

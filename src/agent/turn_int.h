@@ -33,6 +33,7 @@ struct turn {
     struct region scratch; /* the mind's, until it is done */
     struct region words;   /* reply and tail */
     struct buf reply, tail;
+    const struct session_message *before; /* the last one of the turns before this one */
     struct mind_turn mind_turn;
     struct mind_call *call;
     /* While FOLDING. */

@@ -4,6 +4,8 @@
 #include "agent/agent.h"
 #include "api/api.h"
 #include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
 #include "net/net.h"
 #include "session/session.h"
 
@@ -26,6 +28,16 @@ struct api_call {
 struct api {
     struct api_cfg cfg;
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+    struct api_watch {
+        struct map by_id;      /* struct watched */
+        struct list sessions;  /* the same, in the order in which they are looked at */
+        struct list streams;   /* struct watcher, in the order of their heartbeats */
+        unsigned stream_count; /* of `streams` */
+        unsigned beat_credit;  /* parts of heartbeats that are due */
+        unsigned look_credit;
+        unsigned drained_count;
+        struct buf line; /* an event being written */
+    } watch;
 };
 
 #define ROUTE(id, method, path, handler, summary, request, response)                           \
@@ -82,6 +94,8 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
 
 /* The session id of the request, or a new one. False: answered with 400. */
 bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
+/* The same for a stream: the header wins over ?session_id=, which an EventSource has to use. */
+bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
 /* The body as a JSON object, new reference. NULL: answered with 422. */
 json_t *api__body_object(struct http_req *req);
 /* The body as an object if it is one, else NULL; answers nothing. */
@@ -123,6 +137,8 @@ struct api_events {
     struct buf line;    /* an event being written; kept for its memory */
 };
 
+/* Answer with events; the caller writes them and ends. */
+void api__stream_begin(struct http_req *req, const char *id);
 bool api__place_parse(struct str last_event_id, struct api_place *ret);
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn);
@@ -135,3 +151,9 @@ void api__event_error(struct api_events *ev, const struct err *e);
 /* Everything of a finished reply that a client at `from` does not have yet. */
 void api__events_resume(struct api_events *ev, const struct api_place *from, struct str reply,
                         struct str order, struct str summary);
+
+/* watch.c: the streams of /session/events */
+void api__watch_init(struct api *a); /* listens to the agent from now on */
+void api__watch_release(struct api *a);
+/* It was ended by hand; who watches it is told. Those that expire are noticed by api_tick(). */
+void api__watch_ended(struct api *a, const char *id);

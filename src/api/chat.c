@@ -93,11 +93,11 @@ static void on_opened(void *ctx, const struct session *s, uint32_t turn)
 {
     struct chat *c = ctx;
 
-    (void)s;
     if (!c->stream || !c->req)
         return;
     c->begun = true;
     api__events_begin(&c->events, c->req, c->id, turn);
+    http_req_charge(c->req, session_budget(s)); /* done and fail end the stream, and so this */
     api__event_session(&c->events);
 }
 
@@ -369,28 +369,6 @@ static bool stream_text(struct chat *c)
     return false;
 }
 
-/* The header wins over ?session_id=, which an EventSource has to use. False: answered. */
-static bool stream_session(struct chat *c)
-{
-    struct str header = http_req_header(c->req, "x-session-id");
-    struct buf param = BUF_INIT;
-    bool fine = true;
-
-    if ((!header.data || str_trim(header).len == 0) &&
-        http_req_param(c->req, "session_id", &param) && param.len) {
-        fine = session_id_valid(param.data, param.len);
-        if (fine)
-            memcpy(c->id, param.data, param.len + 1);
-        else
-            api__error_code(c->req, ERR_SESSION_ID,
-                            "session_id must be 1 to 128 characters of A-Z a-z 0-9 _ - . :");
-    } else {
-        fine = api__session_id(c->req, c->id);
-    }
-    buf_release(&param);
-    return fine;
-}
-
 void api__stream(struct api *a, struct http_req *req)
 {
     struct chat *c = begin(a, req, true);
@@ -398,7 +376,7 @@ void api__stream(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!stream_text(c) || !stream_session(c)) {
+    if (!stream_text(c) || !api__stream_session_id(req, c->id)) {
         end(c);
         return;
     }

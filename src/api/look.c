@@ -149,6 +149,7 @@ static void show_history(struct api *a, struct http_req *req, const char *id,
     api__tab_texts(s, &order, &summary);
     buf_printf(&body, "{\"session_id\":\"%s\",", id);
     api__history_text(&body, s, SIZE_MAX);
+    buf_printf(&body, ",\"turn\":%u", s ? s->turns : 0);
     if (s && s->folded_count) {
         struct buf told = BUF_INIT;
         agent_summary(s, &told);

@@ -19,6 +19,7 @@
 #include "base/strs.h"
 #include "memory/memory.h"
 #include "session/monitor.h"
+#include "session/seen.h"
 
 struct seal;
 struct store;

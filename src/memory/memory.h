@@ -41,6 +41,8 @@ void budget_init(struct budget *b, size_t limit, struct budget *parent);
 bool budget_charge(struct budget *b, size_t n) MUST_USE;
 bool budget_fits(const struct budget *b, size_t n); /* would a charge do? Counts nothing */
 void budget_return(struct budget *b, size_t n);
+/* An ERR_SESSION_MEMORY that was malloc's refusal, not this budget's, becomes ERR_NOMEM. */
+void budget_blame(const struct budget *b, struct err *e);
 
 /* region.c */
 

@@ -146,7 +146,7 @@ void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool 
             c->out->put += bufs[i].len;
         }
         if (c->out->next.full)
-            http_conn__doom(c, HTTP_CLOSE_STALLED);
+            http_conn__doom(c, HTTP_CLOSE_MEMORY);
         return;
     }
     int n = uv_try_write(&c->uv.stream, bufs, count);
@@ -157,7 +157,7 @@ void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool 
     memcpy(left, bufs, count * sizeof(*bufs));
     count = skip(left, count, n > 0 ? (size_t)n : 0);
     if (count && !begin(c, left, count, last_is_static))
-        http_conn__doom(c, HTTP_CLOSE_STALLED);
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
 }
 
 void http_out__sweep(struct http_server *s, int64_t now)

@@ -174,6 +174,7 @@ bool http_req_param(const struct http_req *r, const char *name, struct buf *out)
         struct str v = {pair.data + k.len + (eq != NULL), pair.len - k.len - (eq != NULL)};
         char *at = buf_reserve(&key, k.len);
         ptrdiff_t n = at ? http_percent_decode(k, at, true) : -1;
+        out->full |= key.full;
         q = (struct str){q.data + step, q.len - step};
         if (n < 0 || !str_eq((struct str){at, (size_t)n}, name))
             continue;

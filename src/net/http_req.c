@@ -143,7 +143,10 @@ static const char *peer_of(struct conn *c)
             inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
     }
     c->peer = strdup(text);
-    return c->peer ? c->peer : "unknown";
+    if (c->peer)
+        return c->peer;
+    memcpy(c->server->peer, text, sizeof(text));
+    return c->server->peer; /* until somebody else is asked for */
 }
 
 struct str http_req_peer(const struct http_req *r)

@@ -141,6 +141,7 @@ struct http_server {
     struct buf scratch; /* an answer's head; has room from the start */
     int64_t date_at;
     char date[40]; /* "Date: …\r\n" */
+    char peer[48]; /* an address there was no memory to keep */
     char read[READ_LARGE];
 };
 

@@ -30,8 +30,9 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
 .PHONY: test-e2e
-test-e2e: all $(B)/test/probe_server ## tests of the running program (E2E="-k sse": some of them)
+test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
+		MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) \
 		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
@@ -82,3 +83,9 @@ $(B)/test/probe_server: test/e2e/probe_server.c $(call test_archives,net) $(B)/f
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< \
 		$(call test_archives,net) $(LIBS)
+
+# Stands in front of malloc and refuses what a test wants refused (test/e2e/test_alloc.py).
+$(B)/test/fail_alloc.so: test/e2e/fail_alloc.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) -std=c11 $(CFLAGS) $(WARN) -fno-builtin -fPIC -shared -o $@ $<

@@ -218,9 +218,13 @@ static void resume(struct chat *c, const struct session *s, const struct session
     struct buf order = BUF_INIT, summary = BUF_INIT;
 
     api__tab_texts(s, &order, &summary);
-    api__events_begin(&c->events, c->req, c->id, c->resume.turn);
-    api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
-                       str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    if (order.full || summary.full) {
+        api__error_code(c->req, ERR_NOMEM, NULL);
+    } else {
+        api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+        api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
+                           str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    }
     buf_release(&order);
     buf_release(&summary);
 }
@@ -323,6 +327,11 @@ void api__chat(struct api *a, struct http_req *req)
         end(c);
         return;
     }
+    if (c->param.full) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        end(c);
+        return;
+    }
     listen_on(c);
     if (str_trim(c->text).len == 0)
         look_first(c);
@@ -330,15 +339,24 @@ void api__chat(struct api *a, struct http_req *req)
         start_turn(c);
 }
 
+static bool no_memory(const struct chat *c)
+{
+    api__error_code(c->req, ERR_NOMEM, NULL);
+    return false;
+}
+
 /* body.message, body.user_input, ?message=, ?user_input=, in this order. False: answered. */
 static bool stream_text(struct chat *c)
 {
     static const char *const names[] = {"message", "user_input"};
 
-    c->body = api__body_maybe(c->req);
+    if (!api__body_maybe(c->req, &c->body))
+        return false;
     for (size_t i = 0; c->body && i < ARRAY_LEN(names); i++) {
         json_t *v = json_object_get(c->body, names[i]);
         if (!v || json_is_null(v) || take_string(c, names[i])) {
+            if (c->param.full)
+                return no_memory(c);
             if (str_trim(c->text).len)
                 return true;
             continue;
@@ -353,7 +371,10 @@ static bool stream_text(struct chat *c)
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         buf_clear(&c->param);
-        if (!http_req_param(c->req, names[i], &c->param))
+        bool found = http_req_param(c->req, names[i], &c->param);
+        if (c->param.full)
+            return no_memory(c);
+        if (!found)
             continue;
         c->text = (struct str){buf_text(&c->param), c->param.len};
         if (memchr(c->text.data, '\0', c->text.len) ||
@@ -371,8 +392,8 @@ static bool stream_text(struct chat *c)
 
 void api__stream(struct api *a, struct http_req *req)
 {
-    struct chat *c = begin(a, req, true);
     struct str last = http_req_header(req, "last-event-id");
+    struct chat *c = begin(a, req, true);
 
     if (!c)
         return;

@@ -4,7 +4,7 @@
 
 static void sample(struct metric_writer *w, struct buf *labels, double value)
 {
-    metric_sample(w, buf_text(labels), value);
+    metric_sample(w, metric_labels_text(w, labels), value);
     buf_clear(labels);
 }
 

@@ -66,7 +66,12 @@ int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, vo
     }
     s->committed = done;
     s->commit_ctx = ctx;
-    store_put(t->cfg.store, s->id, s->version, now_s, sealed.data, sealed.len, stored, s);
+    int rc = store_put(t->cfg.store, s->id, s->version, now_s, sealed.data, sealed.len, stored,
+                       s, e);
     buf_release(&sealed);
-    return 0;
+    if (rc < 0) {
+        s->committed = NULL;
+        s->used_s = s->used_before_s;
+    }
+    return rc;
 }

@@ -132,6 +132,11 @@ struct session *session__new(struct session_table *t, const char *id)
         free(s);
         return NULL;
     }
+    if (!map_reserve(&t->by_id)) {
+        budget_return(&s->budget, s->budget.used);
+        free(s);
+        return NULL;
+    }
     region_init(&s->region, &s->budget, FIRST_CHUNK);
     MUST(!map_put(&t->by_id, s->id, len, s));
     t->count[SESSION_NEW]++;

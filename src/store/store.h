@@ -69,16 +69,23 @@ void store_close(struct store **s);
 
 void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx);
 
+/*
+ * What is written is queued, or -1: there is no memory for it (ERR_NOMEM), and `fn` is not
+ * called. Once queued it needs none of ours any more.
+ */
+
 /* `data` is copied. replaces 0: there must be no row. The new version is replaces + 1. */
-void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_at_s,
-               const void *data, size_t len, store_done_fn *fn, void *ctx);
+int store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_at_s,
+              const void *data, size_t len, store_done_fn *fn, void *ctx,
+              struct err *e) MUST_USE;
 
 /* Removing what is not there is no error. */
-void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx);
+int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx,
+                 struct err *e) MUST_USE;
 
 /* Remove up to `max` rows last used before `before_s`. */
-void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
-                  void *ctx);
+int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                 void *ctx, struct err *e) MUST_USE;
 
 /* Run the answers that have come. Call it on the loop, after wake. */
 void store_reap(struct store *s);

@@ -14,6 +14,7 @@ struct answer {
     int status;
     struct buf headers, body;
     bool whole;            /* nothing comes after */
+    bool cut;              /* by http_stream_cut() */
     struct http_req *from; /* NULL when whole or gone */
 };
 
@@ -226,6 +227,12 @@ size_t http_stream_write(struct http_req *r, const void *data, size_t len)
     MUST(r->streaming);
     buf_add(&r->to->body, data, len);
     return 0;
+}
+
+void http_stream_cut(struct http_req *r)
+{
+    MUST(r->streaming);
+    r->to->cut = true;
 }
 
 void http_stream_end(struct http_req *r)

@@ -36,7 +36,7 @@ static struct {
     struct fake_row rows[FAKE_ROWS];
     struct fake_write queue[FAKE_ROWS];
     unsigned queued;
-    bool hold_gets;
+    bool hold_gets, refuse_writes;
     enum err_code fail_puts, fail_gets;
     unsigned gets, puts;
 } fake;
@@ -104,12 +104,21 @@ void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
     w->ctx = ctx;
 }
 
-void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_s,
-               const void *data, size_t len, store_done_fn *fn, void *ctx)
+/* Whether this write is refused for want of memory, as told. */
+static bool fake_refuse(struct err *e)
 {
-    struct fake_write *w = fake_queue('p', id);
+    if (fake.refuse_writes)
+        err_set(e, ERR_NOMEM, 0, "told to refuse");
+    return fake.refuse_writes;
+}
 
+int store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_s,
+              const void *data, size_t len, store_done_fn *fn, void *ctx, struct err *e)
+{
     (void)s;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('p', id);
     fake.puts++;
     w->replaces = replaces;
     w->used_s = used_s;
@@ -117,27 +126,32 @@ void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_
     w->len = len;
     w->done = fn;
     w->ctx = ctx;
+    return 0;
 }
 
-void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx)
+int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx, struct err *e)
 {
-    struct fake_write *w = fake_queue('d', id);
-
     (void)s;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('d', id);
     w->done = fn;
     w->ctx = ctx;
+    return 0;
 }
 
-void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
-                  void *ctx)
+int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                 void *ctx, struct err *e)
 {
-    struct fake_write *w = fake_queue('e', "");
-
     (void)s;
     (void)max;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('e', "");
     w->used_s = before_s;
     w->expired = fn;
     w->ctx = ctx;
+    return 0;
 }
 
 void store_stats(const struct store *s, struct store_stats *ret)

@@ -84,8 +84,8 @@ static void put_all(void)
         if (m->tried < version + 1)
             m->tried = version + 1;
         m->answer = (struct answer){0};
-        store_put(o.store, id, version, 1000 + (int64_t)version, data, len, on_answer,
-                  &m->answer);
+        MUST(store_put(o.store, id, version, 1000 + (int64_t)version, data, len, on_answer,
+                       &m->answer, NULL) == 0);
     }
     for (int i = 0; i < IDS; i++) {
         struct model *m = &model[i];

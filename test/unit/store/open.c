@@ -188,7 +188,8 @@ static void fill(struct owner *o)
         snprintf(id, sizeof(id), "sess_%d", i);
         memset(data, 'a' + i % 26, sizeof(data));
         a[i] = (struct answer){0};
-        store_put(o->store, id, 0, i, data, i % 10 ? 3000 : 2900, on_answer, &a[i]);
+        MUST(store_put(o->store, id, 0, i, data, i % 10 ? 3000 : 2900, on_answer, &a[i],
+                       NULL) == 0);
     }
     owner_drain(o);
     CHECK_INT(a[ROWS - 1].code, ERR_NONE);
@@ -229,9 +230,9 @@ static void use_damaged(struct owner *o, int *good, int *bad)
         *good += s.found;
         *bad += s.code != ERR_NONE;
         a[i] = (struct answer){0};
-        store_put(o->store, id, 1, 2000, "new", 3, on_answer, &a[i]);
+        MUST(store_put(o->store, id, 1, 2000, "new", 3, on_answer, &a[i], NULL) == 0);
     }
-    store_expire(o->store, 30, 1000, on_answer, &expired);
+    MUST(store_expire(o->store, 30, 1000, on_answer, &expired, NULL) == 0);
     owner_drain(o);
     for (int i = 0; i < ROWS; i++)
         CHECK_INT(a[i].count, 1);
@@ -272,9 +273,9 @@ static void a_write_that_cannot_be_fails_alone(void)
     owner_init(&o);
     const struct sqlite_store *q = o.store->self;
     sqlite3_limit(q->writer, SQLITE_LIMIT_LENGTH, 100000);
-    store_put(o.store, "a", 0, 1, "a", 1, on_answer, &a[0]);
-    store_put(o.store, "large", 0, 1, large, sizeof(large), on_answer, &a[1]);
-    store_put(o.store, "b", 0, 1, "b", 1, on_answer, &a[2]);
+    MUST(store_put(o.store, "a", 0, 1, "a", 1, on_answer, &a[0], NULL) == 0);
+    MUST(store_put(o.store, "large", 0, 1, large, sizeof(large), on_answer, &a[1], NULL) == 0);
+    MUST(store_put(o.store, "b", 0, 1, "b", 1, on_answer, &a[2], NULL) == 0);
     owner_drain(&o);
     CHECK_INT(a[0].code, ERR_NONE);
     CHECK_INT(a[1].code, ERR_STORE);

@@ -67,7 +67,7 @@ static void a_conflict_does_not_touch_its_neighbours(void)
     put_now(&o, "s7", 0, 1, "was here");
     for (int i = 0; i < 30; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, id, strlen(id), on_answer, &a[i]);
+        MUST(store_put(o.store, id, 0, 1, id, strlen(id), on_answer, &a[i], NULL) == 0);
     }
     owner_drain(&o);
     for (int i = 0; i < 30; i++) {
@@ -111,7 +111,8 @@ static void many_writes_share_commits_and_keep_order(void)
         for (int i = 0; i < IDS; i++) {
             snprintf(id, sizeof(id), "sess_%d", i);
             snprintf(data, 32, "%d.%d", i, v);
-            store_put(o.store, id, (uint64_t)v, v, data, sizeof(data), on_answer, &a[i][v]);
+            MUST(store_put(o.store, id, (uint64_t)v, v, data, sizeof(data), on_answer, &a[i][v],
+                           NULL) == 0);
         }
     }
     CHECK_INT(a[0][0].count, 0); /* never inside the call that asked */
@@ -150,7 +151,7 @@ static void a_commit_is_bounded_in_bytes(void)
     commits = largest_commit = 0;
     for (int i = 0; i < ROWS; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, data, SIZE, on_answer, &a[i]);
+        MUST(store_put(o.store, id, 0, 1, data, SIZE, on_answer, &a[i], NULL) == 0);
     }
     owner_drain(&o);
     CHECK(largest_commit <= ((16 << 20) + SIZE - 1) / SIZE);
@@ -167,9 +168,9 @@ static void deleting_counts_what_was_there(void)
     owner_init(&o);
     put_now(&o, "x", 0, 1, "x");
     put_now(&o, "y", 0, 1, "y");
-    store_delete(o.store, "x", on_answer, &a[0]);
-    store_delete(o.store, "x", on_answer, &a[1]);
-    store_delete(o.store, "never", on_answer, &a[2]);
+    MUST(store_delete(o.store, "x", on_answer, &a[0], NULL) == 0);
+    MUST(store_delete(o.store, "x", on_answer, &a[1], NULL) == 0);
+    MUST(store_delete(o.store, "never", on_answer, &a[2], NULL) == 0);
     owner_drain(&o);
     for (int i = 0; i < 3; i++)
         CHECK(a[i].count == 1 && a[i].code == ERR_NONE);
@@ -191,9 +192,9 @@ static void the_oldest_expire_first(void)
         put_now(&o, id, 0, 100 + (i * 7) % 20, "x");
     }
     put_now(&o, "s0", 1, 500, "used again"); /* was the oldest */
-    store_expire(o.store, 110, 4, on_answer, &a[0]);
-    store_expire(o.store, 110, 100, on_answer, &a[1]);
-    store_expire(o.store, 110, 100, on_answer, &a[2]);
+    MUST(store_expire(o.store, 110, 4, on_answer, &a[0], NULL) == 0);
+    MUST(store_expire(o.store, 110, 100, on_answer, &a[1], NULL) == 0);
+    MUST(store_expire(o.store, 110, 100, on_answer, &a[2], NULL) == 0);
     owner_wait(&o, &a[2]);
     CHECK_INT(a[0].value, 4);
     CHECK_INT(a[1].value, 5); /* 101 .. 109 are nine */
@@ -217,7 +218,7 @@ static void rows_and_count_outlive_the_process(void)
     put_now(&o, "a", 0, 1, "a");
     CHECK(stat(o.path, &st) == 0 && (st.st_mode & 07777) == 0600);
     CHECK(stat(wal, &st) == 0 && (st.st_mode & 07777) == 0600);
-    store_put(o.store, "b", 0, 2, "b", 1, on_answer, &late);
+    MUST(store_put(o.store, "b", 0, 2, "b", 1, on_answer, &late, NULL) == 0);
     store_close(&o.store); /* carries out what is queued and answers it */
     CHECK_INT(late.count, 1);
     CHECK_INT(late.code, ERR_NONE);
@@ -238,10 +239,10 @@ static void an_owner_who_comes_late_loses_nothing(void)
     owner_init(&o);
     put_now(&o, "warm", 0, 1, "x");
     o.wakes = 0;
-    store_put(o.store, "first", 0, 1, "x", 1, on_answer, &first);
+    MUST(store_put(o.store, "first", 0, 1, "x", 1, on_answer, &first, NULL) == 0);
     for (int i = 0; i < 100; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, "x", 1, on_answer, &rest[i]);
+        MUST(store_put(o.store, id, 0, 1, "x", 1, on_answer, &rest[i], NULL) == 0);
     }
     while (!get_now(&o, "s99").found)
         ; /* committed; nobody has reaped yet */
@@ -269,7 +270,7 @@ static void on_outer_row(void *ctx, const struct store_row *row, const struct er
     CHECK(row && !e);
     n->inner = get_now(n->o, "b");
     CHECK(row->len == 5 && memcmp(row->data, "outer", 5) == 0);
-    store_put(n->o->store, "c", 0, 1, "c", 1, on_answer, &n->put);
+    MUST(store_put(n->o->store, "c", 0, 1, "c", 1, on_answer, &n->put, NULL) == 0);
     n->rows++;
 }
 
@@ -295,8 +296,8 @@ static void callbacks_may_call(void)
     CHECK_INT(n.rows, 1);
     CHECK_STR(n.inner.text, "inner");
     owner_wait(&o, &n.put);
-    store_put(o.store, "d", 0, 1, "d", 1, on_put_then_reap, &n);
-    store_put(o.store, "e", 0, 1, "e", 1, on_answer, &a);
+    MUST(store_put(o.store, "d", 0, 1, "d", 1, on_put_then_reap, &n, NULL) == 0);
+    MUST(store_put(o.store, "e", 0, 1, "e", 1, on_answer, &a, NULL) == 0);
     owner_drain(&o);
     CHECK_INT(n.rows, 11);
     CHECK_INT(a.count, 1);

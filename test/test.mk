@@ -72,10 +72,18 @@ fuzz-%: ## fuzz test/fuzz/%.c with libFuzzer for FUZZ_SECONDS=60
 check: ## format, layers, names, sizes, headers, documents, static analysis, warnings
 	@$(PYTHON) tools/check.py -j $(JOBS) $(CHECKS)
 
+# test/bench/<name>.c: measurements without HTTP, run by bench.py.
+BENCH_BIN := $(patsubst test/bench/%.c,$(B)/bench/%,$(wildcard test/bench/*.c))
+$(BENCH_BIN): $(B)/bench/%: test/bench/%.c $(ARCHIVES) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itest -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< \
+		$(ARCHIVES) $(LIBS)
+
 .PHONY: bench
-bench: all ## measure, side by side with nginx
+bench: all $(BENCH_BIN) $(B)/unit/store/faults.t ## measure (BENCH="--only memory": a part of it)
 	@tools/deps.sh bench
-	@$(PYTHON) test/bench/bench.py --maya $(B)/maya $(BENCH)
+	@$(PYTHON) -B test/bench/bench.py --maya $(B)/maya $(BENCH)
 
 # The probe of net/: one page for each behaviour of the HTTP server (test/e2e/test_http.py).
 $(B)/test/probe_server: test/e2e/probe_server.c $(call test_archives,net) $(B)/flags

@@ -230,8 +230,8 @@ bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t
 /* hibernate.c: who is idle is packed, and in time leaves memory. Call it 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
 /* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
- */
-size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes);
+ * `urgent`: even what was used a moment ago. */
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent);
 void session_shed(struct session_table *t); /* let go of what is only kept for speed */
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */

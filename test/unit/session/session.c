@@ -828,20 +828,23 @@ static void test_pressure_hibernates(void)
     now_s += 31;
     session_stats(t, &st);
     uint64_t used = st.used;
-    size_t freed = session_hibernate(t, now_s, used / 2);
+    size_t freed = session_hibernate(t, now_s, used / 2, false);
     session_stats(t, &st);
     CHECK(freed >= used / 2);
     CHECK_INT(st.used, used - freed);
     CHECK(st.resident > 45 && st.resident < 55); /* no more than was asked for */
-    CHECK(session_hibernate(t, now_s, SIZE_MAX) > 0);
+    CHECK(session_hibernate(t, now_s, SIZE_MAX, false) > 0);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* whoever is talking stays */
     CHECK_INT(st.ended[SESSION_END_PRESSURE], 99);
     session_leave(held.s);
-    CHECK_INT(session_hibernate(t, now_s, SIZE_MAX), 0);
+    CHECK_INT(session_hibernate(t, now_s, SIZE_MAX, false), 0);
     session_shed(t);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* in its cooldown */
+    CHECK(session_hibernate(t, now_s, SIZE_MAX, true) > 0);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 0); /* which counts no more when it is that or the end */
     session_table_free(&t);
 }
 

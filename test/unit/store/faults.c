@@ -186,8 +186,11 @@ static void one_full_disk(void)
     one_failure(SQLITE_FULL);
 }
 
+static long cuts; /* for who reads the output */
+
 static void power_cut(long fail_at, long at, unsigned seed)
 {
+    cuts++;
     begin(fail_at, SQLITE_IOERR_FSYNC, at);
     if (owner_open(&o) == 0 || (disk_count() < at && owner_open(&o) == 0)) {
         for (int i = 0; i < ROUNDS && disk_count() < at; i++)
@@ -298,5 +301,7 @@ static const struct tap_case cases[] = {
 int main(void)
 {
     disk_install();
-    return tap_run(cases, (int)ARRAY_LEN(cases));
+    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
+    printf("# %ld power cuts\n", cuts);
+    return rc;
 }

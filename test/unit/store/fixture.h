@@ -18,7 +18,7 @@
 #include "unit/tap.h"
 
 struct owner {
-    char folder[64];
+    char folder[512];
     char *path;
     struct store *store;
     int event;

@@ -118,7 +118,7 @@ struct session_cfg {
     double threshold;
     const struct session_state_ops *state_ops;
     struct store *store;
-    const struct seal *seal;
+    struct seal *seal;
     uint64_t seed; /* of the id table */
 };
 

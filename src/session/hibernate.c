@@ -94,6 +94,7 @@ void session_tick(struct session_table *t, int64_t now_s)
     }
     session__sweep(t, now_s);
     session__pack_tick(t);
+    session__reseal_tick(t, now_s);
     if (idle)
         log_debug("session", "hibernate", "reason=idle sessions=%u resident=%u", idle,
                   t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);

@@ -102,6 +102,9 @@ static int read_row(struct session *s, const struct store_row *row, struct err *
     session__plain_done(t);
     if (rc < 0)
         return -1;
+    if (t->reseal.state == SESSION_RESEAL_DONE &&
+        !seal_current(t->cfg.seal, row->data, row->len))
+        t->reseal.again = true; /* by a container that knew of the new key last */
     s->version = row->version;
     s->used_s = row->used_at_s;
     return 0;

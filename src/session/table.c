@@ -73,6 +73,8 @@ void session_stats(const struct session_table *t, struct session_stats *ret)
     ret->reserved = (uint64_t)ret->resident * t->cfg.budget;
     ret->used = t->total.used;
     ret->index = t->by_id.cap * sizeof(struct map_slot);
+    ret->reseal_pending = session__reseal_pending(t);
+    ret->reseal_unreadable = t->reseal.unreadable;
 }
 
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,

@@ -35,6 +35,15 @@ void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
         s->stats.failures++;
 }
 
+int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+               struct err *e)
+{
+    if (s->ops->scan(s->self, cursor, max, fn, ctx, e) == 0)
+        return 0;
+    s->stats.failures++;
+    return -1;
+}
+
 /* One block: the write, its id and a copy of the data. NULL when there is no memory for it. */
 static struct store_write *new_write(enum store_write_kind kind, const char *id,
                                      const void *data, size_t len, void *ctx, struct err *e)
@@ -84,6 +93,21 @@ int store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_a
     return 0;
 }
 
+int store_replace(struct store *s, const char *id, uint64_t version, int64_t used_at_s,
+                  const void *data, size_t len, store_done_fn *fn, void *ctx, struct err *e)
+{
+    struct store_write *w = new_write(STORE_REPLACE, id, data, len, ctx, e);
+
+    if (!w)
+        return -1;
+    w->replaces = version;
+    w->used_at_s = used_at_s;
+    w->on_done = fn;
+    s->stats.replaces++;
+    queue(s, w);
+    return 0;
+}
+
 int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx, struct err *e)
 {
     struct store_write *w = new_write(STORE_DELETE, id, NULL, 0, ctx, e);
@@ -125,7 +149,7 @@ static void answer_write(struct store *s, struct store_write *w)
         s->stats.conflicts++;
     else if (e)
         s->stats.failures++;
-    else if (w->kind == STORE_PUT)
+    else if (w->kind == STORE_PUT || (w->kind == STORE_REPLACE && w->result))
         s->stats.bytes_written += w->len;
     else if (w->kind == STORE_EXPIRE)
         s->stats.expired += w->result;

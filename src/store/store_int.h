@@ -11,14 +11,14 @@
 
 #include <pthread.h>
 
-enum store_write_kind { STORE_PUT, STORE_DELETE, STORE_EXPIRE };
+enum store_write_kind { STORE_PUT, STORE_REPLACE, STORE_DELETE, STORE_EXPIRE };
 
 /* One write and its answer, in one allocation: the id and the data follow it. */
 struct store_write {
     struct list link;
     enum store_write_kind kind;
     const char *id;
-    uint64_t replaces;
+    uint64_t replaces; /* STORE_REPLACE: the version it must still have */
     int64_t used_at_s; /* of the row; for STORE_EXPIRE the moment before which rows go */
     unsigned max;      /* STORE_EXPIRE */
     const void *data;
@@ -40,6 +40,10 @@ struct store_ops {
 
     /* The owner's thread. Calls fn once, before it returns. -1 when it could not be read. */
     int (*get)(void *self, const char *id, store_get_fn *fn, void *ctx);
+
+    /* The owner's thread, as store_scan(). */
+    int (*scan)(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+                struct err *e);
 
     /*
      * The store's thread: carry out every write in one transaction and make it durable. Fills

@@ -55,6 +55,8 @@ static void put_next(struct chain *c)
     snprintf(id, sizeof(id), "sess_%u", c->id);
     MUST(store_put(c->o->store, id, c->version, (int64_t)c->version, data, len, on_put, c,
                    NULL) == 0);
+    MUST(store_replace(c->o->store, id, c->version + 1, (int64_t)c->version, data, len, NULL,
+                       NULL, NULL) == 0);
 }
 
 static void take_version(void *ctx, const struct store_row *row, const struct err *e)

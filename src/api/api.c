@@ -36,11 +36,15 @@ struct api *api_new(const struct api_cfg *cfg)
     a->cfg = *cfg;
     for (int i = 0; i < ROUTE__COUNT; i++)
         a->plain[i].route = (enum api_route)i;
+    api__watch_init(a);
     return a;
 }
 
 void api_free(struct api **a)
 {
+    if (!*a)
+        return;
+    api__watch_release(*a);
     free(*a);
     *a = NULL;
 }
@@ -142,10 +146,12 @@ static void cross_origin(const struct api *a, struct http_req *req)
     http_header(req, "Access-Control-Expose-Headers", "X-Session-ID, Retry-After");
 }
 
-/* HEAD asks what GET would say, without its effects; a turn is nothing but effects. */
+/* HEAD asks what GET would say, without its effects; a turn is nothing but effects, and
+ * what a stream without an end would say is not known. */
 static bool has_head(int route)
 {
-    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET;
+    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
+           route != ROUTE_SESSION_EVENTS;
 }
 
 /* A set of methods is a number with a bit for each. */

@@ -4,6 +4,8 @@
 #include "agent/agent.h"
 #include "api/api.h"
 #include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
 #include "net/net.h"
 #include "session/session.h"
 
@@ -26,6 +28,16 @@ struct api_call {
 struct api {
     struct api_cfg cfg;
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+    struct api_watch {
+        struct map by_id;      /* struct watched */
+        struct list sessions;  /* the same, in the order in which they are looked at */
+        struct list streams;   /* struct watcher, in the order of their heartbeats */
+        unsigned stream_count; /* of `streams` */
+        unsigned beat_credit;  /* parts of heartbeats that are due */
+        unsigned look_credit;
+        unsigned drained_count;
+        struct buf line; /* an event being written */
+    } watch;
 };
 
 #define ROUTE(id, method, path, handler, summary, request, response)                           \
@@ -64,6 +76,9 @@ const char *api__error_text(const struct err *e); /* what may be said of it to a
 /* An error as JSON, with Retry-After where its row says so. */
 void api__error(struct http_req *req, const struct err *e);
 void api__error_code(struct http_req *req, enum err_code code, const char *detail);
+/* `body` as the answer, or, when it is full, that there is no memory for one. */
+void api__answer_buf(struct http_req *req, int status, const char *type,
+                     const struct buf *body);
 /* One complaint about a body or parameter, in the predecessor's shape, status 422. */
 struct api_complaint {
     const char *type, *msg;
@@ -82,10 +97,12 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
 
 /* The session id of the request, or a new one. False: answered with 400. */
 bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
-/* The body as a JSON object, new reference. NULL: answered with 422. */
+/* The same for a stream: the header wins over ?session_id=, which an EventSource has to use. */
+bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
+/* The body as a JSON object, new reference. NULL: answered with 422 or 503. */
 json_t *api__body_object(struct http_req *req);
-/* The body as an object if it is one, else NULL; answers nothing. */
-json_t *api__body_maybe(struct http_req *req);
+/* The body as an object if it is one, else NULL. False: no memory; answered. */
+bool api__body_maybe(struct http_req *req, json_t **ret);
 
 /* look.c: read something of a session and answer; never creates one */
 
@@ -125,6 +142,8 @@ struct api_events {
     struct buf line;    /* an event being written; kept for its memory */
 };
 
+/* Answer with events; the caller writes them and ends. */
+void api__stream_begin(struct http_req *req, const char *id);
 bool api__place_parse(struct str last_event_id, struct api_place *ret);
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn);
@@ -136,3 +155,9 @@ void api__event_error(struct api_events *ev, const struct err *e);
 /* Everything of a finished reply that a client at `from` does not have yet. */
 void api__events_resume(struct api_events *ev, const struct api_place *from,
                         const struct turn_done *d);
+
+/* watch.c: the streams of /session/events */
+void api__watch_init(struct api *a); /* listens to the agent from now on */
+void api__watch_release(struct api *a);
+/* It was ended by hand; who watches it is told. Those that expire are noticed by api_tick(). */
+void api__watch_ended(struct api *a, const char *id);

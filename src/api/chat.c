@@ -95,11 +95,11 @@ static void on_opened(void *ctx, const struct session *s, uint32_t turn)
 {
     struct chat *c = ctx;
 
-    (void)s;
     if (!c->stream || !c->req)
         return;
     c->begun = true;
     api__events_begin(&c->events, c->req, c->id, turn);
+    http_req_charge(c->req, session_budget(s)); /* done and fail end the stream, and so this */
     api__event_session(&c->events);
 }
 
@@ -230,8 +230,12 @@ static void resume(struct chat *c, const struct session *s, const struct session
         .summary = str_of(buf_text(&summary)),
         .mind = str_of(mind),
     };
-    api__events_begin(&c->events, c->req, c->id, c->resume.turn);
-    api__events_resume(&c->events, &c->resume, &d);
+    if (order.full || summary.full) {
+        api__error_code(c->req, ERR_NOMEM, NULL);
+    } else {
+        api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+        api__events_resume(&c->events, &c->resume, &d);
+    }
     buf_release(&order);
     buf_release(&summary);
 }
@@ -334,6 +338,11 @@ void api__chat(struct api *a, struct http_req *req)
         end(c);
         return;
     }
+    if (c->param.full) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        end(c);
+        return;
+    }
     listen_on(c);
     if (str_trim(c->text).len == 0)
         look_first(c);
@@ -341,15 +350,24 @@ void api__chat(struct api *a, struct http_req *req)
         start_turn(c);
 }
 
+static bool no_memory(const struct chat *c)
+{
+    api__error_code(c->req, ERR_NOMEM, NULL);
+    return false;
+}
+
 /* body.message, body.user_input, ?message=, ?user_input=, in this order. False: answered. */
 static bool stream_text(struct chat *c)
 {
     static const char *const names[] = {"message", "user_input"};
 
-    c->body = api__body_maybe(c->req);
+    if (!api__body_maybe(c->req, &c->body))
+        return false;
     for (size_t i = 0; c->body && i < ARRAY_LEN(names); i++) {
         json_t *v = json_object_get(c->body, names[i]);
         if (!v || json_is_null(v) || take_string(c, names[i])) {
+            if (c->param.full)
+                return no_memory(c);
             if (str_trim(c->text).len)
                 return true;
             continue;
@@ -364,7 +382,10 @@ static bool stream_text(struct chat *c)
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         buf_clear(&c->param);
-        if (!http_req_param(c->req, names[i], &c->param))
+        bool found = http_req_param(c->req, names[i], &c->param);
+        if (c->param.full)
+            return no_memory(c);
+        if (!found)
             continue;
         c->text = (struct str){buf_text(&c->param), c->param.len};
         if (memchr(c->text.data, '\0', c->text.len) ||
@@ -380,36 +401,14 @@ static bool stream_text(struct chat *c)
     return false;
 }
 
-/* The header wins over ?session_id=, which an EventSource has to use. False: answered. */
-static bool stream_session(struct chat *c)
-{
-    struct str header = http_req_header(c->req, "x-session-id");
-    struct buf param = BUF_INIT;
-    bool fine = true;
-
-    if ((!header.data || str_trim(header).len == 0) &&
-        http_req_param(c->req, "session_id", &param) && param.len) {
-        fine = session_id_valid(param.data, param.len);
-        if (fine)
-            memcpy(c->id, param.data, param.len + 1);
-        else
-            api__error_code(c->req, ERR_SESSION_ID,
-                            "session_id must be 1 to 128 characters of A-Z a-z 0-9 _ - . :");
-    } else {
-        fine = api__session_id(c->req, c->id);
-    }
-    buf_release(&param);
-    return fine;
-}
-
 void api__stream(struct api *a, struct http_req *req)
 {
-    struct chat *c = begin(a, req, true);
     struct str last = http_req_header(req, "last-event-id");
+    struct chat *c = begin(a, req, true);
 
     if (!c)
         return;
-    if (!stream_text(c) || !stream_session(c)) {
+    if (!stream_text(c) || !api__stream_session_id(req, c->id)) {
         end(c);
         return;
     }

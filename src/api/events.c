@@ -53,16 +53,21 @@ static void on_drain(void *ctx, struct http_req *req)
     (void)req;
 }
 
+void api__stream_begin(struct http_req *req, const char *id)
+{
+    http_header(req, "X-Session-ID", "%s", id);
+    http_header(req, "Cache-Control", "no-cache");
+    http_header(req, "X-Accel-Buffering", "no");
+    http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+}
+
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn)
 {
     ev->req = req;
     memcpy(ev->id, id, strlen(id) + 1);
     ev->at = (struct api_place){.turn = turn};
-    http_header(req, "X-Session-ID", "%s", id);
-    http_header(req, "Cache-Control", "no-cache");
-    http_header(req, "X-Accel-Buffering", "no");
-    http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+    api__stream_begin(req, id);
     http_stream_on_drain(req, on_drain);
 }
 
@@ -115,6 +120,11 @@ static void close_event(struct api_events *ev, const char *content, size_t len)
 static void send_event(struct api_events *ev)
 {
     buf_str(&ev->line, "}\n\n");
+    /* Half an event, or one left out, would be read as the whole. */
+    if (ev->line.full || ev->pending.full) {
+        http_stream_cut(ev->req);
+        return;
+    }
     http_stream_write(ev->req, ev->line.data, ev->line.len);
 }
 
@@ -167,6 +177,10 @@ void api__event_text(struct api_events *ev, const char *data, size_t len)
         return;
     ev->at.offset += len;
     buf_add(&ev->pending, data, len);
+    if (ev->pending.full) {
+        http_stream_cut(ev->req);
+        return;
+    }
     size_t whole = whole_sentences(ev, &count);
     struct str partial =
         str_trim((struct str){ev->pending.data + whole, ev->pending.len - whole});
@@ -225,6 +239,11 @@ void api__events_resume(struct api_events *ev, const struct api_place *from,
         seen = 0;
     ev->at.offset = seen;
     buf_add(&ev->pending, reply.data, seen);
+    if (ev->pending.full) { /* what follows counts on it */
+        http_stream_cut(ev->req);
+        http_stream_end(ev->req);
+        return;
+    }
     while (seen && skip &&
            (n = sentence_next(ev->pending.data + at, ev->pending.len - at, false)) > 0) {
         at += n;

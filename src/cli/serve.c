@@ -30,7 +30,8 @@
 
 #define SAMPLE_MS 250
 #define MAX_HEAD (16 * 1024)
-#define MAX_QUEUED (1024 * 1024) /* of one reader */
+#define MAX_QUEUED (1024 * 1024)                /* of one reader */
+#define LEAST_QUEUED ((size_t)16 * 1024 * 1024) /* of all readers */
 #define WRITE_STALL_MS 30000
 #define MAX_WAITERS 8 /* messages that may wait for one session */
 
@@ -41,7 +42,7 @@ struct serve {
     uint64_t sessions; /* what fits */
     struct loop *loop;
     struct loop_wake *store_wake;
-    struct loop_timer *sampler, *janitor;
+    struct loop_timer *sampler, *janitor, *ticker;
     struct loop_watch *notice;
     int notice_fd;
     enum memory_notice_kind notice_kind;
@@ -83,6 +84,7 @@ static void on_sample(void *ctx)
 
     ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     session_tick(s->table, loop_unix_s());
+    agent_tick(s->agent);
 }
 
 static void on_notice(void *ctx)
@@ -118,6 +120,13 @@ static void on_janitor(void *ctx)
     struct serve *s = ctx;
 
     session_cleanup(s->table, loop_unix_s());
+}
+
+static void on_tick(void *ctx)
+{
+    struct serve *s = ctx;
+
+    api_tick(s->api);
 }
 
 static int64_t clock_ms(void *ctx)
@@ -198,8 +207,11 @@ static void say_key(const struct seal *seal, const char *data_dir)
         [SEAL_KEY_MADE] = "made now and kept in the data folder",
     };
     enum seal_key_from from = seal_key_from(seal);
+    struct seal_key_info key;
 
-    log_info("seal", "key", "from=\"%s\"", meaning[from]);
+    seal_key_info(seal, 0, &key);
+    log_info("seal", "key", "id=%s older=%u from=\"%s\"", key.id, seal_key_count(seal) - 1,
+             meaning[from]);
     if (from == SEAL_KEY_MADE)
         log_warn("seal", "key_kept",
                  "file=\"%s/master.key\" note=\"whoever has this file and the store can read "
@@ -208,13 +220,15 @@ static void say_key(const struct seal *seal, const char *data_dir)
                  data_dir);
 }
 
-/* The sessions are still there, but this start cannot read one of them. */
+/* The sessions are still there, but this start cannot read one of them. With older keys at hand
+ * it is not known yet: sealing again will tell. */
 static void say_key_lost(const struct serve *s)
 {
     struct store_stats stats;
 
     store_stats(s->store, &stats);
-    if (seal_key_from(s->seal) == SEAL_KEY_MADE && stats.rows > 0)
+    if (seal_key_from(s->seal) == SEAL_KEY_MADE && seal_key_count(s->seal) == 1 &&
+        stats.rows > 0)
         log_warn("seal", "key_lost",
                  "sessions=%llu note=\"these were sealed with another key; stop, and put its "
                  "file or MAYA_MASTER_KEY back to read them again\"",
@@ -229,10 +243,7 @@ static int open_store(struct serve *s, struct err *e)
 
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return err_set(e, ERR_IO, errno, "the data folder '%s' cannot be made", dir);
-    if (seal_new(config_text(s->config, C_MASTER_KEY), dir,
-                 config_given(s->config, C_SALT_FILE) ? config_text(s->config, C_SALT_FILE)
-                                                      : NULL,
-                 &s->seal, e) < 0)
+    if (cli_seal(s->config, &s->seal, e) < 0 || seal_hold(s->seal, e) < 0)
         return -1;
     say_key(s->seal, dir);
     path = xprintf("%s/maya.db", dir);
@@ -296,6 +307,10 @@ static void open_doors(struct serve *s)
         .sessions = s->table,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
+        .expiry_s = config_int(c, C_EXPIRY_S),
+        .seed = seal_random_u64(),
+        .now_s = clock_s,
+        .clock_ctx = s->loop,
     };
     struct ops_cfg ops_cfg = {
         .agent = s->agent,
@@ -316,6 +331,7 @@ static void open_doors(struct serve *s)
     ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     listen_to_kernel(s);
     s->sampler = loop_every(s->loop, SAMPLE_MS, on_sample, s);
+    s->ticker = loop_every(s->loop, API_TICK_MS, on_tick, s);
     s->janitor = loop_every(s->loop, config_int(c, C_CLEANUP_S) * 1000, on_janitor, s);
 }
 
@@ -335,6 +351,12 @@ static size_t most_bodies(const struct serve *s)
     return s->limit / 32 > two ? s->limit / 32 : two;
 }
 
+/* The same for what waits for readers that are slow. */
+static size_t most_queued(const struct serve *s)
+{
+    return s->limit / 32 > LEAST_QUEUED ? s->limit / 32 : LEAST_QUEUED;
+}
+
 static int listen_http(struct serve *s, struct err *e)
 {
     const struct config *c = s->config;
@@ -348,6 +370,7 @@ static int listen_http(struct serve *s, struct err *e)
         .max_bodies = most_bodies(s),
         .max_conns = (uint32_t)config_int(c, C_MAX_CONNS),
         .max_queued = MAX_QUEUED,
+        .max_queued_all = most_queued(s),
         .head_ms = ms_of(c, C_HEAD_TIMEOUT_S),
         .idle_ms = ms_of(c, C_IDLE_TIMEOUT_S),
         .body_ms = ms_of(c, C_BODY_TIMEOUT_S),
@@ -435,6 +458,7 @@ static void stop(struct serve *s)
         http_server_free(&s->http);
     loop_timer_free(&s->sampler);
     loop_timer_free(&s->janitor);
+    loop_timer_free(&s->ticker);
     loop_watch_free(&s->notice);
     if (s->notice_fd >= 0)
         close(s->notice_fd);

@@ -200,7 +200,8 @@ static void choice_free(struct mind *m)
 struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
                       const struct bar_menu *menu, const struct phrases *phrases)
 {
-    static const struct mind_ops ops = {"choice", choice_start, choice_stop, choice_free};
+    static const struct mind_ops ops = {
+        .name = "choice", .start = choice_start, .stop = choice_stop, .free = choice_free};
     struct choice *c = xalloc(sizeof(*c));
     struct mind_cloud_cfg cloud = {
         .all = cfg, .persona = persona, .menu = menu, .phrases = phrases};

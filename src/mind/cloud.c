@@ -541,8 +541,8 @@ static char *url_of(const struct cloud *m)
 struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg)
 {
     static const struct mind_ops ops[MIND__COUNT] = {
-        [MIND_OPENAI] = {"openai", cloud_start, cloud_stop, cloud_free},
-        [MIND_GEMINI] = {"gemini", cloud_start, cloud_stop, cloud_free},
+        [MIND_OPENAI] = {"openai", cloud_start, cloud_stop, cloud_free, NULL},
+        [MIND_GEMINI] = {"gemini", cloud_start, cloud_stop, cloud_free, NULL},
     };
     struct cloud *m = xalloc(sizeof(*m));
 

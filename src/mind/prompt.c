@@ -72,6 +72,11 @@ void cloud__prompt_write(const struct cloud_prompt *p, const struct mind_turn *t
 
     buf_init(&now, &t->scratch->mem);
     buf_init(&quoted, &t->scratch->mem);
+    if (t->summary.len) {
+        buf_str(&now, "Earlier in this conversation: ");
+        buf_add(&now, t->summary.data, t->summary.len);
+        buf_char(&now, '\n');
+    }
     buf_str(&now, "On the guest's order now: ");
     write_tab(t->tab, &now);
     json_text(&quoted, buf_text(&now), now.len, false);

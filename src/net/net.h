@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct budget;
 struct buf;
 
 /* loop.c */
@@ -80,10 +81,11 @@ struct http_cfg {
     size_t max_bodies;  /* held at once by all connections together; 503 above; 0: no limit */
     uint32_t max_conns; /* above: 503 and close, counted */
     size_t max_queued;  /* bytes waiting for a slow reader before it is cut off */
-    int64_t head_ms;    /* the whole head must have come, since accept or its first byte */
-    int64_t idle_ms;    /* between two requests */
-    int64_t body_ms;    /* the whole body must have come */
-    int64_t write_ms;   /* a reader that takes nothing for so long is cut off */
+    size_t max_queued_all; /* for all of them, but those on a budget; 0: no limit */
+    int64_t head_ms;       /* the whole head must have come, since accept or its first byte */
+    int64_t idle_ms;       /* between two requests */
+    int64_t body_ms;       /* the whole body must have come */
+    int64_t write_ms;      /* a reader that takes nothing for so long is cut off */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
@@ -104,6 +106,10 @@ struct http_stats {
     uint64_t accepted, requests;
     uint64_t closed[HTTP_CLOSE__COUNT];
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+    /* Memory now, as malloc gives it. */
+    size_t bytes_conns;  /* connections, heads of requests, what was read ahead */
+    size_t bytes_bodies; /* of requests */
+    size_t bytes_queued; /* answers that wait for slow readers and are on no budget */
 };
 
 int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_server **ret,
@@ -135,7 +141,10 @@ struct str http_req_body(const struct http_req *r);
 struct str http_req_peer(const struct http_req *r); /* "127.0.0.1" */
 bool http_req_loopback(const struct http_req *r);
 uint64_t http_req_started_ns(const struct http_req *r); /* when its last byte came */
-/* One parameter of the query, form-decoded into `out`. False: not there, or badly encoded. */
+/*
+ * One parameter of the query, form-decoded into `out`. False: not there, or badly encoded, or,
+ * when `out` is full then, no memory for it.
+ */
 bool http_req_param(const struct http_req *r, const char *name, struct buf *out);
 /* The owner's own word on a request; NULL at first. */
 void http_req_set_ctx(struct http_req *r, void *ctx);
@@ -162,7 +171,22 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
  * comes later, never inside this call). With len 0 it only tells.
  */
 size_t http_stream_write(struct http_req *r, const void *data, size_t len);
+/*
+ * From now on what waits for this reader is charged to `b` before it is kept; NULL: to nobody
+ * but the server. What waits already moves along, as far as it fits. A reader whose queue would
+ * have to grow beyond the budget is cut off instead (session_memory). `b` must live until
+ * another call, or until the request is dead: then what still waits is the server's own again.
+ */
+void http_req_charge(struct http_req *r, struct budget *b);
+/*
+ * This stream may stay for hours and say little: let go of what the request said. Its texts
+ * (path, query, headers, body) are empty from now on. Returns the request, which may have
+ * moved.
+ */
+struct http_req *http_stream_settle(struct http_req *r) MUST_USE;
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
+/* What comes next cannot be said: end without an end (on_gone comes later, not inside). */
+void http_stream_cut(struct http_req *r);
 /* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
 

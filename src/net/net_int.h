@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "memory/memory.h"
 #include "net/net.h"
 #include "net/parse.h"
 
@@ -40,7 +41,10 @@ enum conn_state {
 #define REQ_MAGIC 0x71657268u
 #define READ_SMALL ((size_t)16 * 1024) /* one read, and so the most that is read ahead */
 #define READ_LARGE ((size_t)64 * 1024) /* one read of a body */
+#define JOINED_MAX ((size_t)8 * 1024)  /* a body up to this travels in the head's buffer */
+#define HEAD_ROOM ((size_t)4 * 1024)   /* of an answer, without asking for memory */
 #define LINGER_MS 2000
+#define OTHER_FDS 256u /* beside the connections: the store's files, those that close */
 #define OVERFLOW_CONNS                                                                         \
     64u /* above max_conns: so many are told why, the rest is just closed                      \
          */
@@ -51,10 +55,15 @@ struct out {
     struct conn *conn;
     struct list link; /* server->stalled, in the order of deadlines */
     int64_t deadline;
-    uint64_t put;    /* bytes given to this queue */
-    int64_t mark;    /* what the client had taken at the last look; below 0: older bytes */
-    char *flying;    /* what libuv is writing, when it is ours */
+    uint64_t put; /* bytes given to this queue */
+    int64_t mark; /* what the client had taken at the last look; below 0: older bytes */
+    char *flying; /* what libuv is writing, when it is ours */
+    size_t flying_cap;
     struct buf next; /* what comes behind it */
+    struct buf_mem mem;
+    struct budget *budget; /* who pays for it; NULL: server->queued counts it */
+    size_t charged;        /* so much, in the one place or the other */
+    bool refused;          /* the budget had no room */
 };
 
 struct conn {
@@ -95,6 +104,7 @@ struct http_req {
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
+    struct budget *budget; /* for what waits for its reader, or NULL */
     uint64_t started_ns;
     uint64_t body_left; /* of Content-Length */
     struct http_chunked chunked;
@@ -120,9 +130,12 @@ struct http_server {
     uv_idle_t idle;   /* makes that turn come at once */
     bool unix_socket, draining, listening, freed, drain_begun;
     bool turn_wanted;
+    bool unaccepted; /* a client waits for us to have the memory for its connection */
     int port;
     unsigned handles;              /* open libuv handles; freed at none */
     size_t bodies;                 /* memory of request bodies */
+    size_t conn_bytes;             /* memory of connections and heads */
+    size_t queued;                 /* memory of answers that are on no budget */
     unsigned all_conns;            /* also those that close */
     int64_t limit_ms[CONN__COUNT]; /* 0: no limit */
     int64_t tick_ms;
@@ -134,11 +147,16 @@ struct http_server {
     struct http_stats stats;
     void (*drained)(void *ctx);
     void *drained_ctx;
-    struct buf scratch; /* an answer's head */
+    struct buf scratch; /* an answer's head; has room from the start */
     int64_t date_at;
     char date[40]; /* "Date: …\r\n" */
+    char peer[48]; /* an address there was no memory to keep */
     char read[READ_LARGE];
 };
+
+/* loop.c: room for so many descriptors, now. libuv ends the program when it finds none later.
+ */
+void loop__expect_fds(struct loop *l, unsigned count);
 
 /* http.c */
 void http_server__want_turn(struct http_server *s);
@@ -157,8 +175,16 @@ void http_conn__sweep(struct http_server *s);
 
 /* http_read.c: bytes to requests */
 void http_conn__feed(struct conn *c, const char *data, size_t len);
+void http_conn__drop_kept(struct conn *c);
+
+/* What a block of n bytes takes of the heap. */
+static inline size_t net__block(size_t n)
+{
+    return n ? (n + sizeof(size_t) + 15) & ~(size_t)15 : 0;
+}
 
 /* http_out.c */
+void http_out__charge(struct conn *c, struct budget *b); /* who pays for the queue */
 void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static);
 size_t http_conn__queued(const struct conn *c);
 void http_out__sweep(struct http_server *s, int64_t now);

@@ -73,6 +73,8 @@ void session_stats(const struct session_table *t, struct session_stats *ret)
     ret->reserved = (uint64_t)ret->resident * t->cfg.budget;
     ret->used = t->total.used;
     ret->index = t->by_id.cap * sizeof(struct map_slot);
+    ret->reseal_pending = session__reseal_pending(t);
+    ret->reseal_unreadable = t->reseal.unreadable;
 }
 
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
@@ -132,6 +134,11 @@ struct session *session__new(struct session_table *t, const char *id)
         free(s);
         return NULL;
     }
+    if (!map_reserve(&t->by_id)) {
+        budget_return(&s->budget, s->budget.used);
+        free(s);
+        return NULL;
+    }
     region_init(&s->region, &s->budget, FIRST_CHUNK);
     MUST(!map_put(&t->by_id, s->id, len, s));
     t->count[SESSION_NEW]++;
@@ -144,6 +151,8 @@ void session__wipe(struct session *s)
     region_release(&s->region);
     s->first = s->last = NULL;
     s->message_count = s->folded_count = 0;
+    s->summary = NULL;
+    s->summary_len = 0;
     s->gemini = s->cartesia = NULL;
     s->agent = NULL;
     s->replays = NULL;

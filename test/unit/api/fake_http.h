@@ -14,6 +14,7 @@ struct answer {
     int status;
     struct buf headers, body;
     bool whole;            /* nothing comes after */
+    bool cut;              /* by http_stream_cut() */
     struct http_req *from; /* NULL when whole or gone */
 };
 
@@ -25,7 +26,9 @@ struct http_req {
     const char *peer; /* "127.0.0.1" at first */
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
+    void (*on_drain)(void *ctx, struct http_req *r);
     struct answer *to;
+    struct budget *budget; /* given with http_req_charge() */
     bool streaming;
 };
 
@@ -81,6 +84,11 @@ static void fake_leave(struct answer *to)
     if (r->on_gone)
         r->on_gone(r->ctx, r);
     fake_free(r);
+}
+
+static void fake_drain(struct answer *to)
+{
+    to->from->on_drain(to->from->ctx, to->from);
 }
 
 static void answer_release(struct answer *a)
@@ -221,6 +229,12 @@ size_t http_stream_write(struct http_req *r, const void *data, size_t len)
     return 0;
 }
 
+void http_stream_cut(struct http_req *r)
+{
+    MUST(r->streaming);
+    r->to->cut = true;
+}
+
 void http_stream_end(struct http_req *r)
 {
     MUST(r->streaming);
@@ -230,8 +244,27 @@ void http_stream_end(struct http_req *r)
 
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r))
 {
-    (void)fn;
     MUST(r->streaming);
+    r->on_drain = fn;
+}
+
+void http_req_charge(struct http_req *r, struct budget *b)
+{
+    r->budget = b;
+}
+
+/* It always moves, so that a pointer to where it was is seen. */
+struct http_req *http_stream_settle(struct http_req *r)
+{
+    struct http_req *moved = malloc(sizeof(*r));
+
+    MUST(r->streaming);
+    *moved = *r;
+    moved->to->from = moved;
+    memset(moved->headers, 0, sizeof(moved->headers));
+    moved->path[0] = moved->query[0] = '\0';
+    free(r);
+    return moved;
 }
 
 /* What ops/ asks of a server; there is none. */

@@ -67,13 +67,18 @@ static void the_ladder_is_climbed_in_order(void)
     CHECK_INT(stub_did.shed, 2); /* not again so soon */
     ops_sample(o, 1250 + SHED_EVERY_MS, 0);
     CHECK_INT(stub_did.shed, 4);
+    CHECK_INT(stub_did.urgent, 0);
+    stub_memory(
+        910000); /* half way to the limit: nobody is spared for having talked just now */
+    ops_sample(o, 1500 + SHED_EVERY_MS, 0);
+    CHECK_INT(stub_did.urgent, 1);
     stub_memory(600000);
     ops_sample(o, 9000, 0);
     CHECK_INT(o->pressure.rung, PRESSURE_NONE);
     CHECK_INT(stub_logged("rung=shed_caches before=none"), 1);
     CHECK_INT(stub_logged("rung=hibernate before=shed_caches"), 1);
     CHECK_INT(stub_logged("pressure_on rung=refuse before=hibernate"), 1);
-    CHECK_INT(stub_logged("pressure_off rung=none before=refuse"), 1);
+    CHECK_INT(stub_logged("pressure_off rung=none before=unhealthy"), 1);
     stub_end(o);
 }
 
@@ -179,6 +184,15 @@ static void the_parts_add_up_to_what_the_kernel_counts(void)
         sum += parts[i];
     CHECK_INT(parts[OPS_PART_SESSIONS], 1 << 20);
     CHECK_INT(parts[OPS_PART_STORE], (1 << 19) + 1000);
+    CHECK_INT(parts[OPS_PART_CONNECTIONS], 0); /* not serving */
+    stub_http.bytes_conns = 700;
+    stub_http.bytes_bodies = 80;
+    stub_http.bytes_queued = 9;
+    ops_set_http(o, stub_server);
+    ops__parts(o, parts);
+    CHECK_INT(parts[OPS_PART_CONNECTIONS], 700);
+    CHECK_INT(parts[OPS_PART_BODIES], 80);
+    CHECK_INT(parts[OPS_PART_QUEUED], 9);
     CHECK(sum > own - own / 8 && sum < own + own / 8);
     free(hold);
     stub_end(o);

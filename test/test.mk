@@ -36,6 +36,11 @@ test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the run
 		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
+# A mock server that somebody else wrote, for test_minds_peer.py; without it those tests are skipped.
+.PHONY: peers
+peers: ## install the mock servers that some tests talk to (needs npm)
+	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0
+
 .PHONY: test-san
 test-san: ## unit and end-to-end tests with ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=address,undefined test-unit

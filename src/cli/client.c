@@ -2,8 +2,8 @@
 #include "cli/cli_int.h"
 
 #include "base/alloc.h"
-#include "base/strs.h"
 #include "base/curl.h"
+#include "base/strs.h"
 #include "memory/memory.h"
 
 #include <ctype.h>

@@ -129,22 +129,14 @@ void cloud__answer_error(struct cloud_answer *a, int status, const char *code)
     cloud__code(a->note, sizeof(a->note), code);
 }
 
-/* "[]," is the dearest there is: an array and its first places for three bytes. */
-#define COST_OF_A_BYTE 56
-
-bool cloud__json_begin(struct cloud_json *j, struct budget *b, size_t len)
+json_t *cloud__json(const char *text, size_t len, bool *ret_full)
 {
-    *j = (struct cloud_json){.budget = b, .charged = len * COST_OF_A_BYTE + 1024};
-    if (!budget_charge(b, j->charged))
-        return false;
-    j->before = json_region_enter(NULL);
-    return true;
-}
+    json_error_t error;
+    json_t *root = json_region_load(text, len, 0, &error);
 
-void cloud__json_end(struct cloud_json *j)
-{
-    json_region_leave(j->before);
-    budget_return(j->budget, j->charged);
+    if (!root && json_error_code(&error) == json_error_out_of_memory)
+        *ret_full = true;
+    return root;
 }
 
 uint64_t cloud__count_of(const json_t *object, const char *key)

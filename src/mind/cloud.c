@@ -48,7 +48,7 @@ static bool faulty(const struct cloud_call *c)
     return a->full || a->malformed || a->failed || c->said.full;
 }
 
-static void on_say(void *ctx, const char *text, size_t len)
+void cloud__on_say(void *ctx, const char *text, size_t len)
 {
     struct cloud_call *c = ctx;
 
@@ -62,19 +62,16 @@ static void on_say(void *ctx, const char *text, size_t len)
     buf_add(&c->said, text, len);
 }
 
-static void on_event(void *ctx, const char *data, size_t len)
+void cloud__on_event(void *ctx, const char *data, size_t len)
 {
     struct cloud_call *c = ctx;
 
     if (faulty(c) || c->answer.ended)
         return;
-    struct cloud_json j;
-    if (!cloud__json_begin(&j, c->talk.budget, len)) {
-        c->answer.full = true;
-        return;
-    }
+    struct region *before = json_region_enter(&c->parse);
     c->mind->codec->event(&c->answer, data, len);
-    cloud__json_end(&j);
+    json_region_leave(before);
+    region_release(&c->parse);
 }
 
 /* An error inside the stream. */
@@ -135,7 +132,7 @@ static void read_answer(struct cloud_call *c, const char *data, size_t len)
     }
 }
 
-static void on_data(void *ctx, int status, const char *data, size_t len)
+void cloud__on_data(void *ctx, int status, const char *data, size_t len)
 {
     struct cloud_call *c = ctx;
 
@@ -156,7 +153,7 @@ static int64_t number_of(struct str s, double unit_ms)
     return str_to_double(text, &v) && v >= 0 && v < 1e6 ? (int64_t)(v * unit_ms) : 0;
 }
 
-static void on_header(void *ctx, int status, struct str name, struct str value)
+void cloud__on_header(void *ctx, int status, struct str name, struct str value)
 {
     struct cloud_call *c = ctx;
 
@@ -189,15 +186,14 @@ static enum mind_outcome outcome_of(enum http_lost lost)
 static void refused(struct cloud_call *c, int status)
 {
     struct cloud_refusal r = {0};
+    bool full; /* then its status has to do */
     char why[80];
 
-    struct cloud_json j;
-    if (cloud__json_begin(&j, c->talk.budget, c->refusal.len)) {
-        json_t *body = json_loadb(buf_text(&c->refusal), c->refusal.len, 0, NULL);
-        c->mind->codec->refusal(body, &r);
-        json_decref(body);
-        cloud__json_end(&j);
-    }
+    struct region *before = json_region_enter(&c->parse);
+    json_t *body = cloud__json(buf_text(&c->refusal), c->refusal.len, &full);
+    c->mind->codec->refusal(body, &r);
+    json_region_leave(before);
+    region_release(&c->parse);
     if (r.retry_ms > c->retry_ms)
         c->retry_ms = r.retry_ms;
     if (r.final)
@@ -217,7 +213,7 @@ static void refused(struct cloud_call *c, int status)
                 status, why);
 }
 
-static void on_end(void *ctx, int status, enum http_lost lost, const struct err *e)
+void cloud__on_end(void *ctx, int status, enum http_lost lost, const struct err *e)
 {
     struct cloud_call *c = ctx;
 
@@ -234,7 +230,7 @@ static void on_end(void *ctx, int status, enum http_lost lost, const struct err 
         refused(c, status);
     } else {
         if (c->whole)
-            on_event(c, buf_text(&c->events.data), c->events.data.len);
+            cloud__on_event(c, buf_text(&c->events.data), c->events.data.len);
         else if (!cloud__events_end(&c->events))
             c->answer.malformed = true;
         bool fine = look(c);
@@ -264,12 +260,13 @@ static bool run_tool(struct cloud_call *c, const struct cloud_tool *t, struct cl
 {
     const char *name = buf_text(&t->name);
     struct str args = str_trim((struct str){buf_text(&t->args), t->args.len});
-    json_t *given = args.len ? json_loadb(args.data, args.len, 0, NULL) : json_object();
+    bool full = false;
+    json_t *given = args.len ? cloud__json(args.data, args.len, &full) : json_object();
     json_t *result = NULL;
     struct buf text;
 
     buf_init(&text, &c->room.mem);
-    if (args.len && !json_is_object(given)) {
+    if (args.len && !full && !json_is_object(given)) {
         buf_str(&text, "{\"status\":\"error\",\"error\":\"INVALID_ARGUMENT\",\"message\":\"the "
                        "arguments are not a JSON object; nothing was done\"}");
         ret->error = true;
@@ -292,22 +289,14 @@ static void run_tools(struct cloud_call *c)
 {
     struct cloud_answer *a = &c->answer;
     struct cloud_result *results = region_alloc(&c->room, CLOUD_CALLS_MAX * sizeof(*results));
-    struct cloud_json j;
-    size_t longest = 0;
+    struct region *before = json_region_enter(&c->room);
+    bool fine = results != NULL;
 
-    for (size_t i = 0; i < a->tool_count; i++)
-        if (a->tools[i].args.len > longest)
-            longest = a->tools[i].args.len;
-    if (!results || !cloud__json_begin(&j, c->talk.budget, longest)) {
-        cloud__no_memory(c);
-        return;
-    }
-    bool fine = true;
     for (size_t i = 0; fine && i < a->tool_count; i++)
         fine = run_tool(c, &a->tools[i], &results[i]);
     if (fine)
         c->mind->codec->round(a, results, &c->rounds);
-    cloud__json_end(&j);
+    json_region_leave(before);
     if (!fine || c->rounds.full) {
         cloud__no_memory(c);
         return;
@@ -343,126 +332,7 @@ static void round_over(struct cloud_call *c)
     }
 }
 
-/* Asking. */
-
-static void begin_request(struct cloud_call *c)
-{
-    struct cloud_answer *a = &c->answer;
-
-    region_release(&c->room);
-    region_release(&c->wire);
-    buf_init(&c->body, &c->wire.mem);
-    buf_init(&c->said, &c->wire.mem);
-    buf_init(&c->refusal, &c->wire.mem);
-    c->refusal.max = CLOUD_REFUSAL_MAX;
-    c->events = (struct cloud_events){.on_event = on_event, .ctx = c};
-    buf_init(&c->events.line, &c->wire.mem);
-    buf_init(&c->events.data, &c->wire.mem);
-    c->events.data.max = c->events.line.max = CLOUD_EVENT_MAX;
-    a->say = on_say;
-    a->ctx = c;
-    cloud__answer_begin(a, &c->room);
-    c->bytes = 0;
-    c->retry_ms = 0;
-    c->should_retry = 0;
-    c->whole = c->worded = false;
-}
-
-/* The header that opens the door; empty when there is none. */
-static void write_key(struct cloud_call *c, const char *token, struct buf *out)
-{
-    const char *key = c->mind->cfg.key;
-
-    buf_reserve(out, 1024); /* so that no copy of it is left behind by growing */
-    if (token) {
-        buf_printf(out, "Authorization: Bearer %s", token);
-    } else if (c->mind->id == MIND_GEMINI) {
-        buf_str(out, "x-goog-api-key: ");
-        if (c->turn->own_key)
-            c->turn->own_key(c->turn->key_ctx, out);
-        else
-            buf_str(out, key ? key : "");
-    } else if (key && *key) {
-        buf_printf(out, "Authorization: Bearer %s", key);
-    }
-}
-
-static void send_request(struct cloud_call *c, const char *token)
-{
-    const struct mind_cfg *all = &c->mind->all;
-    struct buf key = BUF_INIT;
-    struct err e = {0};
-
-    write_key(c, token, &key);
-    const char *const headers[] = {"Content-Type: application/json",
-                                   "Accept: text/event-stream, application/json",
-                                   key.len ? buf_text(&key) : NULL, NULL};
-    int64_t gone = loop_now(all->loop) - c->began_ms;
-    const struct http_ask ask = {
-        .url = c->mind->url,
-        .headers = headers,
-        .body = {buf_text(&c->body), c->body.len},
-        .connect_ms = all->connect_ms,
-        .first_ms = all->first_ms,
-        .between_ms = all->between_ms,
-        .whole_ms = all->whole_ms > gone ? all->whole_ms - gone : 1,
-        .on_header = on_header,
-        .on_data = on_data,
-        .on_end = on_end,
-        .ctx = c,
-    };
-    c->asked_ns = loop_hrtime_ns();
-    if (http_call_start(all->http, &ask, &c->http, &e) < 0)
-        cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "it cannot be asked", e.msg);
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
-}
-
-static void on_token(struct gemini_auth_wait *w, const char *token, const struct err *e)
-{
-    struct cloud_call *c = LIST_ITEM(w, struct cloud_call, auth);
-
-    c->inside++;
-    c->waiting = false;
-    if (token)
-        send_request(c, token);
-    else
-        cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "there is no token for it", e->msg);
-    cloud__leave(c);
-}
-
-void cloud__ask(struct cloud_call *c)
-{
-    struct cloud *m = c->mind;
-    const struct cloud_request r = {
-        .prompt = &m->prompt,
-        .turn = c->turn,
-        .model = m->cfg.model,
-        .rounds = &c->rounds,
-        .last = c->round + 1 >= CLOUD_ROUNDS_MAX,
-    };
-
-    begin_request(c);
-    if (!c->turn->own_key && !breaker_try(&m->breaker, loop_now(m->all.loop))) {
-        cloud__lost(c, MIND_OUTCOME_SKIPPED, 0,
-                    "it has failed several times and is left alone for a while");
-        return;
-    }
-    c->asking = true;
-    m->codec->request(&r, &c->body);
-    if (c->body.full) {
-        cloud__no_memory(c);
-        return;
-    }
-    if (m->auth && !c->turn->own_key) {
-        c->waiting = true;
-        c->auth.ready = on_token;
-        gemini_auth__get(m->auth, &c->auth);
-    } else {
-        send_request(c, NULL);
-    }
-}
+/* The mind. */
 
 static void cloud_start(struct mind *mind, struct mind_turn *turn, const struct mind_sink *sink,
                         struct mind_call **ret)
@@ -487,6 +357,7 @@ static void cloud_start(struct mind *mind, struct mind_turn *turn, const struct 
     region_init(&c->talk, budget, 0);
     region_init(&c->wire, budget, 8192);
     region_init(&c->room, budget, 0);
+    region_init(&c->parse, budget, 0);
     buf_init(&c->rounds, &c->talk.mem);
     c->inside = 1;
     cloud__ask(c);
@@ -506,6 +377,7 @@ static void cloud_stop(struct mind_call *call)
     region_release(&c->talk);
     region_release(&c->wire);
     region_release(&c->room);
+    region_release(&c->parse);
     if (!c->inside)
         free(c);
 }

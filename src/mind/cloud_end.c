@@ -99,6 +99,7 @@ static void release(struct cloud_call *c)
     region_release(&c->talk);
     region_release(&c->wire);
     region_release(&c->room);
+    region_release(&c->parse);
 }
 
 static void note_why(struct cloud_call *c, const char *why)

@@ -1,8 +1,9 @@
 /*
  * Private to mind/: the minds that are asked over the network.
  *
- *   cloud.c         one turn: rounds of asking and tools, retries, deadlines, the end
- *   cloud_end.c     what is said when a provider fails in the middle
+ *   cloud.c         one turn: rounds of asking and tools
+ *   cloud_ask.c     one request of it
+ *   cloud_end.c     retries, and how a turn ends
  *   prompt.c        what a provider is told of who it is, and the tools it has
  *   openai.c        the wire of OpenAI-compatible servers
  *   gemini.c        the wire of Gemini, Developer API and Vertex
@@ -93,18 +94,9 @@ void cloud__answer_error(struct cloud_answer *a, int status, const char *code);
  */
 void cloud__code(char *ret, size_t size, const char *text);
 uint64_t cloud__count_of(const json_t *object, const char *key);
-/*
- * Around every reading of JSON from outside. It is made by malloc and its cost is charged
- * before, at the most it can be: jansson 2.14 writes past its end when memory is refused to it
- * while it reads a string, so a region must not do that to it. False: refused.
+/* JSON from outside, in the region that is entered. NULL: none; or *ret_full: no room for it.
  */
-struct cloud_json {
-    struct budget *budget;
-    struct region *before;
-    size_t charged;
-};
-bool cloud__json_begin(struct cloud_json *j, struct budget *b, size_t len) MUST_USE;
-void cloud__json_end(struct cloud_json *j);
+json_t *cloud__json(const char *text, size_t len, bool *ret_full);
 
 /* cloud.c */
 
@@ -198,9 +190,9 @@ struct cloud_call {
     struct http_call *http;
     struct loop_timer *pause; /* before the next try */
     struct gemini_auth_wait auth;
-    bool waiting;                   /* for a token */
-    struct region talk, wire, room; /* of the turn, of a request, of its answer */
-    size_t charged;                 /* what the connection costs, about */
+    bool waiting;                          /* for a token */
+    struct region talk, wire, room, parse; /* of the turn, a request, its answer, an event */
+    size_t charged;                        /* what the connection costs, about */
     struct buf rounds, body, said, refusal;
     struct cloud_events events;
     struct cloud_answer answer;
@@ -231,7 +223,13 @@ void cloud__blocked(struct cloud_call *c);
 void cloud__endless(struct cloud_call *c);
 void cloud__nothing_said(struct cloud_call *c);
 void cloud__no_memory(struct cloud_call *c);
-/* cloud.c */
+/* cloud_ask.c */
 void cloud__ask(struct cloud_call *c);
+/* cloud.c: what is heard of the answer; ctx is the call */
+void cloud__on_say(void *ctx, const char *text, size_t len);
+void cloud__on_event(void *ctx, const char *data, size_t len);
+void cloud__on_header(void *ctx, int status, struct str name, struct str value);
+void cloud__on_data(void *ctx, int status, const char *data, size_t len);
+void cloud__on_end(void *ctx, int status, enum http_lost lost, const struct err *e);
 void cloud__hang_up(struct cloud_call *c);
 void cloud__leave(struct cloud_call *c); /* after inside++: free it when it is over */

@@ -163,8 +163,10 @@ static void read_response(struct cloud_answer *a, const json_t *root)
 
 static void read_event(struct cloud_answer *a, const char *text, size_t len)
 {
-    json_t *root = json_loadb(text, len, 0, NULL);
+    json_t *root = cloud__json(text, len, &a->full);
 
+    if (a->full)
+        return;
     if (json_is_array(root)) /* a server that does not know alt=sse */
         for (size_t i = 0; i < json_array_size(root); i++)
             read_response(a, json_array_get(root, i));

@@ -156,9 +156,9 @@ static void read_event(struct cloud_answer *a, const char *text, size_t len)
             a->finish = CLOUD_STOP;
         return;
     }
-    json_t *root = json_loadb(text, len, 0, NULL);
+    json_t *root = cloud__json(text, len, &a->full);
     if (!json_is_object(root)) {
-        a->malformed = true;
+        a->malformed = !a->full;
         json_decref(root);
         return;
     }
@@ -179,7 +179,7 @@ static void read_event(struct cloud_answer *a, const char *text, size_t len)
 /* Templates parse what they are given back, so that only an object may stand there. */
 static void write_args(const struct cloud_tool *t, struct buf *out)
 {
-    json_t *args = json_loadb(buf_text(&t->args), t->args.len, 0, NULL);
+    json_t *args = cloud__json(buf_text(&t->args), t->args.len, &out->full);
 
     if (json_is_object(args))
         json_text(out, t->args.data, t->args.len, false);

@@ -217,8 +217,7 @@ int session_reset(struct session *s, struct err *e) MUST_USE;
 /* An empty text clears. Both are replaced. */
 int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;
-bool session_has_keys(const struct session *s); /* a Gemini key was given */
-/* Append the Gemini key in the clear; who gets it sends it to Gemini and wipes it. */
+bool session_has_keys(const struct session *s); /* a Gemini key was given: */
 int session_gemini_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
 
 /* replay.c: answers to turns that were asked for with an Idempotency-Key */

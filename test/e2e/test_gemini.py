@@ -234,7 +234,7 @@ def test_wrong_arguments(bar):
 
 
 def test_a_sessions_own_key(bar):
-    own = "AIza-somebodys-own-key-and-nobody-elses"
+    own = "AIza-a-test-key-of-somebodys-own"
     with Provider(otherwise=lambda _: gemini_words("Yes.")) as p:
         n = bar(p, GEMINI_API_KEY=None)
         n.never_logged(own)
@@ -249,7 +249,7 @@ def test_a_sessions_own_key(bar):
 
 
 def test_own_key_before_the_bars(bar):
-    own = "AIza-somebodys-own-key-and-nobody-elses"
+    own = "AIza-a-test-key-of-somebodys-own"
     with Provider(failure(400), gemini_words("Yes.")) as p:
         n = bar(p)
         n.post("/api/v1/session/keys", {"gemini_key": own}, session="mine")

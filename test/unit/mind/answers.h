@@ -8,7 +8,7 @@
 
 struct reading {
     struct budget budget;
-    struct region room;
+    struct region room, parse;
     struct cloud_events events;
     struct cloud_answer answer;
     const struct cloud_codec *codec;
@@ -26,8 +26,11 @@ static void reading_say(void *ctx, const char *text, size_t len)
 static void reading_event(void *ctx, const char *data, size_t len)
 {
     struct reading *r = ctx;
+    struct region *before = json_region_enter(&r->parse);
 
     r->codec->event(&r->answer, data, len);
+    json_region_leave(before);
+    region_release(&r->parse);
 }
 
 static void reading_begin(struct reading *r, const struct cloud_codec *codec, size_t budget)
@@ -35,6 +38,7 @@ static void reading_begin(struct reading *r, const struct cloud_codec *codec, si
     memset(r, 0, sizeof(*r));
     budget_init(&r->budget, budget, NULL);
     region_init(&r->room, &r->budget, 0);
+    region_init(&r->parse, &r->budget, 0);
     r->codec = codec;
     r->fits = true;
     r->events = (struct cloud_events){.on_event = reading_event, .ctx = r};
@@ -59,5 +63,6 @@ static void reading_end(struct reading *r)
     buf_release(&r->events.line);
     buf_release(&r->events.data);
     region_release(&r->room);
+    region_release(&r->parse);
     MUST(r->budget.used == 0);
 }

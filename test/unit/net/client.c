@@ -352,7 +352,9 @@ static void nobody_there(void)
     finish();
 
     begin();
-    ask_url("https://user:pass@127.0.0.1:1/secret", 0);
+    ask_url("https://user:"
+            "pass@127.0.0.1:1/secret",
+            0);
     loop_run(t.loop);
     CHECK_INT(t.lost, HTTP_LOST_REFUSED);
     CHECK(!strstr(t.why, "pass") && !strstr(t.why, "secret"));

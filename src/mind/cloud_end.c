@@ -235,9 +235,13 @@ void cloud__lost_with(struct cloud_call *c, enum mind_outcome o, int status, con
             fail(c, ERR_MIND, why);
             return;
         }
+        c->pause = loop_try_after(c->mind->all.loop, pause, on_pause_over, c);
+        if (!c->pause) {
+            fail(c, ERR_MIND, why);
+            return;
+        }
         c->tries++;
         c->mind->stats.retries++;
-        c->pause = loop_after(c->mind->all.loop, pause, on_pause_over, c);
         return;
     }
     note_why(c, why);

@@ -209,10 +209,12 @@ static int ask_with_account(struct gemini_auth *a, const json_t *account, struct
 
 static int ask_with_file(struct gemini_auth *a, const char *path, struct err *e)
 {
-    char *text = xalloc(FILE_MAX);
-    FILE *f = fopen(path, "re");
+    char *text = calloc(1, FILE_MAX);
+    FILE *f = text ? fopen(path, "re") : NULL;
     int rc;
 
+    if (!text)
+        return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     if (!f) {
         rc = err_set(e, ERR_MIND, errno, "the account file for Vertex cannot be read");
     } else {
@@ -235,12 +237,11 @@ static int ask_metadata(struct gemini_auth *a, struct err *e)
     const char *host = a->cfg.metadata_host && *a->cfg.metadata_host
                            ? a->cfg.metadata_host
                            : "metadata.google.internal";
-    char *url =
-        xprintf("http://%s/computeMetadata/v1/instance/service-accounts/default/token", host);
-    int rc = ask(a, url, "Metadata-Flavor: Google", e);
+    char url[400];
 
-    free(url);
-    return rc;
+    snprintf(url, sizeof(url),
+             "http://%s/computeMetadata/v1/instance/service-accounts/default/token", host);
+    return ask(a, url, "Metadata-Flavor: Google", e);
 }
 
 static int fetch(struct gemini_auth *a, struct err *e)

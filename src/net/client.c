@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEND 16384L           /* bytes written at once, the least that libcurl does */
 #define RECEIVE 8192L         /* bytes read at once */
 #define FORGOTTEN_MS 1000     /* what a forgotten call still gets */
 #define IDLE_CONNECTIONS 256L /* kept open for the next call */
@@ -349,6 +350,7 @@ static void set_options(struct http_call *call)
     curl_lib.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_lib.easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
     curl_lib.easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE);
+    curl_lib.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND);
     curl_lib.easy_setopt(easy, CURLOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_lib.easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_lib.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* see sweep */
@@ -382,7 +384,7 @@ int http_call_start(struct http_client *c, const struct http_ask *ask, struct ht
 
     if (http_client__attach(c, e) < 0)
         return -1;
-    call = calloc(1, sizeof(*call));
+    call = http_client__memory_short() ? NULL : calloc(1, sizeof(*call));
     if (!call)
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     list_init(&call->link);

@@ -41,6 +41,10 @@ struct http_client {
 int http_client__attach(struct http_client *c, struct err *e) MUST_USE;
 void http_client__detach(struct http_client *c);
 
+/* client_mem.c */
+int http_client__memory_init(struct err *e) MUST_USE; /* and libcurl with it */
+bool http_client__memory_short(void);                 /* no new call now */
+
 /* client.c */
 void http_client__settle(struct http_client *c); /* after libcurl had the word */
 void http_client__sweep(struct http_client *c);  /* deadlines; a few times a second */

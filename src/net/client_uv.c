@@ -1,8 +1,6 @@
 /* libcurl's sockets and its timer, on the loop. */
 #include "net/client_int.h"
 
-#include "base/alloc.h"
-
 #include <stdlib.h>
 
 #define SWEEP_MS 50
@@ -69,7 +67,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void 
         return 0;
     }
     if (!s) {
-        s = xalloc(sizeof(*s));
+        s = calloc(1, sizeof(*s));
+        if (!s)
+            return -1;
         s->client = c;
         s->fd = fd;
         s->uv.data = s;
@@ -100,8 +100,10 @@ static int on_timeout(CURLM *multi, long ms, void *client)
 
 static uv_timer_t *timer_new(struct http_client *c)
 {
-    uv_timer_t *t = xalloc(sizeof(*t));
+    uv_timer_t *t = calloc(1, sizeof(*t));
 
+    if (!t)
+        return NULL;
     MUST(uv_timer_init(&c->loop->uv, t) == 0);
     t->data = c;
     return t;
@@ -113,11 +115,18 @@ int http_client__attach(struct http_client *c, struct err *e)
         return 0;
     if (curl_load(e) < 0)
         return -1;
-    if (curl_lib.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-        !(c->multi = curl_lib.multi_init()))
+    if (!c->timer)
+        c->timer = timer_new(c);
+    if (!c->sweep)
+        c->sweep = timer_new(c);
+    if (!c->timer || !c->sweep)
+        return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+    if (http_client__memory_init(e) < 0)
+        return -1;
+    if (!(c->multi = curl_lib.multi_init())) {
+        curl_lib.global_cleanup();
         return err_set(e, ERR_NOMEM, 0, "libcurl cannot start");
-    c->timer = timer_new(c);
-    c->sweep = timer_new(c);
+    }
     uv_unref((uv_handle_t *)c->sweep);
     uv_timer_start(c->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     curl_lib.multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -130,12 +139,14 @@ int http_client__attach(struct http_client *c, struct err *e)
 
 void http_client__detach(struct http_client *c)
 {
-    if (!c->multi)
-        return;
     c->inside++; /* its sockets go now, and nothing else may happen meanwhile */
-    curl_lib.multi_cleanup(c->multi);
+    if (c->multi) {
+        curl_lib.multi_cleanup(c->multi);
+        curl_lib.global_cleanup();
+    }
     c->multi = NULL;
-    uv_close((uv_handle_t *)c->timer, free_timer);
-    uv_close((uv_handle_t *)c->sweep, free_timer);
-    curl_lib.global_cleanup();
+    if (c->timer)
+        uv_close((uv_handle_t *)c->timer, free_timer);
+    if (c->sweep)
+        uv_close((uv_handle_t *)c->sweep, free_timer);
 }

@@ -133,10 +133,9 @@ static void on_timer(uv_timer_t *uv)
     t->fn(t->ctx);
 }
 
-static struct loop_timer *timer_new(struct loop *l, int64_t first_ms, int64_t period_ms,
-                                    void (*fn)(void *), void *ctx)
+static struct loop_timer *timer_start(struct loop_timer *t, struct loop *l, int64_t first_ms,
+                                      int64_t period_ms, void (*fn)(void *), void *ctx)
 {
-    struct loop_timer *t = xalloc(sizeof(*t));
     uint64_t first = first_ms > 0 ? (uint64_t)first_ms : 0;
 
     t->fn = fn;
@@ -151,12 +150,21 @@ static struct loop_timer *timer_new(struct loop *l, int64_t first_ms, int64_t pe
 
 struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx)
 {
-    return timer_new(l, period_ms, period_ms > 0 ? period_ms : 0, fn, ctx);
+    return timer_start(xalloc(sizeof(struct loop_timer)), l, period_ms,
+                       period_ms > 0 ? period_ms : 0, fn, ctx);
 }
 
 struct loop_timer *loop_after(struct loop *l, int64_t delay_ms, void (*fn)(void *), void *ctx)
 {
-    return timer_new(l, delay_ms, 0, fn, ctx);
+    return timer_start(xalloc(sizeof(struct loop_timer)), l, delay_ms, 0, fn, ctx);
+}
+
+struct loop_timer *loop_try_after(struct loop *l, int64_t delay_ms, void (*fn)(void *),
+                                  void *ctx)
+{
+    struct loop_timer *t = calloc(1, sizeof(*t));
+
+    return t ? timer_start(t, l, delay_ms, 0, fn, ctx) : NULL;
 }
 
 void loop_timer_free(struct loop_timer **t)

@@ -37,6 +37,9 @@ int64_t loop_unix_s(void);
 /* A repeating timer; period 0 fires once. It does not keep the loop alive. */
 struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx);
 struct loop_timer *loop_after(struct loop *l, int64_t delay_ms, void (*fn)(void *), void *ctx);
+/* The same for when the loop serves: NULL when there is no memory. */
+struct loop_timer *loop_try_after(struct loop *l, int64_t delay_ms, void (*fn)(void *),
+                                  void *ctx) MUST_USE;
 void loop_timer_free(struct loop_timer **t);
 
 /* fn runs on the loop soon after loop_wake_up(), which any thread may call. */

@@ -13,7 +13,7 @@
 #include <strings.h>
 
 /* What a connection of libcurl costs while it runs: handle, buffers, socket (measured). */
-#define CONNECTION_BYTES ((size_t)32 * 1024)
+#define CONNECTION_BYTES ((size_t)26 * 1024)
 #define BREAKER_FAILURES 5
 #define BREAKER_FIRST_MS 5000
 #define BREAKER_MOST_MS 120000
@@ -355,7 +355,7 @@ static void cloud_start(struct mind *mind, struct mind_turn *turn, const struct 
     c->sink = *sink;
     c->began_ms = loop_now(c->mind->all.loop);
     region_init(&c->talk, budget, 0);
-    region_init(&c->wire, budget, 8192);
+    region_init(&c->wire, budget, 0);
     region_init(&c->room, budget, 0);
     region_init(&c->parse, budget, 0);
     buf_init(&c->rounds, &c->talk.mem);

@@ -10,12 +10,12 @@ static void begin_request(struct cloud_call *c)
     region_release(&c->room);
     region_release(&c->wire);
     buf_init(&c->body, &c->wire.mem);
-    buf_init(&c->said, &c->wire.mem);
-    buf_init(&c->refusal, &c->wire.mem);
+    buf_init(&c->said, &c->room.mem);
+    buf_init(&c->refusal, &c->room.mem);
     c->refusal.max = CLOUD_REFUSAL_MAX;
     c->events = (struct cloud_events){.on_event = cloud__on_event, .ctx = c};
-    buf_init(&c->events.line, &c->wire.mem);
-    buf_init(&c->events.data, &c->wire.mem);
+    buf_init(&c->events.line, &c->room.mem);
+    buf_init(&c->events.data, &c->room.mem);
     c->events.data.max = c->events.line.max = CLOUD_EVENT_MAX;
     a->say = cloud__on_say;
     a->ctx = c;
@@ -90,6 +90,18 @@ static void on_token(struct gemini_auth_wait *w, const char *token, const struct
     cloud__leave(c);
 }
 
+/* About as long as the request is. */
+static size_t size_of(const struct cloud_request *r)
+{
+    const struct mind_turn *t = r->turn;
+    size_t n = r->prompt->system.len + r->prompt->tools.len + r->rounds->len + t->text.len +
+               t->summary.len + 1024;
+
+    for (size_t i = 0; i < t->past_count; i++)
+        n += t->past[i].text.len + t->past[i].text.len / 16 + 48;
+    return n;
+}
+
 void cloud__ask(struct cloud_call *c)
 {
     struct cloud *m = c->mind;
@@ -108,6 +120,7 @@ void cloud__ask(struct cloud_call *c)
         return;
     }
     c->asking = true;
+    buf_reserve(&c->body, size_of(&r)); /* doubling would take up to twice as much */
     m->codec->request(&r, &c->body);
     if (c->body.full) {
         cloud__no_memory(c);

@@ -128,16 +128,6 @@ static void fail(struct cloud_call *c, enum err_code code, const char *why)
     c->sink.fail(c->sink.ctx, &e);
 }
 
-void cloud__no_memory(struct cloud_call *c)
-{
-    cloud__settle(c, MIND_OUTCOME_STOPPED, 0);
-    /* The order was changed within this turn: it ends whole, or is undone whole. */
-    if (c->effect || c->spoke)
-        fail(c, ERR_SESSION_MEMORY, "the session's memory budget is used up");
-    else
-        fail(c, ERR_MIND, "the session's memory budget does not hold its answer");
-}
-
 /* Is the provider itself to blame, so that others need not ask it now? */
 static bool to_blame(const struct cloud_call *c, enum mind_outcome o, int status)
 {
@@ -249,6 +239,29 @@ void cloud__lost_with(struct cloud_call *c, enum mind_outcome o, int status, con
     if (c->effect)
         speak_of_tab(c);
     cloud__done(c);
+}
+
+void cloud__no_memory(struct cloud_call *c)
+{
+    cloud__settle(c, MIND_OUTCOME_STOPPED, 0);
+    if (!c->spoke && !c->effect) {
+        fail(c, ERR_MIND, "the session's memory budget does not hold a request and its answer");
+        return;
+    }
+    /* What was asked and answered goes, and leaves room for a sentence. */
+    cloud__hang_up(c);
+    region_release(&c->wire);
+    region_release(&c->room);
+    buf_init(&c->said, &c->room.mem);
+    note_why(c, "the session's memory budget is used up");
+    if (c->spoke)
+        speak(c, OC_mind_lost);
+    if (c->effect)
+        speak_of_tab(c);
+    if (c->spoke)
+        cloud__done(c);
+    else
+        fail(c, ERR_SESSION_MEMORY, "the session's memory budget is used up");
 }
 
 void cloud__blocked(struct cloud_call *c)

@@ -427,6 +427,21 @@ def test_small_budget_falls_back(bar):
         assert order(said) == {"Negroni": 2}
 
 
+@pytest.mark.parametrize("kib", range(36, 100, 4))
+def test_any_budget(bar, kib):
+    """Where a request does not fit the house mind answers; where its tools do not, it is said."""
+    def answer(asked):
+        done = asked.json()["messages"][-1]["role"] == "tool"
+        return openai_words("Two ", "Negronis.") if done else openai_calls(TWO)
+
+    with Provider(otherwise=answer) as p:
+        n = bar(p, MAYA_DEFAULT_SESSION_MEMORY_MB=str(kib / 1024))
+        for i in (1, 2):
+            said = n.say(TWO_SAID, "small")
+            assert order(said) == {"Negroni": 2 * i} and said["response_text"]
+        assert said["mind"] == "openai" or "memory budget" in said["mind_why"]
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")

@@ -467,7 +467,7 @@ static void stop(struct serve *s)
     session_table_free(&s->table);
     agent_free(&s->agent);
     http_client_free(&s->minds.http);
-    free(s->minds.gemini_url);
+    free(s->minds.vertex_url);
     api_free(&s->api);
     ops_free(&s->ops);
     loop_wake_free(&s->store_wake);

@@ -9,7 +9,7 @@ struct config;
 struct serve_minds {
     struct http_client *http;
     struct mind_cfg cfg;
-    char *gemini_url;
+    char *vertex_url;
 };
-/* Free http with http_client_free() after the agent, and gemini_url. */
+/* Free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);

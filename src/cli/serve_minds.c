@@ -89,12 +89,11 @@ void serve__minds(struct serve_minds *s, const struct config *c, struct loop *lo
         .whole_ms = ms_of(c, C_MIND_TURN_S),
         .retries = (unsigned)config_int(c, C_MIND_RETRIES),
     };
-    bool vertex = m->project && !m->gemini_key;
-    if (or_null(c, C_GEMINI_URL))
-        s->gemini_url = xstrdup(config_text(c, C_GEMINI_URL));
-    else
-        s->gemini_url = vertex ? vertex_host(m->location) : xstrdup(GEMINI_HOST);
-    m->gemini_url = s->gemini_url;
+    m->gemini_url = or_null(c, C_GEMINI_URL) ? config_text(c, C_GEMINI_URL) : GEMINI_HOST;
+    if (m->project)
+        s->vertex_url = or_null(c, C_GEMINI_URL) ? xstrdup(config_text(c, C_GEMINI_URL))
+                                                 : vertex_host(m->location);
+    m->vertex_url = s->vertex_url;
     say_choice(m);
     if (!mind_asks(m))
         return; /* libcurl is loaded when a session brings a key, if ever */

@@ -390,24 +390,24 @@ static void cloud_free(struct mind *mind)
     buf_release(&m->prompt.system);
     buf_release(&m->prompt.tools);
     free(m->url);
+    free(m->own_url);
     free(m);
 }
 
-static char *url_of(const struct cloud *m)
+static char *url_of(const struct cloud *m, const char *base, bool vertex)
 {
     const struct mind_cloud_cfg *c = &m->cfg;
-    int len = (int)strlen(c->url);
+    int len = (int)strlen(base);
 
-    while (len && c->url[len - 1] == '/')
+    while (len && base[len - 1] == '/')
         len--;
     if (m->id == MIND_OPENAI)
-        return xprintf("%.*s/chat/completions", len, c->url);
-    if (c->vertex)
+        return xprintf("%.*s/chat/completions", len, base);
+    if (vertex)
         return xprintf("%.*s/v1/projects/%s/locations/%s/publishers/google/models/"
                        "%s:streamGenerateContent?alt=sse",
-                       len, c->url, c->all->project, c->all->location, c->model);
-    return xprintf("%.*s/v1beta/models/%s:streamGenerateContent?alt=sse", len, c->url,
-                   c->model);
+                       len, base, c->all->project, c->all->location, c->model);
+    return xprintf("%.*s/v1beta/models/%s:streamGenerateContent?alt=sse", len, base, c->model);
 }
 
 struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg)
@@ -424,7 +424,8 @@ struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg)
     m->all = *cfg->all;
     m->cfg = *cfg;
     m->cfg.all = &m->all;
-    m->url = url_of(m);
+    m->url = url_of(m, cfg->vertex ? cfg->all->vertex_url : cfg->url, cfg->vertex);
+    m->own_url = url_of(m, cfg->url, false);
     if (cfg->vertex)
         m->auth = gemini_auth__new(&m->cfg);
     breaker_init(&m->breaker, BREAKER_FAILURES, BREAKER_FIRST_MS, BREAKER_MOST_MS);

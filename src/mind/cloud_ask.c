@@ -57,7 +57,7 @@ static void send_request(struct cloud_call *c, const char *token)
                                    key.len ? buf_text(&key) : NULL, NULL};
     int64_t gone = loop_now(all->loop) - c->began_ms;
     const struct http_ask ask = {
-        .url = c->mind->url,
+        .url = c->turn->own_key ? c->mind->own_url : c->mind->url,
         .headers = headers,
         .body = {buf_text(&c->body), c->body.len},
         .connect_ms = all->connect_ms,

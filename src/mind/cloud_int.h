@@ -180,7 +180,8 @@ struct cloud {
     struct breaker breaker;
     struct gemini_auth *auth; /* Vertex; NULL: a key, or none */
     struct mind_provider_stats stats;
-    char *url; /* of the requests */
+    char *url;     /* of the requests */
+    char *own_url; /* of those with a session's own key */
 };
 
 struct cloud_call {

@@ -132,7 +132,8 @@ struct mind_cfg { /* texts must outlive the mind; NULL or "": not set */
     struct http_client *http; /* NULL: nobody is asked */
     const char *openai_url, *openai_key, *openai_model;
     const char *gemini_url, *gemini_key, *gemini_model;
-    const char *project, *location; /* Vertex, when there is a project and no key */
+    /* Vertex, when there is a project and no key. A session's own key goes to gemini_url. */
+    const char *vertex_url, *project, *location;
     const char *token, *account_file, *metadata_host;
     int64_t connect_ms, first_ms, between_ms, whole_ms; /* of a request; whole: of the turn */
     unsigned retries;

@@ -282,6 +282,17 @@ def test_vertex_with_a_token(bar):
         assert p.asked[0].headers["authorization"] == f"Bearer {token}"
 
 
+def test_own_key_beside_vertex(bar):
+    own = "a-key-of-somebodys-own"
+    with Provider(gemini_words("Yes.")) as p:
+        n = bar(p, **VERTEX, MAYA_VERTEX_TOKEN="t" * 20)
+        n.post("/api/v1/session/keys", {"gemini_key": own}, session="mine")
+        assert n.say("good evening", "mine")["mind"] == "gemini"
+        assert p.asked[0].path.startswith("/v1beta/models/")
+        assert p.asked[0].headers["x-goog-api-key"] == own
+        assert "authorization" not in p.asked[0].headers
+
+
 def token_answer(token, seconds=3600):
     return failure(200, {"access_token": token, "expires_in": seconds, "token_type": "Bearer"})
 

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEND 16384L           /* bytes written at once, the least that libcurl does */
-#define RECEIVE 8192L         /* bytes read at once */
-#define FORGOTTEN_MS 1000     /* what a forgotten call still gets */
-#define IDLE_CONNECTIONS 256L /* kept open for the next call */
+#define SEND 16384L       /* bytes written at once, the least that libcurl does */
+#define RECEIVE 8192L     /* bytes read at once */
+#define FORGOTTEN_MS 1000 /* what a forgotten call still gets */
 
 static const struct {
     const char *label, *text;
@@ -351,7 +350,6 @@ static void set_options(struct http_call *call)
     curl_lib.easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
     curl_lib.easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE);
     curl_lib.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND);
-    curl_lib.easy_setopt(easy, CURLOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_lib.easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_lib.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* see sweep */
     curl_lib.easy_setopt(easy, CURLOPT_PROXY, cfg->proxy ? cfg->proxy : "");

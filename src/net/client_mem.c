@@ -41,7 +41,9 @@ static void *take(size_t n)
 {
     void *p = malloc(n);
 
-    return p ? p : from_reserve(n);
+    if (!p)
+        p = from_reserve(n);
+    return p;
 }
 
 static void give(void *p)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define SWEEP_MS 50
+#define IDLE_CONNECTIONS 256L /* kept open for the next call */
 
 struct client_socket {
     uv_poll_t uv;
@@ -133,6 +134,7 @@ int http_client__attach(struct http_client *c, struct err *e)
     curl_lib.multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     curl_lib.multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
     curl_lib.multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_lib.multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_lib.multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     return 0;
 }

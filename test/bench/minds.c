@@ -24,6 +24,7 @@
 #define PEERS 8192
 #define ROOM 65536
 #define SAMPLES (1 << 22)
+#define APART_US 2000
 
 struct peer {
     int fd;
@@ -310,28 +311,36 @@ static int dial(void)
     return fd;
 }
 
-static void listen_to(size_t want)
+static void come_in(int id, int turns)
 {
-    while (durations + failed < want) {
-        struct epoll_event evs[256];
-        int n = epoll_wait(epoll_fd, evs, 256, 60000);
-        if (n == 0)
-            exit(3);
-        for (int i = 0; i < n; i++) {
-            struct peer *p = evs[i].data.ptr;
-            if (fill(p)) {
-                hear(p);
-            } else {
-                failed += (size_t)(p->turns - p->turn);
-                peer_free(p);
-            }
+    struct peer *p = peer_new(dial());
+
+    p->turns = turns;
+    p->id = id;
+    ask(p);
+}
+
+static void hear_all(int wait_ms)
+{
+    struct epoll_event evs[256];
+    int n = epoll_wait(epoll_fd, evs, 256, wait_ms);
+
+    if (n == 0 && wait_ms > 1000)
+        exit(3);
+    for (int i = 0; i < n; i++) {
+        struct peer *p = evs[i].data.ptr;
+        if (fill(p)) {
+            hear(p);
+        } else {
+            failed += (size_t)(p->turns - p->turn);
+            peer_free(p);
         }
     }
 }
 
 static void visit(char **argv)
 {
-    int count = atoi(argv[4]), turns = atoi(argv[5]);
+    int count = atoi(argv[4]), turns = atoi(argv[5]), come = 0;
 
     port = atoi(argv[2]);
     maya = strcmp(argv[3], "maya") == 0;
@@ -341,14 +350,13 @@ static void visit(char **argv)
     duration = calloc(SAMPLES, sizeof(double));
     if (!first_word || !under_way || !duration)
         die("calloc");
-    for (int i = 0; i < count; i++) {
-        struct peer *p = peer_new(dial());
-        p->turns = turns;
-        p->id = i;
-        ask(p);
-        usleep(5000); /* they do not all come through the door in the same instant */
+    /* They do not all come through the door in the same instant. */
+    for (int64_t begun = now_us();
+         come < count || durations + failed < (size_t)(count * turns);) {
+        if (come < count && now_us() - begun >= come * APART_US)
+            come_in(come++, turns);
+        hear_all(come < count ? 1 : 60000);
     }
-    listen_to((size_t)count * (size_t)turns);
     tell("first_word", first_word, first_words);
     tell("under_way", under_way, under_ways);
     tell("duration", duration, durations);

@@ -55,7 +55,7 @@ class Peers:
 
 class Maya:
     def __init__(self, program, folder, core, provider_port):
-        env = {**os.environ, "MAYA_MIND": "openai", "MAYA_LOG_LEVEL": "error",
+        env = {**{k: v for k, v in os.environ.items() if k != "MAYA_BIN"}, "MAYA_MIND": "openai", "MAYA_LOG_LEVEL": "error",
                "MAYA_OPENAI_BASE_URL": f"http://127.0.0.1:{provider_port}/v1",
                "MAYA_SESSION_RATE_LIMIT": "0", "MAYA_APP_RATE_LIMIT": "0",
                "MAYA_BURST_LIMIT": "0", "MAYA_SESSIONS_PER_CONTAINER": "1200",

@@ -18,13 +18,15 @@ static const char *or_null(const struct config *c, enum config_id id)
 
 static enum mind_choice choice_of(const struct config *c)
 {
-    static const char *const names[] = {"auto", "gemini", "openai", "house"};
     const char *given = config_text(c, C_MIND);
-    int i = 0;
 
-    while (i < MIND_CHOOSE_HOUSE && strcmp(names[i], given) != 0)
-        i++;
-    return (enum mind_choice)i;
+    if (given && strcmp(given, "gemini") == 0)
+        return MIND_CHOOSE_GEMINI;
+    if (given && strcmp(given, "openai") == 0)
+        return MIND_CHOOSE_OPENAI;
+    if (given && strcmp(given, "house") == 0)
+        return MIND_CHOOSE_HOUSE;
+    return MIND_CHOOSE_AUTO;
 }
 
 /* Where Vertex is, by its location. */

@@ -68,10 +68,20 @@ void cloud__on_event(void *ctx, const char *data, size_t len)
 
     if (faulty(c) || c->answer.ended)
         return;
+    c->heard_ms = loop_now(c->mind->all.loop);
     struct region *before = json_region_enter(&c->parse);
     c->mind->codec->event(&c->answer, data, len);
     json_region_leave(before);
     region_release(&c->parse);
+}
+
+/* Comments come so that proxies keep the connection, and say nothing to anybody. */
+static bool silent(const struct cloud_call *c)
+{
+    const struct mind_cfg *all = &c->mind->all;
+    int64_t most = c->worded ? all->between_ms : all->first_ms;
+
+    return !c->whole && loop_now(all->loop) - c->heard_ms >= most;
 }
 
 /* An error inside the stream. */
@@ -103,6 +113,8 @@ static bool look(struct cloud_call *c)
         cloud__lost(c, MIND_OUTCOME_MALFORMED, 0,
                     a->too_many ? "it wants too many things at once"
                                 : "its answer is not what the protocol says");
+    else if (silent(c))
+        cloud__lost(c, MIND_OUTCOME_TIMEOUT, 0, "it took too long");
     else if (c->text > CLOUD_TEXT_MAX || c->bytes > CLOUD_BYTES_MAX)
         cloud__endless(c);
     else

@@ -70,6 +70,7 @@ static void send_request(struct cloud_call *c, const char *token)
         .ctx = c,
     };
     c->asked_ns = loop_hrtime_ns();
+    c->heard_ms = loop_now(all->loop);
     if (http_call_start(all->http, &ask, &c->http, &e) < 0)
         cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "it cannot be asked", e.msg);
     if (key.data)
@@ -114,7 +115,9 @@ void cloud__ask(struct cloud_call *c)
     };
 
     begin_request(c);
-    if (!c->turn->own_key && !breaker_try(&m->breaker, loop_now(m->all.loop))) {
+    /* Who has begun a turn may end it. */
+    if (!c->turn->own_key && c->round == 0 &&
+        !breaker_try(&m->breaker, loop_now(m->all.loop))) {
         cloud__lost(c, MIND_OUTCOME_SKIPPED, 0,
                     "it has failed several times and is left alone for a while");
         return;

@@ -204,6 +204,7 @@ struct cloud_call {
     bool spoke, blank, worded, effect; /* blank: ends with a space; worded: in this request */
     size_t bytes, text;
     int64_t began_ms, retry_ms;
+    int64_t heard_ms; /* when the last event came; a comment is none */
     int should_retry; /* what the server says of that: -1 no, 1 yes */
     uint64_t asked_ns;
     unsigned inside;

@@ -203,8 +203,10 @@ static void write_round(const struct cloud_answer *a, const struct cloud_result 
 static int64_t delay_of(const char *text)
 {
     char *end;
-    double s = text ? strtod(text, &end) : 0;
 
+    if (!text)
+        return 0;
+    double s = strtod(text, &end);
     return s > 0 && s < 86400 && strcmp(end, "s") == 0 ? (int64_t)(s * 1000) : 0;
 }
 

@@ -165,12 +165,12 @@ static const char *text_of(const json_t *o, const char *key)
 static int write_assertion(struct gemini_auth *a, const json_t *account, const char *url,
                            struct err *e)
 {
-    int64_t now = loop_unix_s();
+    json_int_t now = loop_unix_s();
     json_t *header = json_pack("{s:s, s:s, s:s}", "alg", "RS256", "typ", "JWT", "kid",
                                text_of(account, "private_key_id"));
     json_t *claims =
         json_pack("{s:s, s:s, s:s, s:I, s:I}", "iss", text_of(account, "client_email"), "scope",
-                  SCOPE, "aud", url, "iat", (json_int_t)now, "exp", (json_int_t)(now + 3600));
+                  SCOPE, "aud", url, "iat", now, "exp", now + 3600);
     struct buf h = BUF_INIT, c = BUF_INIT;
     int rc;
 

@@ -220,6 +220,7 @@ void http_client__sweep(struct http_client *c)
 
 /* libcurl's callbacks. */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's own type */
 static int on_connected(void *self, char *to, char *from, int to_port, int from_port)
 {
     struct http_call *call = self;

@@ -191,7 +191,8 @@ def test_chat(api):
     assert reply.session == sid
     body = reply.json()
     assert list(body) == ["response_text", "history", "current_order", "audio_base64",
-                          "payment_summary", "quota_error_html"]
+                          "payment_summary", "quota_error_html",
+                          "mind"]  # ours, behind what the predecessor's clients know
     assert body["response_text"]
     assert body["history"] == [{"role": "user", "content": "two dry martinis please"},
                                {"role": "assistant", "content": body["response_text"]}]

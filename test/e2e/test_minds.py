@@ -2,6 +2,7 @@
 import json
 import subprocess
 import ssl
+import time
 
 import pytest
 
@@ -333,6 +334,19 @@ def test_deadlines(bar):
         assert n.say("good evening", "x")["response_text"].startswith("Well ")
         assert n.metric("maya_mind_requests_total", mind="openai", outcome="timeout") == 2
     assert "said nothing for 0.2 s" in n.log() and "fell silent for 0.2 s" in n.log()
+
+
+def ping():
+    time.sleep(0.02)  # the provider's pace
+    return b": ping\n\n"
+
+
+def test_comments_are_no_words(bar):
+    with Provider(Endless(ping), Endless(ping, [openai_delta({"content": "Well"})])) as p:
+        n = bar(p, MAYA_MIND_FIRST_SECONDS="0.2", MAYA_MIND_SILENCE_SECONDS="0.2")
+        said = n.say(TWO_SAID, "x")
+        assert said["mind_why"] == "openai: it took too long" and order(said) == {"Negroni": 2}
+        assert n.say("good evening", "x")["response_text"].startswith("Well ")
 
 
 def test_nobody_there(bar):

@@ -81,7 +81,7 @@ void serve__minds(struct serve_minds *s, const struct config *c, struct loop *lo
         .gemini_key = or_null(c, C_GEMINI_KEY),
         .gemini_model = or_null(c, C_GEMINI_MODEL),
         .project = or_null(c, C_GCP_PROJECT),
-        .location = or_null(c, C_GCP_LOCATION),
+        .location = config_text(c, C_GCP_LOCATION),
         .token = or_null(c, C_VERTEX_TOKEN),
         .account_file = or_null(c, C_GCP_ACCOUNT),
         .metadata_host = or_null(c, C_GCP_METADATA),

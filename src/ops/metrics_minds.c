@@ -1,7 +1,7 @@
 /* The minds: who answered, and what came of asking providers. */
 #include "ops/ops_int.h"
 
-#define PROVIDERS(id) for (int id = MIND_HOUSE + 1; id < MIND__COUNT; id++)
+#define FIRST (MIND_HOUSE + 1) /* of those that are asked */
 
 static const char *label(struct buf *labels, int id)
 {
@@ -14,8 +14,7 @@ static void request_metrics(const struct mind_provider_stats *s, struct metric_w
                             struct buf *labels)
 {
     metric_begin(w, M_MIND_REQUESTS);
-    PROVIDERS(id)
-    {
+    for (int id = FIRST; id < MIND__COUNT; id++) {
         for (int o = 0; o < MIND_OUTCOME__COUNT; o++) {
             label(labels, id);
             metric_label(labels, "outcome", mind_outcome_label((enum mind_outcome)o));
@@ -23,8 +22,7 @@ static void request_metrics(const struct mind_provider_stats *s, struct metric_w
         }
     }
     metric_begin(w, M_MIND_TOKENS);
-    PROVIDERS(id)
-    {
+    for (int id = FIRST; id < MIND__COUNT; id++) {
         for (int t = 0; t < MIND_TOKEN__COUNT; t++) {
             label(labels, id);
             metric_label(labels, "kind", mind_token_label((enum mind_token)t));
@@ -45,16 +43,16 @@ void ops__mind_metrics(struct ops *o, struct metric_writer *w)
     metric_one(w, M_MIND_FALLBACKS, (double)s[MIND_HOUSE].fallbacks);
     request_metrics(s, w, &labels);
     metric_begin(w, M_MIND_RETRIES);
-    PROVIDERS(id)
-    metric_sample(w, label(&labels, id), (double)s[id].retries);
+    for (int id = FIRST; id < MIND__COUNT; id++)
+        metric_sample(w, label(&labels, id), (double)s[id].retries);
     metric_begin(w, M_MIND_FIRST_WORD);
-    PROVIDERS(id)
-    metric_sample_histogram(w, label(&labels, id), &s[id].first_word_seconds);
+    for (int id = FIRST; id < MIND__COUNT; id++)
+        metric_sample_histogram(w, label(&labels, id), &s[id].first_word_seconds);
     metric_begin(w, M_MIND_BREAKER);
-    PROVIDERS(id)
-    metric_sample(w, label(&labels, id), s[id].breaker);
+    for (int id = FIRST; id < MIND__COUNT; id++)
+        metric_sample(w, label(&labels, id), s[id].breaker);
     metric_begin(w, M_MIND_BREAKER_OPENED);
-    PROVIDERS(id)
-    metric_sample(w, label(&labels, id), (double)s[id].opened);
+    for (int id = FIRST; id < MIND__COUNT; id++)
+        metric_sample(w, label(&labels, id), (double)s[id].opened);
     buf_release(&labels);
 }

@@ -349,6 +349,37 @@ def test_comments_are_no_words(bar):
         assert n.say("good evening", "x")["response_text"].startswith("Well ")
 
 
+def test_a_turn_has_an_end(bar):
+    def word():
+        time.sleep(0.02)
+        return openai_delta({"content": "and "})
+
+    with Provider(Endless(word), Endless(lambda: time.sleep(0.02) or openai_delta())) as p:
+        n = bar(p, MAYA_MIND_TURN_SECONDS="0.4")
+        said = n.say("tell me a story", "x")
+        assert said["response_text"].startswith("and and ") and said["mind"] == "openai"
+        assert said["mind_why"] == "openai: it took too long"
+        assert order(n.say(TWO_SAID, "x")) == {"Negroni": 2}
+
+
+def test_the_server_says_whether_to_try_again(bar):
+    with Provider(failure(400, headers={"x-should-retry": "true"}), openai_words("There."),
+                  failure(500, headers={"x-should-retry": "false"}), openai_words("No.")) as p:
+        n = bar(p, MAYA_MIND_RETRIES="1")
+        assert n.say("good evening", "x")["mind"] == "openai"
+        assert n.say("good evening", "x")["mind"] == "house" and len(p.asked) == 3
+
+
+def test_proxies(bar):
+    with Provider(openai_words("Direct."), openai_words("Through.")) as p:
+        dead = "http://127.0.0.1:9"
+        n = bar(p, http_proxy=dead, HTTP_PROXY=dead, ALL_PROXY=dead)
+        assert n.say("good evening", "x")["response_text"] == "Direct."
+        n.restart(MAYA_PROXY=p.url, MAYA_OPENAI_BASE_URL="http://nobody.invalid/v1")
+        assert n.say("good evening", "x")["response_text"] == "Through."
+        assert p.asked[1].path == "http://nobody.invalid/v1/chat/completions"
+
+
 def test_nobody_there(bar):
     n = bar("http://127.0.0.1:9/v1")
     said = n.say(TWO_SAID, "x")

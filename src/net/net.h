@@ -52,6 +52,20 @@ void loop_watch_free(struct loop_watch **w);
 int loop_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx,
                 struct err *e) MUST_USE;
 
+/* offload.c: what blocks, on a small pool of threads */
+
+struct loop_job;
+/*
+ * `work` runs on a thread of the pool and may touch nothing but what ctx owns; `done` follows
+ * on the loop, exactly once and never inside this call, and until then ctx must live. `ran` is
+ * false when the job was cancelled before a thread took it. NULL: no memory, and no callback.
+ * loop_free() waits for the jobs that are left.
+ */
+struct loop_job *loop_offload(struct loop *l, void (*work)(void *ctx),
+                              void (*done)(void *ctx, bool ran), void *ctx) MUST_USE;
+/* Before `done`: if no thread has it yet it never runs. A running one has to notice itself. */
+void loop_job_cancel(struct loop_job *j);
+
 /* http.c: the server */
 
 struct http_server;

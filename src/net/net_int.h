@@ -21,6 +21,7 @@ struct loop_signal;
 struct loop {
     uv_loop_t uv;
     struct loop_signal *signals;
+    unsigned jobs; /* on the pool, or not yet told */
 };
 
 enum conn_state {

@@ -175,6 +175,8 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
  * comes later, never inside this call). With len 0 it only tells.
  */
 size_t http_stream_write(struct http_req *r, const void *data, size_t len);
+/* Called, not inside a call from above, whenever all that waited for this reader was sent. */
+void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
 /* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));

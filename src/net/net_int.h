@@ -96,6 +96,7 @@ struct http_req {
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
+    void (*on_room)(void *ctx, struct http_req *r);
     uint64_t started_ns;
     uint64_t body_left; /* of Content-Length */
     struct http_chunked chunked;

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/strs.h"
 #include "memory/memory.h"
+#include "session/rider.h"
 
 struct seal;
 struct store;
@@ -91,6 +92,7 @@ struct session {
     struct session_replay *replays; /* SESSION_REPLAYS of them, or NULL */
     struct list waiters;            /* struct session_wait, in order of arrival */
     uint32_t waiter_count;
+    struct session_rider *riders; /* who else charges the budget */
     /* A commit in progress. */
     void (*committed)(void *ctx, const struct err *e);
     void *commit_ctx;

@@ -46,6 +46,9 @@ void session__close(struct session *s, enum session_end why);
 /* Empty the region: no history, no keys, no agent's state. */
 void session__wipe(struct session *s);
 
+/* rider.c: it leaves memory */
+void session__put_off(struct session *s);
+
 /* open.c: its queue is not empty */
 void session__load(struct session *s, int64_t now_s);
 

@@ -25,6 +25,7 @@ struct session;
 struct session_state_ops;
 struct session_table;
 struct turn;
+struct voice_how;
 
 /* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, knowledge/ *.md */
 
@@ -47,6 +48,7 @@ const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
+const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
 
 struct bar_tab *agent_tab(const struct session *s);
 
@@ -101,6 +103,8 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
                 struct turn **ret);
 /* The person left or wants silence: what the turn changed and did not commit is undone. */
 void turn_stop(struct turn *t);
+/* Would it be undone? Once it is being committed it stays, and is best let end by itself. */
+bool turn_can_stop(const struct turn *t);
 
 /*
  * "current_order": [...], "payment_summary": {...} of a tab as a JSON object, for answers and

@@ -5,6 +5,7 @@
 #include "api/assets.h"
 #include "base/alloc.h"
 #include "ops/ops.h"
+#include "seal/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +37,14 @@ struct api *api_new(const struct api_cfg *cfg)
     a->cfg = *cfg;
     for (int i = 0; i < ROUTE__COUNT; i++)
         a->plain[i].route = (enum api_route)i;
+    map_init(&a->talkers, seal_random_u64());
     return a;
 }
 
 void api_free(struct api **a)
 {
+    if (*a)
+        map_release(&(*a)->talkers);
     free(*a);
     *a = NULL;
 }
@@ -136,10 +140,11 @@ static void wrong_method(struct http_req *req, const char *allow)
     api__error_code(req, ERR_METHOD, NULL);
 }
 
-/* HEAD asks what GET would say, without its effects; a turn is nothing but effects. */
+/* HEAD asks what GET would say, without its effects; a turn, and speech, are but effects. */
 static bool has_head(int route)
 {
-    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET;
+    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
+           route != ROUTE_SPEECH;
 }
 
 static bool takes(int route, enum http_method method)

@@ -28,6 +28,27 @@ bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
     return true;
 }
 
+bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
+{
+    struct str header = http_req_header(req, "x-session-id");
+    struct buf param = BUF_INIT;
+    bool fine = true;
+
+    if ((!header.data || str_trim(header).len == 0) &&
+        http_req_param(req, "session_id", &param) && param.len) {
+        fine = session_id_valid(param.data, param.len);
+        if (fine)
+            memcpy(ret, param.data, param.len + 1);
+        else
+            api__error_code(req, ERR_SESSION_ID,
+                            "session_id must be 1 to 128 characters of A-Z a-z 0-9 _ - . :");
+    } else {
+        fine = api__session_id(req, ret);
+    }
+    buf_release(&param);
+    return fine;
+}
+
 static bool says_json(struct http_req *req)
 {
     struct str type = http_req_header(req, "content-type");

@@ -51,6 +51,13 @@ static const struct {
     {"/chat", true, "user_input", "query", "the same, when there is no message"},
     {"/chat", true, "session_id", "query", "the session, where no header can be sent"},
     {"/chat/stream", false, "Last-Event-ID", "header", "go on behind this event"},
+    {"/chat", true, "voice", "query", "1: as audio too, in events of their own"},
+    {"/chat", true, "audio", "query", "the same, as wav, pcm, opus or mp3"},
+    {"/chat", true, "interrupt", "query", "1: end what runs in this session first"},
+    {"/speech", true, "X-Session-ID", "header", "the session"},
+    {"/speech", true, "session_id", "query", "the session, where no header can be sent"},
+    {"/speech", true, "turn", "query", "the number of the turn whose reply is read"},
+    {"/speech", true, "format", "query", "wav (the default), pcm, opus or mp3"},
     {"/metrics", true, "names", "query",
      "predecessor: also the names that promtool finds fault with"},
 };

@@ -2,8 +2,10 @@
 
 #include "session/session_int.h"
 
-void session_ride(struct session *s, struct session_rider *r)
+void session_ride(const struct session *shown, struct session_rider *r)
 {
+    struct session *s = (struct session *)(uintptr_t)shown; /* what it says stays as it is */
+
     MUST(s->magic == SESSION_MAGIC);
     r->session = s;
     r->next = s->riders;

@@ -13,7 +13,7 @@ struct session_rider {
     void (*gone)(struct session_rider *r);
 };
 
-/* Only while the session is held, or from a callback that shows it. */
-void session_ride(struct session *s, struct session_rider *r);
+/* From a callback that shows the session, or while it is held. r->session says whose budget. */
+void session_ride(const struct session *s, struct session_rider *r);
 /* Harmless when it rides nowhere. Its charges must be off the budget. */
 void session_alight(struct session_rider *r);

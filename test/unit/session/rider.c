@@ -1,5 +1,6 @@
 /* Who charges a session's budget without holding it. */
 #include "session/rider.c"
+#include "seal/seal.h"
 
 #include "unit/session/fake_store.h"
 #include "unit/tap.h"

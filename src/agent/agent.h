@@ -25,6 +25,7 @@ struct session;
 struct session_state_ops;
 struct session_table;
 struct turn;
+struct voice;
 struct voice_how;
 
 /* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, knowledge/ *.md */
@@ -43,12 +44,16 @@ struct agent_cfg {
 int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e) MUST_USE;
 void agent_free(struct agent **a);
 void agent_set_sessions(struct agent *a, struct session_table *t);
+void agent_set_speaker(struct agent *a, const struct voice *v); /* NULL: nobody */
 const struct session_state_ops *agent_state_ops(void);
 const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
 const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
+/* Who thinks for this session, and who speaks: "house", "off". */
+const char *agent_mind_name(const struct agent *a, const struct session *s);
+const char *agent_voice_name(const struct agent *a, const struct session *s);
 
 struct bar_tab *agent_tab(const struct session *s);
 

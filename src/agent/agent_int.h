@@ -32,6 +32,7 @@ _Static_assert(sizeof(struct agent_pace) <= SESSION_ASIDE, "it fits into a sessi
 struct agent {
     struct agent_cfg cfg;
     char *name, *greeting, *persona;
+    const struct voice *speaker;
     struct voice_how voice; /* its texts are those below, or static */
     struct {
         char *language, *from, *name[VOICE__COUNT];

@@ -167,6 +167,23 @@ size_t agent_documents(const struct agent *a)
     return a->documents;
 }
 
+const char *agent_mind_name(const struct agent *a, const struct session *s)
+{
+    (void)s;
+    return a->mind->ops->name;
+}
+
+void agent_set_speaker(struct agent *a, const struct voice *v)
+{
+    a->speaker = v;
+}
+
+const char *agent_voice_name(const struct agent *a, const struct session *s)
+{
+    (void)s;
+    return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
+}
+
 const struct agent_stats *agent_stats(const struct agent *a)
 {
     return &a->stats;

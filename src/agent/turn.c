@@ -60,6 +60,8 @@ static enum turn_outcome outcome_of(const struct err *e)
     case ERR_INSUFFICIENT_MEMORY:
     case ERR_BUSY_TURN:
         return TURN_REJECTED;
+    case ERR_ENDED:
+        return TURN_STOPPED;
     case ERR_RATE_LIMITED:
         return TURN_LIMITED;
     case ERR_SESSION_MEMORY:

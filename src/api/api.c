@@ -68,19 +68,52 @@ const char *const *api_route_names(size_t *ret_count)
     return names;
 }
 
-static bool path_is(struct str path, const char *route)
+/* Segment by segment; what stands for "{...}", not empty, goes to *ret_param. */
+static bool follows(struct str path, const char *pattern, struct str *ret_param)
+{
+    size_t at = 0, n = 0;
+
+    while (*pattern) {
+        if (*pattern == '{') {
+            for (n = 0; at + n < path.len && path.data[at + n] != '/';)
+                n++;
+            if (n == 0)
+                return false;
+            *ret_param = (struct str){path.data + at, n};
+            at += n;
+            pattern += strcspn(pattern, "}") + 1;
+        } else if (at < path.len && path.data[at] == *pattern) {
+            at++;
+            pattern++;
+        } else {
+            return false;
+        }
+    }
+    return at == path.len;
+}
+
+static bool path_is(struct str path, const char *route, struct str *ret_param)
 {
     static const char *const prefixes[] = {"/api/v1", "/api"};
 
     if (route[0] != '~')
-        return str_eq(path, route);
+        return follows(path, route, ret_param);
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         size_t n = strlen(prefixes[i]);
         if (path.len > n && memcmp(path.data, prefixes[i], n) == 0 &&
-            str_eq((struct str){path.data + n, path.len - n}, route + 1))
+            follows((struct str){path.data + n, path.len - n}, route + 1, ret_param))
             return true;
     }
     return false;
+}
+
+struct str api__path_param(const struct http_req *req)
+{
+    const struct api_call *call = http_req_ctx(req);
+    struct str param = {"", 0};
+
+    path_is(http_req_path(req), api__routes[call->route].path, &param);
+    return param;
 }
 
 /* One origin of the comma-separated list, or any. */
@@ -113,11 +146,50 @@ static void cross_origin(const struct api *a, struct http_req *req)
     http_header(req, "Access-Control-Expose-Headers", "X-Session-ID, Retry-After");
 }
 
+/* HEAD asks what GET would say, without its effects; a turn, and speech, are but effects. */
+static bool has_head(int route)
+{
+    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
+           route != ROUTE_SPEECH;
+}
+
+/* A set of methods is a number with a bit for each. */
+static unsigned methods_of(int route)
+{
+    return 1u << api__routes[route].method | (has_head(route) ? 1u << HTTP_HEAD : 0);
+}
+
+static unsigned methods_at(struct str path)
+{
+    struct str param;
+    unsigned methods = 0;
+
+    for (int i = 0; i < ROUTE_ASSET; i++)
+        if (path_is(path, api__routes[i].path, &param))
+            methods |= methods_of(i);
+    return methods;
+}
+
+static void method_header(struct http_req *req, const char *name, unsigned methods)
+{
+    struct buf text = BUF_INIT;
+
+    for (int m = 0; m < HTTP_METHOD__COUNT; m++)
+        if (methods & 1u << m)
+            buf_printf(&text, "%s%s", text.len ? ", " : "",
+                       http_method_text((enum http_method)m));
+    http_header(req, name, "%s", buf_text(&text));
+    buf_release(&text);
+}
+
 static void preflight(struct http_req *req)
 {
     struct str headers = http_req_header(req, "access-control-request-headers");
+    unsigned methods = methods_at(http_req_path(req));
 
-    http_header(req, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS, POST");
+    if (!methods) /* a file of the page, or nothing */
+        methods = 1u << HTTP_GET | 1u << HTTP_HEAD;
+    method_header(req, "Access-Control-Allow-Methods", methods | 1u << HTTP_OPTIONS);
     http_header(req, "Access-Control-Max-Age", "600");
     if (headers.data)
         http_header(req, "Access-Control-Allow-Headers", "%.*s", STR_FMT(headers));
@@ -134,35 +206,25 @@ static void serve_asset(struct http_req *req, const struct asset *asset)
 }
 
 /* A path that is there, asked with a method that is not. */
-static void wrong_method(struct http_req *req, const char *allow)
+static void wrong_method(struct http_req *req, unsigned methods)
 {
-    http_header(req, "Allow", "%s", allow);
+    method_header(req, "Allow", methods);
     api__error_code(req, ERR_METHOD, NULL);
 }
 
-/* HEAD asks what GET would say, without its effects; a turn, and speech, are but effects. */
-static bool has_head(int route)
+static void serve_route(struct api *a, struct http_req *req, int route)
 {
-    return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
-           route != ROUTE_SPEECH;
-}
-
-static bool takes(int route, enum http_method method)
-{
-    return api__routes[route].method == method || (method == HTTP_HEAD && has_head(route));
-}
-
-static const char *methods_of(int route)
-{
-    return has_head(route) ? "GET, HEAD" : http_method_text(api__routes[route].method);
+    if (api__for_operator(&api__routes[route]) && !api__operator(a, req))
+        return;
+    handlers[route](a, req);
 }
 
 void api_on_request(void *ctx, struct http_req *req)
 {
     struct api *a = ctx;
     enum http_method method = http_req_method(req);
-    struct str path = http_req_path(req);
-    char allow[64] = "";
+    struct str path = http_req_path(req), param;
+    unsigned methods;
 
     http_req_set_ctx(req, &a->plain[ROUTE_OTHER]);
     cross_origin(a, req);
@@ -171,18 +233,16 @@ void api_on_request(void *ctx, struct http_req *req)
         return;
     }
     for (int i = 0; i < ROUTE_ASSET; i++) {
-        if (!path_is(path, api__routes[i].path))
+        if (!path_is(path, api__routes[i].path, &param))
             continue;
         http_req_set_ctx(req, &a->plain[i]);
-        if (takes(i, method)) {
-            handlers[i](a, req);
+        if (methods_of(i) & 1u << method) {
+            serve_route(a, req, i);
             return;
         }
-        size_t used = strlen(allow);
-        snprintf(allow + used, sizeof(allow) - used, "%s%s", used ? ", " : "", methods_of(i));
     }
-    if (allow[0]) {
-        wrong_method(req, allow);
+    if ((methods = methods_at(path))) {
+        wrong_method(req, methods);
         return;
     }
     const struct asset *asset = asset_find(path);
@@ -191,7 +251,7 @@ void api_on_request(void *ctx, struct http_req *req)
         if (method == HTTP_GET || method == HTTP_HEAD)
             serve_asset(req, asset);
         else
-            wrong_method(req, "GET, HEAD");
+            wrong_method(req, 1u << HTTP_GET | 1u << HTTP_HEAD);
         return;
     }
     api__error_code(req, ERR_NOT_FOUND, NULL);

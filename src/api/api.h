@@ -26,6 +26,7 @@ struct api_cfg {
     struct voice *voice;       /* NULL: nobody speaks */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
+    const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */
 };
 
 struct api *api_new(const struct api_cfg *cfg) MUST_USE;

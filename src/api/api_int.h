@@ -47,6 +47,18 @@ struct api_route_row {
 };
 extern const struct api_route_row api__routes[ROUTE_ASSET];
 
+/* api.c: what stands in the place of "{...}" in the path of the request's route */
+struct str api__path_param(const struct http_req *req);
+
+/* guard.c */
+bool api__for_operator(const struct api_route_row *r); /* what is under ~/ops/ */
+/* May this request ask what only an operator may? False: answered. */
+bool api__operator(const struct api *a, struct http_req *req);
+
+/* monitor.c: figures of a session in memory, or of its row, as JSON */
+void api__figures_text(const struct api *a, struct buf *out, const struct session *s);
+void api__stored_text(struct buf *out, const char *id, const struct session_stored *row);
+
 /* reply.c */
 
 #define API_JSON "application/json"

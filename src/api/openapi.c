@@ -35,7 +35,10 @@ static void content(struct buf *out, int schema)
                schemas[schema].schema);
 }
 
-/* What requests may carry beside their body: `under` is part of the path of those that may. */
+/*
+ * What requests may carry beside their body: `under` is part of the path of those that may, or
+ * behind "=" the whole of it.
+ */
 static const struct {
     const char *under;
     bool get_only;
@@ -56,8 +59,14 @@ static const struct {
     {"/chat", true, "interrupt", "query", "1: end what runs in this session first"},
     {"/speech", true, "X-Session-ID", "header", "the session"},
     {"/speech", true, "session_id", "query", "the session, where no header can be sent"},
-    {"/speech", true, "turn", "query", "the number of the turn whose reply is read"},
+    {"{turn}", false, "turn", "path", "the number of the turn whose reply is read out"},
     {"/speech", true, "format", "query", "wav (the default), pcm, opus or mp3"},
+    {"{id}", false, "id", "path", "the session"},
+    {"=~/ops/sessions", true, "sort", "query", "memory (the default), idle or age"},
+    {"=~/ops/sessions", true, "order", "query", "desc (the default) or asc"},
+    {"=~/ops/sessions", true, "state", "query", "only these: loading, idle, busy or ending"},
+    {"=~/ops/sessions", true, "limit", "query", "sessions a page, 1 to 1000; 50 unless told"},
+    {"=~/ops/sessions", true, "after", "query", "the next of the page before"},
     {"/metrics", true, "names", "query",
      "predecessor: also the names that promtool finds fault with"},
 };
@@ -67,11 +76,15 @@ static void add_parameters(struct buf *out, const struct api_route_row *r)
     const char *before = ",\"parameters\":[";
 
     for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
-        if (!strstr(r->path, parameters[i].under) ||
-            (parameters[i].get_only && r->method != HTTP_GET))
+        const char *under = parameters[i].under;
+        if (*under == '=' ? strcmp(r->path, under + 1) != 0 : !strstr(r->path, under))
+            continue;
+        if (parameters[i].get_only && r->method != HTTP_GET)
             continue;
         buf_printf(out, "%s{\"name\":\"%s\",\"in\":\"%s\",\"schema\":{\"type\":\"string\"},",
                    before, parameters[i].name, parameters[i].in);
+        if (strcmp(parameters[i].in, "path") == 0)
+            buf_str(out, "\"required\":true,");
         buf_printf(out, "\"description\":\"%s\"}", parameters[i].text);
         before = ",";
     }
@@ -79,14 +92,23 @@ static void add_parameters(struct buf *out, const struct api_route_row *r)
         buf_char(out, ']');
 }
 
+static void lower(struct buf *out, const char *text)
+{
+    for (; *text; text++)
+        buf_char(out, (char)tolower((unsigned char)*text));
+}
+
 static void operation(struct buf *out, const struct api_route_row *r, const char *id)
 {
-    buf_printf(out, "\"%s\":{\"operationId\":\"", r->method == HTTP_GET ? "get" : "post");
-    for (const char *p = id; *p; p++)
-        buf_char(out, (char)tolower((unsigned char)*p));
+    buf_char(out, '"');
+    lower(out, http_method_text(r->method));
+    buf_str(out, "\":{\"operationId\":\"");
+    lower(out, id);
     buf_str(out, "\",\"summary\":");
     json_text(out, r->summary, strlen(r->summary), false);
     add_parameters(out, r);
+    if (api__for_operator(r)) /* with the token, or from this machine */
+        buf_str(out, ",\"security\":[{\"operator\":[]},{}]");
     if (schemas[r->request].type[0]) {
         buf_str(out, ",\"requestBody\":{");
         content(out, r->request);
@@ -123,14 +145,17 @@ void api_openapi(struct buf *out)
         }
         buf_char(out, '}');
     }
-    buf_str(out, "}}");
+    buf_str(out, "},\"components\":{\"securitySchemes\":{\"operator\":{\"type\":\"http\","
+                 "\"scheme\":\"bearer\",\"description\":\"MAYA_ADMIN_TOKEN; where none is "
+                 "set, only this machine itself may ask\"}}}}");
 }
 
 void api_markdown(struct buf *out)
 {
     buf_str(out, "# The HTTP interface\n\n"
                  "Made from the routes table; `/openapi.json` has the schemas. `~` stands for "
-                 "`/api/v1` and `/api`.\n\n"
+                 "`/api/v1` and `/api`.\nWhat is under `~/ops/` is for the operator "
+                 "([how to ask](operations.md#looking-at-sessions)).\n\n"
                  "| method | path | what | takes | gives |\n|---|---|---|---|---|\n");
     for (int i = 0; i < ROUTE_ASSET; i++) {
         const struct api_route_row *r = &api__routes[i];

@@ -1,5 +1,5 @@
 /*
- * GET /speech: the reply of a turn, read out, for an <audio> element. The answer begins with
+ * GET /speech/{turn}: the reply of a turn, read out, for an <audio> element. The answer begins with
  * the first audio, so that what prevents it can still be said with a status.
  */
 #include "api/api_int.h"
@@ -133,12 +133,13 @@ static void on_looked(struct session_wait *w, struct session *s, const struct er
 /* False: answered. */
 static bool read_turn(struct http_req *req, uint32_t *ret)
 {
-    struct buf text = BUF_INIT;
+    struct str given = api__path_param(req);
+    char text[16];
     int64_t turn = 0;
-    bool fine = http_req_param(req, "turn", &text) && str_to_int(buf_text(&text), &turn) &&
-                turn > 0 && turn <= INT32_MAX;
+    bool fine = given.len < sizeof(text);
 
-    buf_release(&text);
+    snprintf(text, sizeof(text), "%.*s", fine ? (int)given.len : 0, given.data);
+    fine = fine && str_to_int(text, &turn) && turn > 0 && turn <= INT32_MAX;
     *ret = fine ? (uint32_t)turn : 0;
     if (!fine)
         api__error_code(req, ERR_NOT_FOUND, "A turn is a number from 1 on.");

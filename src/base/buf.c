@@ -1,9 +1,9 @@
 #include "base/buf.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FIRST_CAP 64
 
@@ -113,6 +113,17 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vprintf(b, fmt, ap);
     va_end(ap);
+}
+
+void buf_time(struct buf *b, int64_t unix_s)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+    char text[40] = "";
+
+    if (gmtime_r(&t, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    buf_str(b, text);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Where a buf gets its bytes. resize(p, old, 0) gives them back. NULL on refusal. */
 struct buf_mem {
@@ -43,6 +44,9 @@ void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
+/* "2024-02-23T18:55:00Z" */
+void buf_time(struct buf *b, int64_t unix_s);
 
 /* Remove n bytes from the front. */
 void buf_consume(struct buf *b, size_t n);

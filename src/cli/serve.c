@@ -304,7 +304,10 @@ static int open_voice(struct serve *s, struct err *e)
         cfg.how.name[i] = name;
     if (name)
         cfg.how.name_from = "MAYA_VOICE_NAME";
-    return voice_new(&cfg, &s->voice, e);
+    if (voice_new(&cfg, &s->voice, e) < 0)
+        return -1;
+    agent_set_speaker(s->agent, s->voice);
+    return 0;
 }
 
 static void open_doors(struct serve *s)
@@ -315,6 +318,7 @@ static void open_doors(struct serve *s)
         .sessions = s->table,
         .voice = s->voice,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
+        .admin_token = config_text(c, C_ADMIN_TOKEN),
     };
     struct ops_cfg ops_cfg = {
         .agent = s->agent,
@@ -462,6 +466,8 @@ static void stop(struct serve *s)
     if (s->store)
         store_close(&s->store); /* commits and answers what is queued; then all sessions idle */
     session_table_free(&s->table);
+    if (s->agent)
+        agent_set_speaker(s->agent, NULL);
     voice_free(&s->voice);
     agent_free(&s->agent);
     api_free(&s->api);

@@ -184,6 +184,26 @@ static int check_choice(struct config *c, enum config_id id, struct err *e)
     return rc;
 }
 
+/* One that has bounds is sent in a header, so it is a word of one. */
+static int check_secret(const struct config *c, enum config_id id, struct err *e)
+{
+    const struct config_row *r = &config__rows[id];
+    const char *text = c->values[id].text;
+    size_t n = strlen(text);
+    char may_be[120];
+
+    if (r->min > r->max)
+        return 0;
+    for (const char *p = text; *p; p++)
+        if (*p <= 0x20 || *p >= 0x7f)
+            return refuse(c, id, "of visible ASCII characters, without spaces", e);
+    if ((double)n >= r->min && (double)n <= r->max)
+        return 0;
+    snprintf(may_be, sizeof(may_be), "%.15g to %.15g characters long (it has %zu)", r->min,
+             r->max, n);
+    return refuse(c, id, may_be, e);
+}
+
 static int check_text(struct config *c, enum config_id id, struct err *e)
 {
     const char *text = c->values[id].text;
@@ -210,8 +230,11 @@ int config__check(struct config *c, enum config_id id, struct err *e)
         return check_bool(c, id, e);
     case CONFIG_CHOICE:
         return check_choice(c, id, e);
-    case CONFIG_TEXT:
     case CONFIG_SECRET:
+        if (check_text(c, id, e) < 0)
+            return -1;
+        return check_secret(c, id, e);
+    case CONFIG_TEXT:
         break;
     }
     return check_text(c, id, e);

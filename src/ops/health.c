@@ -3,7 +3,6 @@
 #include "base/log.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool under_pressure(const struct ops *o)
@@ -51,17 +50,6 @@ void ops__check(struct ops *o)
     }
 }
 
-static void add_time(struct buf *out, int64_t now_s)
-{
-    time_t t = (time_t)now_s;
-    struct tm tm;
-    char text[32] = "";
-
-    if (gmtime_r(&t, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    buf_str(out, text);
-}
-
 int ops_health(struct ops *o, int64_t now_s, struct buf *json)
 {
     bool healthy = true;
@@ -77,7 +65,7 @@ int ops_health(struct ops *o, int64_t now_s, struct buf *json)
         comma = ",";
     }
     buf_str(json, "],\"timestamp\":\"");
-    add_time(json, now_s);
+    buf_time(json, now_s);
     buf_str(json, "\"}");
     return healthy ? 200 : 503;
 }

@@ -82,6 +82,8 @@ void ops__session_metrics(struct ops *o, struct metric_writer *w)
     metric_sample(w, "reason=\"idle\"", (double)s.ended[SESSION_END_IDLE]);
     metric_sample(w, "reason=\"room\"", (double)s.ended[SESSION_END_ROOM]);
     metric_sample(w, "reason=\"pressure\"", (double)s.ended[SESSION_END_PRESSURE]);
+    metric_sample(w, "reason=\"hand\"", (double)s.ended[SESSION_END_HAND]);
+    metric_one(w, M_SESSIONS_REMOVED, (double)s.ended[SESSION_END_REMOVED]);
     metric_one(w, M_SESSIONS_WOKEN, (double)s.woken);
     metric_one(w, M_SESSIONS_UNREADABLE, (double)s.unreadable);
     metric_one(w, M_SESSION_USED, (double)s.used);

@@ -238,3 +238,12 @@ void seal_digest(const void *data, size_t n, uint8_t ret[16])
 {
     crypto_generichash(ret, 16, data, n, NULL, 0);
 }
+
+bool seal_same(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    uint8_t one[16], other[16];
+
+    seal_digest(a, a_len, one);
+    seal_digest(b, b_len, other);
+    return sodium_memcmp(one, other, sizeof(one)) == 0;
+}

@@ -53,3 +53,5 @@ uint64_t seal_random_u64(void);
 void seal_token(char *dst, size_t n);
 /* BLAKE2b-128 of the bytes. */
 void seal_digest(const void *data, size_t n, uint8_t ret[16]);
+/* Are these two texts the same? Takes as long wherever they differ. */
+bool seal_same(const void *a, size_t a_len, const void *b, size_t b_len);

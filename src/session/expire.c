@@ -12,23 +12,6 @@ bool session__expired(const struct session_table *t, int64_t used_s, int64_t now
     return now_s - used_s > t->cfg.expiry_s;
 }
 
-/* The row is gone. Who came meanwhile begins anew, or finds a row that could not be removed. */
-static void removed(void *ctx, uint64_t version, const struct err *e)
-{
-    struct session *s = ctx;
-
-    (void)version;
-    (void)e;
-    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_ENDING);
-    if (s->waiter_count == 0) {
-        session__close(s, SESSION_END_EXPIRED);
-        return;
-    }
-    s->table->stats.ended[SESSION_END_EXPIRED]++;
-    session__move(s, SESSION_LOADING);
-    session__load(s, s->used_before_s);
-}
-
 /*
  * The list is in the order in which they became idle, so those that nobody touched for so long
  * stand first. One that was only looked at since is found by the next look (session_open()), or
@@ -46,10 +29,7 @@ void session__sweep(struct session_table *t, int64_t now_s)
             break;
         if (!session__expired(t, s->used_s, now_s))
             continue; /* the clock was set back between the two */
-        /* It keeps its id until then: who read the row on its way out could not write it. */
-        session__wipe(s);
-        session__move(s, SESSION_ENDING);
-        store_delete(t->cfg.store, s->id, removed, s);
+        session__remove(s);
         t->stats.expired++;
         ended++;
     }

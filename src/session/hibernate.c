@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "session/session_int.h"
 
+#include <string.h>
+
 #define COOLDOWN_S 30
 #define IDLE_PER_TICK 256    /* sessions that leave in one tick because nobody uses them */
 #define PRESSED_PER_TICK 512 /* that leave in one call under pressure */
@@ -98,4 +100,18 @@ void session_tick(struct session_table *t, int64_t now_s)
 void session_shed(struct session_table *t)
 {
     buf_release(&t->plain);
+}
+
+int session_hibernate_one(struct session_table *t, const char *id, struct err *e)
+{
+    struct session *s = map_get(&t->by_id, id, strlen(id));
+
+    if (!s)
+        return err_set(e, ERR_NOT_FOUND, 0, "this session is not in memory");
+    if (s->state != SESSION_IDLE)
+        return err_set(e, ERR_IN_USE, 0, "%s", err_sentence(ERR_IN_USE));
+    log_info("session", "hibernate_by_hand", "session=%s bytes=%zu", log_id(s->id),
+             s->budget.used);
+    hibernate(s, SESSION_END_HAND);
+    return 0;
 }

@@ -44,16 +44,30 @@ static void tell_all(struct list *told, const struct err *e)
     }
 }
 
+static void take_all(struct session *s, struct list *ret)
+{
+    struct session_wait *w;
+
+    list_init(ret);
+    while ((w = dequeue(s)))
+        list_append(ret, &w->link);
+}
+
 /* Nobody gets this session: take it away first, then tell everyone who waited. */
 static void refuse_all(struct session *s, enum session_end why, const struct err *e)
 {
     struct list told;
-    struct session_wait *w;
 
-    list_init(&told);
-    while ((w = dequeue(s)))
-        list_append(&told, &w->link);
+    take_all(s, &told);
     session__close(s, why);
+    tell_all(&told, e);
+}
+
+void session__turn_away(struct session *s, const struct err *e)
+{
+    struct list told;
+
+    take_all(s, &told);
     tell_all(&told, e);
 }
 
@@ -134,11 +148,14 @@ static void loaded(void *ctx, const struct store_row *row, const struct err *fai
     struct err e;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_LOADING);
+    bool live = row && !session__expired(t, row->used_at_s, now_s);
+    if (s->ended && session__removed_unread(s, live, failed))
+        return;
     if (failed) {
         refuse_all(s, SESSION_END_FAILED, failed);
         return;
     }
-    bool fresh = !row || session__expired(t, row->used_at_s, now_s);
+    bool fresh = !live;
     if (fresh)
         dismiss_lookers(s);
     if (s->waiter_count == 0) {
@@ -161,7 +178,7 @@ static void loaded(void *ctx, const struct store_row *row, const struct err *fai
     w->ready(w, s, NULL);
 }
 
-/* With waiters in its queue: read the row, or find that there is none. */
+/* Read the row, or find that there is none. */
 void session__load(struct session *s, int64_t now_s)
 {
     s->version = 0;
@@ -217,6 +234,10 @@ void session_leave(struct session *s)
     struct session_wait *w;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    if (s->ended) {
+        session__remove(s);
+        return;
+    }
     w = dequeue(s);
     if (w) {
         w->ready(w, s, NULL);
@@ -237,6 +258,10 @@ static void reread(void *ctx, const struct store_row *row, const struct err *fai
     struct err e;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    if (s->ended) {
+        session__remove(s);
+        return;
+    }
     bool fresh = row && session__expired(s->table, row->used_at_s, s->used_before_s);
     if (row && (fresh ? make_fresh(s, s->used_before_s, &e) : read_row(s, row, &e)) == 0) {
         s->version = row->version;
@@ -255,6 +280,10 @@ void session_revert(struct session *s, int64_t now_s)
     struct err e;
 
     MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY && !s->committed);
+    if (s->ended) {
+        session__remove(s);
+        return;
+    }
     session__wipe(s);
     s->used_before_s = now_s;
     if (s->version) {

@@ -10,14 +10,15 @@
  * Life of a session:    (none) -> LOADING -> BUSY <-> IDLE -> CLOSED
  *                                    ^- ENDING <-'
  * LOADING waits for the store, IDLE is resident and nobody uses it, BUSY is held by exactly one
- * holder (a turn or a look), ENDING has expired and waits for its row to be removed, CLOSED is
- * freed at once. Only session__move() changes the state.
+ * holder (a turn or a look), ENDING has expired or was ended by hand and waits for its row to
+ * be removed, CLOSED is freed at once. Only session__move() changes the state.
  */
 #pragma once
 
 #include "base/list.h"
 #include "base/strs.h"
 #include "memory/memory.h"
+#include "session/monitor.h"
 #include "session/rider.h"
 
 struct seal;
@@ -74,6 +75,7 @@ struct session_replay {
 struct session {
     uint32_t magic;
     uint8_t state;    /* enum session_state, private */
+    bool ended;       /* by hand: it goes when its holder leaves */
     struct list link; /* in the table's list of its state */
     struct session_table *table;
     uint64_t version; /* of the row it was read from or last written as; 0: never stored */

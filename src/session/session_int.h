@@ -15,7 +15,7 @@ enum session_state {
     SESSION_LOADING,
     SESSION_IDLE,
     SESSION_BUSY,
-    SESSION_ENDING, /* expired; the store removes its row */
+    SESSION_ENDING, /* expired, or ended by hand; the store removes its row */
     SESSION__STATES
 };
 
@@ -34,7 +34,8 @@ struct session_table {
     bool refuse;     /* nobody is admitted: the container is under pressure */
     int64_t swept_s; /* last look for expired ones at admission */
     int64_t expire_before_s;
-    bool expiring; /* the store is removing rows */
+    bool expiring;        /* the store is removing rows */
+    struct list removals; /* struct session_removal: who waits for an end by hand */
     struct session_stats stats;
 };
 
@@ -49,8 +50,10 @@ void session__wipe(struct session *s);
 /* rider.c: it leaves memory */
 void session__put_off(struct session *s);
 
-/* open.c: its queue is not empty */
+/* open.c: its queue is not empty, or it was ended */
 void session__load(struct session *s, int64_t now_s);
+/* Nobody who waits now gets this session: empty its queue, then tell them all. */
+void session__turn_away(struct session *s, const struct err *e);
 
 /* commit.c: after the use of table->plain, which one large session must not keep large */
 void session__plain_done(struct session_table *t);
@@ -64,6 +67,11 @@ bool session__make_room(struct session_table *t) MUST_USE;
 /* pack.c: idle sessions into as few bytes as they need; and: this one is left behind */
 void session__pack_tick(struct session_table *t);
 void session__packed(struct session_table *t, const struct session *s);
+
+/* remove.c: nobody holds it (any more): out of memory, and its row out of the store */
+void session__remove(struct session *s);
+/* It was ended while its row was read: true when that is taken care of. */
+bool session__removed_unread(struct session *s, bool stored, const struct err *failed);
 
 /* expire.c */
 bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s);

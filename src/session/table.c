@@ -14,9 +14,9 @@
 /* allowed[from] is the set of states one may move to. */
 static const unsigned allowed[SESSION__STATES] = {
     [SESSION_NEW] = 1u << SESSION_LOADING,
-    [SESSION_LOADING] = 1u << SESSION_BUSY,
+    [SESSION_LOADING] = 1u << SESSION_BUSY | 1u << SESSION_ENDING,
     [SESSION_IDLE] = 1u << SESSION_BUSY | 1u << SESSION_ENDING,
-    [SESSION_BUSY] = 1u << SESSION_IDLE,
+    [SESSION_BUSY] = 1u << SESSION_IDLE | 1u << SESSION_ENDING,
     [SESSION_ENDING] = 1u << SESSION_LOADING,
 };
 
@@ -41,6 +41,7 @@ int session_table_new(const struct session_cfg *cfg, struct session_table **ret,
     map_init(&t->by_id, cfg->seed);
     for (int i = 0; i < SESSION__STATES; i++)
         list_init(&t->by_state[i]);
+    list_init(&t->removals);
     budget_init(&t->total, 0, NULL);
     *ret = t;
     return 0;
@@ -156,7 +157,7 @@ void session__close(struct session *s, enum session_end why)
     session__packed(t, s);
     list_remove(&s->link);
     t->count[s->state]--;
-    if (s->version == 0 && s->state != SESSION_LOADING)
+    if (s->version == 0 && (s->state == SESSION_BUSY || s->state == SESSION_IDLE))
         t->unstored--;
     t->stats.ended[why]++;
     map_remove(&t->by_id, s->id, strlen(s->id));

@@ -22,6 +22,7 @@ struct http_req {
     char path[64], query[256], headers[8][2][160];
     char *body; /* exactly as long as it is, so that reading beyond is seen */
     size_t body_len;
+    const char *peer; /* "127.0.0.1" at first */
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
     struct answer *to;
@@ -34,6 +35,7 @@ static struct http_req *fake_request(enum http_method method, const char *path,
     struct http_req *r = calloc(1, sizeof(*r));
 
     r->method = method;
+    r->peer = "127.0.0.1";
     snprintf(r->path, sizeof(r->path), "%s", path);
     snprintf(r->query, sizeof(r->query), "%s", query);
     r->body = malloc(len ? len : 1);
@@ -97,6 +99,21 @@ struct str http_req_path(const struct http_req *r)
     return str_of(r->path);
 }
 
+struct str http_req_query(const struct http_req *r)
+{
+    return str_of(r->query);
+}
+
+struct str http_req_peer(const struct http_req *r)
+{
+    return str_of(r->peer);
+}
+
+bool http_req_loopback(const struct http_req *r)
+{
+    return strcmp(r->peer, "unix") == 0 || strncmp(r->peer, "127.", 4) == 0;
+}
+
 struct str http_req_header(const struct http_req *r, const char *lower_name)
 {
     for (int i = 0; i < 8; i++)
@@ -147,7 +164,10 @@ void http_req_on_gone(struct http_req *r, void (*fn)(void *ctx, struct http_req 
 
 const char *http_method_text(enum http_method m)
 {
-    return m == HTTP_GET ? "GET" : m == HTTP_POST ? "POST" : "OTHER";
+    static const char *const texts[HTTP_METHOD__COUNT] = {"GET",    "HEAD",  "POST",   "PUT",
+                                                          "DELETE", "PATCH", "OPTIONS"};
+
+    return texts[m];
 }
 
 void http_header(struct http_req *r, const char *name, const char *fmt, ...)

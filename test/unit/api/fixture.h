@@ -16,6 +16,7 @@ static struct seal *bar_seal;
 static struct agent *bar_agent;
 static struct session_table *bar_sessions;
 static struct api *bar_api;
+static const char *bar_token; /* the operator's */
 
 #define SAID "Mr. Smith pays $13.00. \xC3\x89t voil\xC3\xA0! And the rest"
 
@@ -68,6 +69,12 @@ static int64_t bar_now_s(void *ctx)
     return bar_s;
 }
 
+/* The loop's, as far as api/ asks for it. */
+int64_t loop_unix_s(void)
+{
+    return bar_s;
+}
+
 static uint64_t bar_now_ns(void)
 {
     return 0;
@@ -99,7 +106,10 @@ static void open_bar(uint32_t session_rate)
     mind_free(&bar_agent->mind);
     bar_agent->mind = &repeat_mind;
     agent_set_sessions(bar_agent, bar_sessions);
-    const struct api_cfg api_cfg = {.agent = bar_agent, .allow_origins = ""};
+    const struct api_cfg api_cfg = {.agent = bar_agent,
+                                    .sessions = bar_sessions,
+                                    .allow_origins = "",
+                                    .admin_token = bar_token};
     bar_api = api_new(&api_cfg);
 }
 

@@ -151,6 +151,21 @@ static void others_memory(void)
     CHECK_INT(c.held, 0);
 }
 
+static void times(void)
+{
+    struct buf b = BUF_INIT;
+
+    buf_time(&b, 0);
+    CHECK_STR(buf_text(&b), "1970-01-01T00:00:00Z");
+    buf_clear(&b);
+    buf_time(&b, 1708714500);
+    CHECK_STR(buf_text(&b), "2024-02-23T18:55:00Z");
+    buf_clear(&b);
+    buf_time(&b, INT64_MAX); /* a year that no calendar has */
+    CHECK_STR(buf_text(&b), "");
+    buf_release(&b);
+}
+
 static const struct tap_case cases[] = {
     {"grows and ends in NUL", grows},
     {"long printf", long_printf},
@@ -159,6 +174,7 @@ static const struct tap_case cases[] = {
     {"a bound is kept and sticks", bounded},
     {"absurd sizes are refused", absurd_sizes},
     {"memory of another owner", others_memory},
+    {"times", times},
 };
 
 TAP_MAIN(cases)

@@ -207,6 +207,34 @@ static void secrets(void)
               "set MAYA_MASTER_KEY in the environment or in .env");
 }
 
+/* A token that is sent in a header is a word of some length. */
+static void admin_token(void)
+{
+    static const char *const bad[] = {"MAYA_ADMIN_TOKEN=has a space in it",
+                                      "MAYA_ADMIN_TOKEN=sixteen-letters\xc3\xa9"};
+    char longest[18 + 513];
+
+    CHECK_STR(
+        complaint(ARGS("MAYA_ADMIN_TOKEN=fifteen-letters"), NONE),
+        "MAYA_ADMIN_TOKEN (from the environment) must be 16 to 512 characters long (it has "
+        "15)");
+    CHECK_INT(e.code, ERR_CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        CHECK_STR(
+            complaint(ARGS(bad[i]), NONE),
+            "MAYA_ADMIN_TOKEN (from the environment) must be of visible ASCII characters, "
+            "without spaces");
+    snprintf(longest, sizeof(longest), "MAYA_ADMIN_TOKEN=%0513d", 1);
+    CHECK(strstr(complaint(ARGS(longest), NONE), "(it has 513)"));
+    longest[17 + 512] = '\0';
+    CHECK_INT(read_with(ARGS(longest), NONE), 0);
+    CHECK_INT(read_with(ARGS("MAYA_ADMIN_TOKEN=sixteen-letters!"), NONE), 0);
+    CHECK_STR(config_text(c, C_ADMIN_TOKEN), "sixteen-letters!");
+    CHECK_STR(described(C_ADMIN_TOKEN), "MAYA_ADMIN_TOKEN: set (from the environment)");
+    CHECK_INT(read_with(ARGS("MAYA_ADMIN_TOKEN="), NONE), 0); /* empty is none */
+    CHECK_STR(described(C_ADMIN_TOKEN), "MAYA_ADMIN_TOKEN: not set (default)");
+}
+
 static void flags(void)
 {
     CHECK_STR(complaint(no_env, ARGS("--prot=1")),
@@ -259,6 +287,7 @@ static const struct tap_case cases[] = {
     {"choices", choices},
     {"texts", texts},
     {"secrets are never shown", secrets},
+    {"the operator's token is a word of some length", admin_token},
     {"flags", flags},
     {"warnings", warnings},
 };

@@ -352,6 +352,15 @@ static void starting_together_makes_one_key(void)
     CHECK_INT(files_in_folder(), 1);
 }
 
+static void sameness(void)
+{
+    CHECK(seal_same("", 0, "", 0));
+    CHECK(seal_same("abc", 3, "abcd", 3));
+    CHECK(!seal_same("abc", 3, "abcd", 4));
+    CHECK(!seal_same("abc", 3, "abC", 3));
+    CHECK(!seal_same("", 0, "a", 1));
+}
+
 static void tokens_and_digests(void)
 {
     char a[17], b[17];
@@ -412,6 +421,7 @@ static const struct tap_case cases[] = {
     {"a passphrase needs its salt", in_a_passphrase_needs_its_salt},
     {"starting together makes one key", in_starting_together_makes_one_key},
     {"tokens and digests", tokens_and_digests},
+    {"the same text or not", sameness},
 };
 
 TAP_MAIN(cases)

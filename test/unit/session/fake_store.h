@@ -148,6 +148,12 @@ void store_stats(const struct store *s, struct store_stats *ret)
         ret->rows += fake.rows[i].version != 0;
 }
 
+/* It keeps nothing that could be let go of. */
+void store_shed(struct store *s)
+{
+    (void)s;
+}
+
 static void fake_put(struct fake_write *w)
 {
     struct fake_row *r = fake_find(w->id);

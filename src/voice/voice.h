@@ -125,7 +125,7 @@ struct speech_chunk {
     struct str data; /* at most SPEECH_CHUNK bytes */
 };
 #define SPEECH_CHUNK ((size_t)12 * 1024)
-#define SPEECH_SENTENCE_MAX 400 /* bytes; a longer sentence is spoken in parts */
+#define SPEECH_SENTENCE_MAX 240 /* bytes; a longer sentence is spoken in parts */
 
 struct speech_want {
     enum voice_format format;

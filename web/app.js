@@ -18,6 +18,9 @@ let greeting = "";
 let waiting = []; /* { turn, asked, reply }: said while Maya was still answering */
 let current = null; /* the AbortController of the turn under way */
 let serving = Promise.resolve(); /* until nothing is under way or waiting */
+let news = []; /* what happened in the session while we were busy */
+let refilling = false;
+let unwatch = () => {};
 
 function showState(text, kind) {
   byId("state-text").textContent = text;
@@ -97,6 +100,57 @@ async function serve() {
     current = null;
   }
   showBusy(false);
+  takeNews();
+}
+
+/* News of the session waits until our own answer is there: then we know what is our own. */
+function hear(event) {
+  news.push(event);
+  takeNews();
+}
+
+function takeNews() {
+  while (news.length > 0 && !current && !refilling) {
+    const event = news.shift();
+    if (event.type === "reload" || event.change === "reset") refill();
+    else if (event.type === "ended") refreshBill();
+    else if (event.type === "turn" && !client.isOwn(event)) showTurn(event);
+    else if (event.type === "changed") showBill(event);
+  }
+}
+
+/* What was said in this session elsewhere. */
+function showTurn(event) {
+  byId("hints").hidden = true;
+  chat.addUser(event.user_input);
+  chat.addReply(event.full_response);
+  chat.announce(event.full_response);
+  showBill(event);
+}
+
+/* The history as it is now, in place of what is shown. */
+async function refill() {
+  refilling = true;
+  try {
+    const past = await client.history();
+    if (!current) {
+      chat.clear();
+      fill(past);
+      news = news.filter((event) => !(event.turn <= past.turn));
+    } else {
+      news.unshift({ type: "reload" }); /* not under an answer that is coming */
+    }
+  } catch {
+    /* what is shown stays */
+  }
+  refilling = false;
+  takeNews();
+}
+
+/* Listen while the page is seen: a browser has few connections for all its tabs. */
+function watch() {
+  unwatch();
+  unwatch = document.hidden ? () => {} : client.watch(hear);
 }
 
 /* What the page does with the news of a turn. */
@@ -209,6 +263,18 @@ async function loadHistory() {
   return past;
 }
 
+/* The conversation so far, and its bill. */
+function fill(past) {
+  const said = past.history ?? [];
+  if (greeting) chat.addReply(greeting);
+  for (const { role, content } of said)
+    if (role === "user") chat.addUser(content);
+    else chat.addReply(content);
+  byId("hints").hidden = said.length > 0;
+  client.seenTurn = past.turn ?? 0;
+  showBill(past);
+}
+
 /* Everything that the page shows at first. */
 async function load() {
   showState("connecting", "busy");
@@ -219,15 +285,9 @@ async function load() {
     loadHistory(),
   ]);
   const failed = results.find((result) => result.status === "rejected");
-  if (chat.empty) {
-    const past = results[2].value?.history ?? [];
-    if (greeting) chat.addReply(greeting);
-    for (const { role, content } of past)
-      if (role === "user") chat.addUser(content);
-      else chat.addReply(content);
-    byId("hints").hidden = past.length > 0;
-  }
-  if (results[2].value) showBill(results[2].value);
+  if (chat.empty) fill(results[2].value ?? {});
+  else if (results[2].value) showBill(results[2].value);
+  if (results[2].value) watch();
   byId("reload").hidden = !failed;
   if (!failed) showState("connected", "good");
   else showState(failed.reason instanceof Refused ? reason(failed.reason) : "not connected", "bad");
@@ -269,6 +329,7 @@ function listen() {
     byId("sure").returnValue = "";
   });
   byId("reload").addEventListener("click", load);
+  document.addEventListener("visibilitychange", watch);
   addEventListener("offline", () => showState("no network", "bad"));
   addEventListener("online", () => {
     if (!current) load();

@@ -9,6 +9,7 @@ const API = "/api/v1";
 const SESSION_KEY = "maya_session_id";
 const LOST_PAUSES_MS = [500, 1500, 4000];
 const QUIET_MS = 60000; /* a stream that says nothing for so long is dead */
+const REFUSED_PAUSE_MS = 30000;
 const MAX_QUERY = 4000; /* a longer message goes in a body, which has room */
 
 /* The server answered, and the answer is no. */
@@ -65,6 +66,9 @@ async function refusal(response) {
 
 export class Client {
   #memory = ""; /* the id, where the browser keeps nothing for us */
+  seenTurn = 0; /* number of the newest turn that is shown: news are what comes behind it */
+  #ownTurns = new Map(); /* of those that we asked for ourselves: number to message */
+  #unsure = new Set(); /* messages that were given up: they may have been done all the same */
 
   get sessionId() {
     try {
@@ -109,6 +113,45 @@ export class Client {
     return past;
   }
 
+  /*
+   * Hear what happens in the session, whoever did it: onNews(event) for each `turn`, `changed`,
+   * `ended` and `reload`. Returns what stops it. Who cannot have it, or not now, misses nothing
+   * that the next history does not bring.
+   */
+  watch(onNews) {
+    let source = null;
+    let timer = 0;
+    const open = () => {
+      const query = new URLSearchParams({ session_id: this.sessionId });
+      if (this.seenTurn) query.set("last_event_id", this.seenTurn);
+      source = new EventSource(`${API}/session/events?${query}`);
+      source.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        if (event.turn) this.seenTurn = event.turn;
+        if (event.type === "ended") {
+          this.seenTurn = 0;
+          this.#ownTurns.clear();
+        }
+        if (event.type !== "session") onNews(event);
+      };
+      source.onerror = () => {
+        if (source.readyState !== EventSource.CLOSED) return; /* it comes back by itself */
+        clearTimeout(timer);
+        timer = setTimeout(open, REFUSED_PAUSE_MS);
+      };
+    };
+    if (this.sessionId && typeof EventSource === "function") open();
+    return () => {
+      clearTimeout(timer);
+      source?.close();
+    };
+  }
+
+  /* Did we ask for this `turn` ourselves? Known for sure when none of ours is under way. */
+  isOwn(event) {
+    return this.#ownTurns.get(event.turn) === event.user_input || this.#unsure.has(event.user_input);
+  }
+
   /* A message to say with turn(); after Lost it may be said again, and is still done once. */
   message(text) {
     return { text, key: randomKey(), lastId: "", seen: new Set(), lost: 0 };
@@ -123,8 +166,10 @@ export class Client {
    */
   async turn(turn, hooks, signal) {
     turn.lost = 0;
+    this.#unsure.add(turn.text);
     if (!this.sessionId) await this.#meet(hooks, signal);
     await this.#insist(() => this.#attempt(turn, hooks, signal), turn, hooks, signal);
+    this.#unsure.delete(turn.text);
   }
 
   /* Have an id before the first message: a repeated message is known by its session and key. */
@@ -225,6 +270,7 @@ export class Client {
       }
       if (id && turn.seen.has(id)) return;
       if (id) {
+        this.#ownTurns.set(Number.parseInt(id, 10), turn.text);
         turn.seen.add(id);
         turn.lastId = id;
       }

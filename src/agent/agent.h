@@ -1,8 +1,8 @@
 /*
  * agent: who the sessions talk to, and one turn of it. Loads the agent folder (persona, menu,
  * phrases, knowledge), limits the rate, and drives one turn through its phases (phase table
- * in turn.c): admit -> think (mind, tools) -> commit -> done. Introduces session, mind and bar
- * to each other; knows no HTTP. Never logs what a person or Maya said.
+ * in turn.c): admit -> fold -> think (mind, tools) -> commit -> done. Introduces session, mind
+ * and bar to each other; knows no HTTP. Never logs what a person or Maya said.
  */
 #pragma once
 
@@ -87,7 +87,7 @@ struct turn_request {
  */
 struct turn_done {
     const struct session *session;
-    struct str reply;
+    struct str said, reply; /* by the person, by the agent */
     bool replayed;
     size_t history_count; /* messages from the oldest in memory, as after that turn */
     uint32_t turn;        /* number of this turn */
@@ -111,17 +111,47 @@ void turn_stop(struct turn *t);
 /* Would it be undone? Once it is being committed it stays, and is best let end by itself. */
 bool turn_can_stop(const struct turn *t);
 
+/* Time passes: minds that fold too long are stopped. Call it a few times a second. */
+void agent_tick(struct agent *a);
+/*
+ * What a long conversation has folded so far, for people and minds: what the person said of
+ * themselves, what was ordered and paid as it is now, and how many turns. Nothing is written
+ * when nothing was folded.
+ */
+void agent_summary(const struct session *s, struct buf *out);
+
 /*
  * "current_order": [...], "payment_summary": {...} of a tab as a JSON object, for answers and
  * for the replay of a turn. New reference; NULL when memory was refused.
  */
 struct json_t *agent_tab_json(const struct bar_tab *t);
 
+/* What may change a session outside a turn. */
+enum agent_change_kind {
+    AGENT_CHANGE_TIP,
+    AGENT_CHANGE_KEYS,
+    AGENT_CHANGE_RESET, /* a session that cannot be read begins anew, instead of failing */
+    AGENT_CHANGE__COUNT
+};
+
+/*
+ * Who wants to know what happens in any session, whoever caused it. Told once it is durable,
+ * also when its owner has gone, after the owner and while the session is still held. Not told
+ * of replays, which change nothing.
+ */
+struct agent_listener {
+    void *ctx;
+    void (*turn)(void *ctx, const struct turn_done *d);
+    void (*changed)(void *ctx, const struct session *s, enum agent_change_kind kind);
+};
+void agent_listen(struct agent *a, const struct agent_listener *l);
+
 struct agent_stats {
     uint64_t turns[TURN_OUTCOME__COUNT];
     uint32_t turns_now;
     struct histogram turn_seconds, first_word_seconds, session_bytes;
     uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
+    uint64_t folded_by_rule, folded_by_mind;
 };
 const struct agent_stats *agent_stats(const struct agent *a);
 
@@ -135,14 +165,15 @@ typedef int agent_apply_fn(void *ctx, struct session *s, struct err *e);
 /* `s` is held and durable, or NULL with an error. Called once, maybe inside. */
 typedef void agent_changed_fn(void *ctx, struct session *s, const struct err *e);
 
+const char *agent_change_text(enum agent_change_kind k); /* "tip" */
+
 /*
- * `renew`: a session that cannot be read begins anew, instead of failing.
  * `apply` fails: nothing is changed and `done` gets its error. *ret is NULL when it ended
  * inside. The owner may go away with agent_change_abandon(): nobody is told any more, and what
  * was not yet applied never is.
  */
 struct agent_change;
-void agent_change_start(struct agent *a, const char *session_id, bool renew,
+void agent_change_start(struct agent *a, const char *session_id, enum agent_change_kind kind,
                         agent_apply_fn *apply, agent_changed_fn *done, void *ctx,
                         struct agent_change **ret);
 void agent_change_abandon(struct agent_change *c);

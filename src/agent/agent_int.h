@@ -42,7 +42,10 @@ struct agent {
     struct bar_menu *menu;
     struct phrases *phrases;
     struct mind *mind;
+    struct fold_rules *fold_rules;
     struct session_table *sessions;
+    struct list folding; /* turns whose mind folds */
+    struct agent_listener listener;
     struct limit_bucket app_bucket;
     uint64_t seed; /* moves on with every use */
     struct agent_stats stats;
@@ -55,6 +58,33 @@ int64_t agent__now_s(const struct agent *a);
 
 /* limit.c: 0, or ERR_RATE_LIMITED with the predecessor's words. Counts the attempt. */
 int agent__limit(struct agent *a, struct session *s, struct err *e) MUST_USE;
+
+/* fold_words.c: the table of what a person says of themselves (fold.def), made ready */
+enum fold_kind {
+#define KIND(name, keep) FOLD_##name,
+#include "agent/fold.def"
+#undef KIND
+    FOLD_KIND__COUNT
+};
+struct fold_rules;
+struct fold_rules *fold__rules_new(void) MUST_USE;
+void fold__rules_free(struct fold_rules **r);
+/*
+ * The kinds of a sentence, as bits; 0: nothing to keep. *ret_part is what is to be kept of it:
+ * all of it, but of a question only the clause that tells something.
+ */
+unsigned fold__kinds(const struct fold_rules *r, struct str sentence, struct str *ret_part);
+
+/*
+ * fold_rule.c: the summary by rule. `before` is the one so far, the messages are those that
+ * go; Maya's are not read. Writes at most `max` bytes of valid UTF-8. False: `out` is full.
+ */
+bool fold__by_rule(const struct fold_rules *r, struct str before,
+                   const struct session_message *first, uint32_t count, size_t max,
+                   struct buf *out) MUST_USE;
+
+/* fold.c: fold by rule when it is due. When that fails the session must be reverted. */
+int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
 
 /*
  * state.c: the tail of an answer, order and summary as they were, kept for its repetition: two

@@ -12,8 +12,20 @@ struct agent_change {
     agent_apply_fn *apply;
     agent_changed_fn *done;
     void *ctx;
+    enum agent_change_kind kind;
     bool silent, starting, ended;
 };
+
+const char *agent_change_text(enum agent_change_kind k)
+{
+    static const char *const texts[AGENT_CHANGE__COUNT] = {
+        [AGENT_CHANGE_TIP] = "tip",
+        [AGENT_CHANGE_KEYS] = "keys",
+        [AGENT_CHANGE_RESET] = "reset",
+    };
+
+    return k < AGENT_CHANGE__COUNT ? texts[k] : "unknown";
+}
 
 static void end(struct agent_change *c)
 {
@@ -29,6 +41,8 @@ static void finish(struct agent_change *c, const struct err *failed, bool undo)
 
     if (!c->silent)
         c->done(c->ctx, failed ? NULL : s, failed);
+    if (s && !failed && a->listener.changed)
+        a->listener.changed(a->listener.ctx, s, c->kind);
     if (s) {
         if (undo)
             session_revert(s, agent__now_s(a));
@@ -53,12 +67,12 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         return;
     }
     c->session = s;
-    if (session_fold(s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
+    if (agent__fold(c->agent, s, &e) < 0 || c->apply(c->ctx, s, &e) < 0 ||
         session_commit(s, agent__now_s(c->agent), on_committed, c, &e) < 0)
         finish(c, &e, true);
 }
 
-void agent_change_start(struct agent *a, const char *session_id, bool renew,
+void agent_change_start(struct agent *a, const char *session_id, enum agent_change_kind kind,
                         agent_apply_fn *apply, agent_changed_fn *done, void *ctx,
                         struct agent_change **ret)
 {
@@ -72,10 +86,11 @@ void agent_change_start(struct agent *a, const char *session_id, bool renew,
         return;
     }
     *c = (struct agent_change){
-        .agent = a, .apply = apply, .done = done, .ctx = ctx, .starting = true};
+        .agent = a, .apply = apply, .done = done, .ctx = ctx, .kind = kind, .starting = true};
     c->wait.ready = on_ready;
-    session_open(a->sessions, session_id, renew ? SESSION_RENEW : SESSION_CREATE,
-                 agent__now_s(a), &c->wait);
+    session_open(a->sessions, session_id,
+                 kind == AGENT_CHANGE_RESET ? SESSION_RENEW : SESSION_CREATE, agent__now_s(a),
+                 &c->wait);
     c->starting = false;
     if (c->ended)
         free(c);

@@ -110,6 +110,7 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
 
     a->cfg = *cfg;
     a->seed = cfg->seed;
+    list_init(&a->folding);
     histogram_init(&a->stats.turn_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.first_word_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);
@@ -120,6 +121,7 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
         return -1;
     }
     a->mind = mind_house_new(a->menu, a->phrases);
+    a->fold_rules = fold__rules_new();
     *ret = a;
     return 0;
 }
@@ -130,6 +132,7 @@ void agent_free(struct agent **a)
         return;
     if ((*a)->mind)
         mind_free(&(*a)->mind);
+    fold__rules_free(&(*a)->fold_rules);
     if ((*a)->phrases)
         phrases_free(&(*a)->phrases);
     if ((*a)->menu)
@@ -140,6 +143,11 @@ void agent_free(struct agent **a)
     free((*a)->persona);
     free(*a);
     *a = NULL;
+}
+
+void agent_listen(struct agent *a, const struct agent_listener *l)
+{
+    a->listener = *l;
 }
 
 void agent_set_sessions(struct agent *a, struct session_table *t)

@@ -1,10 +1,10 @@
 /*
- * One turn: OPENING (wait for the session) -> THINKING (mind and tools) -> COMMITTING (the
- * store) -> ENDING (its owner is told) -> ended. Its state is this struct, so it can be shown,
- * timed out and stopped. Everything it needs on the way lies in its scratch region, charged to
- * the session's budget.
+ * One turn: OPENING (wait for the session) -> FOLDING (only when its history is long and the
+ * mind folds; fold.c) -> THINKING (mind and tools) -> COMMITTING (the store) -> ENDING (its
+ * owner is told) -> ended. Its state is struct turn, so it can be shown, timed out and stopped.
+ * Everything it needs on the way lies in its scratch region, charged to the session's budget.
  */
-#include "agent/agent_int.h"
+#include "agent/turn_int.h"
 
 #include "memory/memory.h"
 #include "seal/seal.h"
@@ -13,32 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_FIRST 4096
 #define PAST_MAX 20 /* messages of the past that a mind is shown */
-
-enum turn_phase { TURN_OPENING, TURN_THINKING, TURN_COMMITTING, TURN_ENDING, TURN_ENDED };
-
-struct turn {
-    struct agent *agent;
-    struct turn_sink sink;
-    enum turn_phase phase;
-    struct session_wait wait;
-    struct session *session; /* held while THINKING and COMMITTING */
-    struct str text;
-    size_t charge; /* bytes of the request, carried by the budget while the session is held */
-    bool keyed;    /* has an Idempotency-Key */
-    uint8_t key[16], body[16];
-    uint64_t started_ns;
-    bool first_word, dirty, ordered, over_budget;
-    bool starting;         /* inside turn_start() or the mind's start(): not to be freed */
-    bool inside;           /* inside the mind's start(): its memory must stay */
-    bool silent;           /* stopped: nobody listens */
-    struct region scratch; /* the mind's, until it is done */
-    struct region words;   /* reply and tail */
-    struct buf reply, tail;
-    struct mind_turn mind_turn;
-    struct mind_call *call;
-};
 
 static const char *const outcome_texts[TURN_OUTCOME__COUNT] = {
     [TURN_COMPLETED] = "completed",  [TURN_REPLAYED] = "replayed",
@@ -95,6 +70,7 @@ static void let_go(struct turn *t, bool undo)
     if (!s)
         return;
     t->session = NULL;
+    list_remove(&t->folding);
     histogram_add(&a->stats.session_bytes, (double)s->budget.used);
     region_release(&t->scratch);
     region_release(&t->words);
@@ -109,7 +85,7 @@ static void let_go(struct turn *t, bool undo)
     json_region_leave(before);
 }
 
-static void fail(struct turn *t, const struct err *why)
+void turn__fail(struct turn *t, const struct err *why)
 {
     struct err e = *why; /* it may lie in what let_go() frees */
     enum turn_outcome o = outcome_of(&e);
@@ -130,7 +106,7 @@ static void fail_over_budget(struct turn *t)
             "one; the conversation goes on as it was",
             t->session->budget.limit);
     session_count_over_budget(t->agent->sessions);
-    fail(t, &e);
+    turn__fail(t, &e);
 }
 
 /* The mind speaks. */
@@ -197,21 +173,24 @@ static void on_committed(void *ctx, const struct err *e)
     struct session *s = t->session;
 
     if (e) {
-        fail(t, e);
+        turn__fail(t, e);
         return;
     }
     histogram_add(&t->agent->stats.turn_seconds, seconds_since(t));
     t->phase = TURN_ENDING;
-    if (!t->silent) {
-        struct turn_done d = {
-            .session = s,
-            .reply = {t->reply.data, t->reply.len},
-            .history_count = s->message_count,
-            .turn = s->turns,
-        };
-        agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
+    const struct session_message *said = t->before ? t->before->next : s->first;
+    struct turn_done d = {
+        .session = s,
+        .said = {said->text, said->len}, /* not t->text: its owner may be gone */
+        .reply = {t->reply.data, t->reply.len},
+        .history_count = s->message_count,
+        .turn = s->turns,
+    };
+    agent__tail_split((struct str){t->tail.data, t->tail.len}, &d.order, &d.summary);
+    if (!t->silent)
         t->sink.done(t->sink.ctx, &d);
-    }
+    if (t->agent->listener.turn)
+        t->agent->listener.turn(t->agent->listener.ctx, &d);
     let_go(t, false);
     end(t, TURN_COMPLETED);
 }
@@ -241,14 +220,15 @@ static void on_done(void *ctx)
     }
     if (!t->over_budget && reply.len == 0) {
         err_set(&e, ERR_MIND, 0, "the mind said nothing");
-        fail(t, &e);
+        turn__fail(t, &e);
         return;
     }
     /* What the mind needed is given back before the session grows by this turn. */
     region_release(&t->scratch);
-    region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
+    region_init(&t->scratch, &s->budget, TURN_SCRATCH_FIRST);
     bar_turn_done(agent_tab(s), t->ordered);
     write_tail(t);
+    t->before = s->last;
     if (t->over_budget || !session_say(s, t->text, reply) ||
         (t->keyed &&
          !session_replay_keep(s, t->key, t->body, (struct str){t->tail.data, t->tail.len}))) {
@@ -257,7 +237,7 @@ static void on_done(void *ctx)
     }
     t->phase = TURN_COMMITTING;
     if (session_commit(s, agent__now_s(t->agent), on_committed, t, &e) < 0)
-        fail(t, &e);
+        turn__fail(t, &e);
 }
 
 static void on_fail(void *ctx, const struct err *e)
@@ -268,7 +248,7 @@ static void on_fail(void *ctx, const struct err *e)
     if (t->over_budget || e->code == ERR_SESSION_MEMORY)
         fail_over_budget(t);
     else
-        fail(t, e);
+        turn__fail(t, e);
 }
 
 /* The session is ours. */
@@ -283,19 +263,20 @@ static void replay(struct turn *t, const struct session_replay *r)
 
     if (memcmp(r->body, t->body, sizeof(r->body)) != 0) {
         err_set(&e, ERR_IDEMPOTENCY, 0, "%s", err_sentence(ERR_IDEMPOTENCY));
-        fail(t, &e);
+        turn__fail(t, &e);
         return;
     }
     if (count == 0 || count > s->message_count) {
         err_set(&e, ERR_IDEMPOTENCY, 0,
                 "That message was answered, but too long ago to repeat");
-        fail(t, &e);
+        turn__fail(t, &e);
         return;
     }
     for (uint32_t i = 1; i < count; i++)
         m = m->next;
     struct turn_done d = {
         .session = s,
+        .said = t->text,
         .reply = {m->text, m->len},
         .replayed = true,
         .history_count = count,
@@ -334,7 +315,18 @@ static bool show_past(struct turn *t)
     return true;
 }
 
-static void think(struct turn *t)
+/* What was folded, in the scratch region; nothing when nothing was. */
+static bool show_summary(struct turn *t)
+{
+    struct buf text;
+
+    buf_init(&text, &t->scratch.mem);
+    agent_summary(t->session, &text);
+    t->mind_turn.summary = (struct str){text.data, text.len};
+    return !text.full;
+}
+
+void turn__think(struct turn *t)
 {
     struct agent *a = t->agent;
     struct agent_state *state = agent__state(t->session);
@@ -348,7 +340,7 @@ static void think(struct turn *t)
         .seed = agent__seed(a),
         .turn_number = (int64_t)t->session->turns + 1,
     };
-    if (!show_past(t)) {
+    if (!show_past(t) || !show_summary(t)) {
         fail_over_budget(t);
         return;
     }
@@ -387,11 +379,11 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
 
     t->charge = 0;
     if (!s) {
-        fail(t, failed);
+        turn__fail(t, failed);
         return;
     }
     t->session = s;
-    region_init(&t->scratch, &s->budget, SCRATCH_FIRST);
+    region_init(&t->scratch, &s->budget, TURN_SCRATCH_FIRST);
     region_init(&t->words, &s->budget, 0);
     buf_init(&t->reply, &t->words.mem);
     buf_init(&t->tail, &t->words.mem);
@@ -405,15 +397,10 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         return;
     }
     if (agent__limit(a, s, &e) < 0) {
-        fail(t, &e);
+        turn__fail(t, &e);
         return;
     }
-    if (session_fold(s, &e) < 0) {
-        t->dirty = true;
-        fail(t, &e);
-        return;
-    }
-    think(t);
+    turn__fold(t);
 }
 
 void turn_start(struct agent *a, const struct turn_request *req, const struct turn_sink *sink,
@@ -430,6 +417,7 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
     }
     t->agent = a;
     t->sink = *sink;
+    list_init(&t->folding);
     t->text = req->text;
     t->charge = req->charge;
     t->started_ns = req->started_ns;
@@ -453,12 +441,13 @@ void turn_stop(struct turn *t)
 {
     t->silent = true;
     if (t->inside)
-        return; /* on_done() or think() sees it */
+        return; /* on_done(), turn__think() or turn__fold() sees it */
     switch (t->phase) {
     case TURN_OPENING:
         session_wait_cancel(&t->wait);
         end(t, TURN_STOPPED);
         break;
+    case TURN_FOLDING:
     case TURN_THINKING:
         if (t->call)
             t->agent->mind->ops->stop(t->call);

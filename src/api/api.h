@@ -11,6 +11,7 @@
 #include "base/must.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct agent;
 struct api;
@@ -27,6 +28,10 @@ struct api_cfg {
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */
+    int64_t expiry_s;          /* of a session */
+    uint64_t seed;             /* of the table of watched sessions */
+    int64_t (*now_s)(void *clock_ctx);
+    void *clock_ctx;
 };
 
 struct api *api_new(const struct api_cfg *cfg) MUST_USE;
@@ -36,6 +41,10 @@ void api_set_ops(struct api *a, struct ops *ops);
 /* For struct http_cfg. `ctx` is the struct api. */
 void api_on_request(void *ctx, struct http_req *req);
 void api_on_answer(void *ctx, struct http_req *req, int status);
+
+/* Call it every API_TICK_MS: keeps the streams of /session/events alive. Bounded work. */
+#define API_TICK_MS 100
+void api_tick(struct api *a);
 
 /* Paths of the routes by index, for the metrics' route label; then "asset" and "other". */
 const char *const *api_route_names(size_t *ret_count);

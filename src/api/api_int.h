@@ -31,6 +31,16 @@ struct api {
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
     struct map talkers;                  /* hush.c: by session */
     unsigned hush_rounds;
+    struct api_watch {
+        struct map by_id;      /* struct watched */
+        struct list sessions;  /* the same, in the order in which they are looked at */
+        struct list streams;   /* struct watcher, in the order of their heartbeats */
+        unsigned stream_count; /* of `streams` */
+        unsigned beat_credit;  /* parts of heartbeats that are due */
+        unsigned look_credit;
+        unsigned drained_count;
+        struct buf line; /* an event being written */
+    } watch;
 };
 
 #define ROUTE(id, method, path, handler, summary, request, response)                           \
@@ -133,6 +143,8 @@ struct api_events {
     struct buf line;    /* an event being written; kept for its memory */
 };
 
+/* Answer with events; the caller writes them and ends. */
+void api__stream_begin(struct http_req *req, const char *id);
 bool api__place_parse(struct str last_event_id, struct api_place *ret);
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn);
@@ -199,3 +211,9 @@ bool api__talker_add(struct api *a, struct api_talker *t, const char *id) MUST_U
 void api__talker_remove(struct api_talker *t);
 /* Everybody in this session but `but`. */
 struct api_hushed api__hush(struct api *a, const char *id, const struct api_talker *but);
+
+/* watch.c: the streams of /session/events */
+void api__watch_init(struct api *a); /* listens to the agent from now on */
+void api__watch_release(struct api *a);
+/* It was ended by hand; who watches it is told. Those that expire are noticed by api_tick(). */
+void api__watch_ended(struct api *a, const char *id);

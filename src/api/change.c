@@ -14,7 +14,7 @@ struct change {
     agent_apply_fn *apply;
     json_t *body; /* NULL: none wanted */
     bool inside, over;
-    bool renew;                     /* begin anew what cannot be read */
+    enum agent_change_kind kind;
     int64_t tip_percent, tip_cents; /* -1: not given */
     json_t *(*show)(const struct session *s);
     char id[SESSION_ID_MAX + 1];
@@ -51,8 +51,8 @@ static void on_changed(void *ctx, struct session *s, const struct err *e)
 }
 
 /* NULL: answered already. */
-static struct change *begin(struct http_req *req, agent_apply_fn *apply,
-                            json_t *(*show)(const struct session *s))
+static struct change *begin(struct http_req *req, enum agent_change_kind kind,
+                            agent_apply_fn *apply, json_t *(*show)(const struct session *s))
 {
     const struct api_call *call = http_req_ctx(req);
     struct change *c = calloc(1, sizeof(*c));
@@ -63,6 +63,7 @@ static struct change *begin(struct http_req *req, agent_apply_fn *apply,
     }
     *c = (struct change){.call = *call,
                          .req = req,
+                         .kind = kind,
                          .apply = apply,
                          .show = show,
                          .tip_percent = -1,
@@ -74,10 +75,11 @@ static struct change *begin(struct http_req *req, agent_apply_fn *apply,
 }
 
 /* The same, with what the request's body says. */
-static struct change *begin_body(struct http_req *req, agent_apply_fn *apply,
+static struct change *begin_body(struct http_req *req, enum agent_change_kind kind,
+                                 agent_apply_fn *apply,
                                  json_t *(*show)(const struct session *s))
 {
-    struct change *c = begin(req, apply, show);
+    struct change *c = begin(req, kind, apply, show);
 
     if (!c)
         return NULL;
@@ -95,7 +97,7 @@ static void run(struct api *a, struct change *c)
     http_req_set_ctx(c->req, c);
     http_req_on_gone(c->req, on_gone);
     c->inside = true;
-    agent_change_start(a->cfg.agent, c->id, c->renew, c->apply, on_changed, c, &running);
+    agent_change_start(a->cfg.agent, c->id, c->kind, c->apply, on_changed, c, &running);
     c->inside = false;
     if (c->over)
         free(c);
@@ -129,7 +131,7 @@ static json_t *show_keys(const struct session *s)
 void api__keys(struct api *a, struct http_req *req)
 {
     static const char *const names[] = {"gemini_key", "cartesia_key"};
-    struct change *c = begin_body(req, apply_keys, show_keys);
+    struct change *c = begin_body(req, AGENT_CHANGE_KEYS, apply_keys, show_keys);
 
     if (!c)
         return;
@@ -174,11 +176,10 @@ static json_t *show_reset(const struct session *s)
 
 void api__reset(struct api *a, struct http_req *req)
 {
-    struct change *c = begin(req, apply_reset, show_reset);
+    struct change *c = begin(req, AGENT_CHANGE_RESET, apply_reset, show_reset);
 
     if (!c)
         return;
-    c->renew = true;
     run(a, c);
 }
 
@@ -275,7 +276,7 @@ static bool read_tip(struct http_req *req, struct change *c)
 
 void api__tip(struct api *a, struct http_req *req)
 {
-    struct change *c = begin_body(req, apply_tip, api__tab_json);
+    struct change *c = begin_body(req, AGENT_CHANGE_TIP, apply_tip, api__tab_json);
 
     if (!c)
         return;

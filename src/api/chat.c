@@ -158,6 +158,8 @@ static void end_voiced(struct chat *c)
 static void only_talk(struct chat *c)
 {
     c->told = true;
+    if (c->stream)
+        http_req_charge(c->req, NULL); /* the session may be gone before its last word */
     if (c->talk.speech)
         speech_finish(c->talk.speech); /* on_spoken() ends it */
     else
@@ -217,6 +219,7 @@ static void on_opened(void *ctx, const struct session *s, uint32_t turn)
     if (c->stream && c->req) {
         c->begun = true;
         api__events_begin(&c->events, c->req, c->id, turn);
+        http_req_charge(c->req, session_budget(s)); /* until fail ends it, or only_talk() */
         api__event_session(&c->events);
     }
     if (c->voiced && c->req)
@@ -290,6 +293,8 @@ static void hush(struct api_talker *talker, struct api_hushed *did)
     if (turn && turn_can_stop(turn)) {
         did->turns++;
         c->turn = NULL;
+        if (c->begun)
+            http_req_charge(c->req, NULL); /* the session may go with the turn */
         turn_stop(turn);
         err_set(&e, ERR_STOPPED, 0, "%s", err_sentence(ERR_STOPPED));
         say_failed(c, NULL, &e);

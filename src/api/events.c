@@ -55,16 +55,21 @@ static void on_drain(void *ctx, struct http_req *req)
     (void)req;
 }
 
+void api__stream_begin(struct http_req *req, const char *id)
+{
+    http_header(req, "X-Session-ID", "%s", id);
+    http_header(req, "Cache-Control", "no-cache");
+    http_header(req, "X-Accel-Buffering", "no");
+    http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+}
+
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn)
 {
     ev->req = req;
     memcpy(ev->id, id, strlen(id) + 1);
     ev->at = (struct api_place){.turn = turn};
-    http_header(req, "X-Session-ID", "%s", id);
-    http_header(req, "Cache-Control", "no-cache");
-    http_header(req, "X-Accel-Buffering", "no");
-    http_stream_begin(req, 200, "text/event-stream; charset=utf-8");
+    api__stream_begin(req, id);
     http_stream_on_drain(req, on_drain);
 }
 

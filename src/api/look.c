@@ -149,8 +149,15 @@ static void show_history(struct api *a, struct http_req *req, const char *id,
     api__tab_texts(s, &order, &summary);
     buf_printf(&body, "{\"session_id\":\"%s\",", id);
     api__history_text(&body, s, SIZE_MAX);
-    if (s && s->folded_count)
-        buf_printf(&body, ",\"folded\":%u", s->folded_count);
+    buf_printf(&body, ",\"turn\":%u", s ? s->turns : 0);
+    if (s && s->folded_count) {
+        struct buf told = BUF_INIT;
+        agent_summary(s, &told);
+        buf_printf(&body, ",\"folded\":%u,\"summary\":", s->folded_count);
+        json_text(&body, buf_text(&told), told.len, false);
+        body.full |= told.full;
+        buf_release(&told);
+    }
     buf_printf(&body, ",\"current_order\":%s,\"payment_summary\":%s}", buf_text(&order),
                buf_text(&summary));
     body.full |= order.full || summary.full;

@@ -150,6 +150,7 @@ static void on_removed(struct session_removal *r, const struct err *e)
     } else if (e) {
         api__error(o->req, e);
     } else {
+        api__watch_ended(o->api, o->id);
         buf_printf(&body, "{\"id\":\"%s\",\"state\":\"ended\"}", o->id);
         api__answer_text(o->req, NULL, &body);
         buf_release(&body);

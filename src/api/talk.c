@@ -12,9 +12,9 @@
 static void on_audio(void *ctx, const struct speech_chunk *chunk)
 {
     struct api_talk *t = ctx;
-    size_t queued = t->audio(t, chunk);
+    size_t waiting = t->audio(t, chunk);
 
-    if (queued > QUEUE_HIGH && t->speech)
+    if (waiting && t->speech) /* more when the reader has all of it */
         speech_pause(t->speech, true);
 }
 

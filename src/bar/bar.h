@@ -32,6 +32,7 @@ struct json_t;
 #define BAR_QUANTITY_MAX 100 /* of one line */
 #define BAR_NAME_MAX 48      /* with the NUL */
 #define BAR_MODIFIERS_MAX 96 /* ", "-joined, with the NUL */
+#define BAR_DRINKS_MAX 64    /* kinds of drink that are counted by name */
 
 /* menu.c: the menu file, immutable after loading, shared by all sessions */
 
@@ -102,6 +103,11 @@ struct bar_line {
     int32_t quantity;
 };
 
+struct bar_drink { /* how many of one kind were paid for, since the beginning */
+    char name[BAR_NAME_MAX];
+    int32_t count;
+};
+
 enum bar_tip_kind { BAR_TIP_NONE, BAR_TIP_PERCENT, BAR_TIP_AMOUNT };
 
 struct bar_tab {
@@ -116,6 +122,10 @@ struct bar_tab {
     int64_t last_paid_cents, last_tip_cents; /* what the last payment took, for its receipt */
     enum bar_phase phase;
     int32_t turn_count, small_talk_count, last_order_turn;
+    struct bar_drink *drinks; /* in the session's region */
+    int32_t drink_count, drink_cap;
+    int32_t other_drinks; /* paid for, of kinds beyond BAR_DRINKS_MAX */
+    bool uncounted;       /* something was paid by a version that did not count drinks */
 };
 
 int64_t bar_tab_cents(const struct bar_tab *t);
@@ -146,8 +156,9 @@ enum bar_outcome bar_tip_amount(struct bar_tab *t, int64_t cents); /* 0: none */
 /*
  * Pay tab and tip. The simulated network refuses exactly $99.99, as the predecessor's did;
  * then nothing is taken and the payment is BAR_FAILED. `seed` makes the transaction hash.
+ * BAR_MEMORY, and nothing is paid, when the region refuses the count of drinks.
  */
-enum bar_outcome bar_pay(struct bar_tab *t, uint64_t seed);
+enum bar_outcome bar_pay(struct bar_tab *t, struct region *r, uint64_t seed);
 
 /* After a turn: count it and move the phase on (predecessor's rules, its defects mended). */
 void bar_turn_done(struct bar_tab *t, bool ordered);
@@ -156,6 +167,12 @@ void bar_turn_done(struct bar_tab *t, bool ordered);
 void bar_tab_encode(const struct bar_tab *t, struct buf *out);
 int bar_tab_decode(struct bar_tab *ret, struct region *r, const void *data, size_t len,
                    struct err *e) MUST_USE;
+
+/*
+ * drinks.c: all that was ordered and not taken off, paid or not, and what was paid:
+ * "Ordered so far: 3 Negroni, 1 IPA. Paid $42.50." Nothing when nothing was ordered.
+ */
+void bar_ordered_text(const struct bar_tab *t, struct buf *out);
 
 /* "$13.00" */
 void bar_money(int64_t cents, char ret[24]);

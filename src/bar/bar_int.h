@@ -29,3 +29,6 @@ const char *bar__outcome_text(enum bar_outcome o);
 uint64_t bar__random(uint64_t *seed);
 /* Make line `index` be `wanted`, and one line of it and its twin when there is one. */
 enum bar_outcome bar__change(struct bar_tab *t, int index, const struct bar_line *wanted);
+
+/* drinks.c: count the lines of the order as paid for; false when the region refuses. */
+bool bar__count_drinks(struct bar_tab *t, struct region *r) MUST_USE;

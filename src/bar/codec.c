@@ -27,9 +27,14 @@ enum tag {
     TAG_TURN_COUNT = 11,
     TAG_SMALL_TALK = 12,
     TAG_LAST_ORDER = 13,
+    TAG_DRINK = 14,
+    TAG_OTHER_DRINKS = 15,
+    TAG_UNCOUNTED = 16,
 };
 
 enum line_tag { LINE_NAME = 1, LINE_MODIFIERS = 2, LINE_UNIT = 3, LINE_QUANTITY = 4 };
+
+enum drink_tag { DRINK_NAME = 1, DRINK_COUNT = 2 };
 
 #define UNIT_MAX 9999999
 
@@ -64,6 +69,14 @@ void bar_tab_encode(const struct bar_tab *t, struct buf *out)
     put(out, TAG_TURN_COUNT, t->turn_count);
     put(out, TAG_SMALL_TALK, t->small_talk_count);
     put(out, TAG_LAST_ORDER, t->last_order_turn);
+    for (int i = 0; i < t->drink_count; i++) {
+        size_t place = wire_open_field(out, TAG_DRINK);
+        wire_put_field(out, DRINK_NAME, t->drinks[i].name, strlen(t->drinks[i].name));
+        wire_put_uint_field(out, DRINK_COUNT, (uint64_t)t->drinks[i].count);
+        wire_close_field(out, place);
+    }
+    put(out, TAG_OTHER_DRINKS, t->other_drinks);
+    put(out, TAG_UNCOUNTED, t->uncounted);
 }
 
 static int64_t number(struct str field, int64_t max, bool *bad)
@@ -111,6 +124,21 @@ static void decode_line(struct str bytes, struct bar_line *line, bool *bad)
         }
     }
     *bad |= w.bad || !line->name[0] || line->quantity < 1;
+}
+
+static void decode_drink(struct str bytes, struct bar_drink *drink, bool *bad)
+{
+    struct wire w = wire_read(bytes.data, bytes.len);
+    struct str field;
+    uint8_t tag;
+
+    while (wire_field(&w, &tag, &field)) {
+        if (tag == DRINK_NAME)
+            text(field, drink->name, sizeof(drink->name), bad);
+        else if (tag == DRINK_COUNT)
+            drink->count = (int32_t)number(field, INT32_MAX, bad);
+    }
+    *bad |= w.bad || !drink->name[0] || drink->count < 1;
 }
 
 static void decode_tx(struct str field, char *tx, size_t size, bool *bad)
@@ -164,6 +192,16 @@ static void decode_field(struct bar_tab *t, uint8_t tag, struct str field, bool 
     case TAG_LAST_ORDER:
         t->last_order_turn = (int32_t)number(field, INT32_MAX, bad);
         break;
+    case TAG_DRINK:
+        MUST(t->drinks && t->drink_count < t->drink_cap);
+        decode_drink(field, &t->drinks[t->drink_count++], bad);
+        break;
+    case TAG_OTHER_DRINKS:
+        t->other_drinks = (int32_t)number(field, INT32_MAX, bad);
+        break;
+    case TAG_UNCOUNTED:
+        t->uncounted = number(field, 1, bad);
+        break;
     default: /* written by a newer version; not ours to understand */
         break;
     }
@@ -186,14 +224,16 @@ int bar_tab_decode(struct bar_tab *ret, struct region *r, const void *data, size
     struct bar_tab t = {0};
     struct wire w = wire_read(data, len);
     struct str field;
-    int32_t lines = 0;
+    int32_t lines = 0, drinks = 0;
     uint8_t tag;
     bool bad = false;
 
-    /* First count, so that the lines are one allocation of the right size. */
-    while (wire_field(&w, &tag, &field))
+    /* First count, so that the lines are one allocation of the right size, and the drinks. */
+    while (wire_field(&w, &tag, &field)) {
         lines += tag == TAG_LINE && lines <= BAR_LINES_MAX;
-    if (w.bad || lines > BAR_LINES_MAX)
+        drinks += tag == TAG_DRINK && drinks <= BAR_DRINKS_MAX;
+    }
+    if (w.bad || lines > BAR_LINES_MAX || drinks > BAR_DRINKS_MAX)
         return err_set(e, ERR_CORRUPT, 0, "the stored order cannot be read");
     if (lines) {
         t.lines = region_alloc(r, (size_t)lines * sizeof(*t.lines));
@@ -201,11 +241,18 @@ int bar_tab_decode(struct bar_tab *ret, struct region *r, const void *data, size
             return err_set(e, ERR_SESSION_MEMORY, 0, "no memory for %d order lines", lines);
         t.line_cap = lines;
     }
+    if (drinks) {
+        t.drinks = region_alloc(r, (size_t)drinks * sizeof(*t.drinks));
+        if (!t.drinks)
+            return err_set(e, ERR_SESSION_MEMORY, 0, "no memory for %d counts", drinks);
+        t.drink_cap = drinks;
+    }
     w = wire_read(data, len);
     while (!bad && wire_field(&w, &tag, &field))
         decode_field(&t, tag, field, &bad);
     if (bad || !sound(&t))
         return err_set(e, ERR_CORRUPT, 0, "the stored order breaks the rules of the ledger");
+    t.uncounted |= t.paid_cents > 0 && t.drink_count == 0;
     *ret = t;
     return 0;
 }

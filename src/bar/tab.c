@@ -256,7 +256,7 @@ uint64_t bar__random(uint64_t *seed)
     return z ^ z >> 31;
 }
 
-enum bar_outcome bar_pay(struct bar_tab *t, uint64_t seed)
+enum bar_outcome bar_pay(struct bar_tab *t, struct region *r, uint64_t seed)
 {
     int64_t tip = bar_tip_cents(t), total = bar_tab_cents(t) + tip;
 
@@ -268,6 +268,8 @@ enum bar_outcome bar_pay(struct bar_tab *t, uint64_t seed)
         t->payment = BAR_FAILED;
         return BAR_PAYMENT_REFUSED;
     }
+    if (!bar__count_drinks(t, r))
+        return BAR_MEMORY;
     snprintf(t->tx, sizeof(t->tx), "0x");
     for (int i = 0; i < 4; i++)
         snprintf(t->tx + 2 + i * 16, sizeof(t->tx) - 2 - (size_t)i * 16, "%016" PRIx64,

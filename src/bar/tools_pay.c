@@ -148,7 +148,7 @@ static bool pay(struct bar__call *c)
     enum bar_outcome o;
 
     bar__put_items(c); /* what is paid; it is gone from the order afterwards */
-    o = bar_pay(t, c->seed);
+    o = bar_pay(t, c->g->region, c->seed);
     if (o == BAR_INSUFFICIENT_FUNDS)
         bar__refuse_funds(c, "tip is", tip);
     else if (o != BAR_OK)

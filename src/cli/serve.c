@@ -30,7 +30,8 @@
 
 #define SAMPLE_MS 250
 #define MAX_HEAD (16 * 1024)
-#define MAX_QUEUED (1024 * 1024) /* of one reader */
+#define MAX_QUEUED (1024 * 1024)                /* of one reader */
+#define LEAST_QUEUED ((size_t)16 * 1024 * 1024) /* of all readers */
 #define WRITE_STALL_MS 30000
 #define MAX_WAITERS 8 /* messages that may wait for one session */
 
@@ -41,7 +42,7 @@ struct serve {
     uint64_t sessions; /* what fits */
     struct loop *loop;
     struct loop_wake *store_wake;
-    struct loop_timer *sampler, *janitor;
+    struct loop_timer *sampler, *janitor, *ticker;
     struct loop_watch *notice;
     int notice_fd;
     enum memory_notice_kind notice_kind;
@@ -83,6 +84,7 @@ static void on_sample(void *ctx)
 
     ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     session_tick(s->table, loop_unix_s());
+    agent_tick(s->agent);
 }
 
 static void on_notice(void *ctx)
@@ -118,6 +120,13 @@ static void on_janitor(void *ctx)
     struct serve *s = ctx;
 
     session_cleanup(s->table, loop_unix_s());
+}
+
+static void on_tick(void *ctx)
+{
+    struct serve *s = ctx;
+
+    api_tick(s->api);
 }
 
 static int64_t clock_ms(void *ctx)
@@ -319,6 +328,10 @@ static void open_doors(struct serve *s)
         .voice = s->voice,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
+        .expiry_s = config_int(c, C_EXPIRY_S),
+        .seed = seal_random_u64(),
+        .now_s = clock_s,
+        .clock_ctx = s->loop,
     };
     struct ops_cfg ops_cfg = {
         .agent = s->agent,
@@ -340,6 +353,7 @@ static void open_doors(struct serve *s)
     ops_sample(s->ops, loop_now(s->loop), loop_unix_s());
     listen_to_kernel(s);
     s->sampler = loop_every(s->loop, SAMPLE_MS, on_sample, s);
+    s->ticker = loop_every(s->loop, API_TICK_MS, on_tick, s);
     s->janitor = loop_every(s->loop, config_int(c, C_CLEANUP_S) * 1000, on_janitor, s);
 }
 
@@ -359,6 +373,12 @@ static size_t most_bodies(const struct serve *s)
     return s->limit / 32 > two ? s->limit / 32 : two;
 }
 
+/* The same for what waits for readers that are slow. */
+static size_t most_queued(const struct serve *s)
+{
+    return s->limit / 32 > LEAST_QUEUED ? s->limit / 32 : LEAST_QUEUED;
+}
+
 static int listen_http(struct serve *s, struct err *e)
 {
     const struct config *c = s->config;
@@ -372,6 +392,7 @@ static int listen_http(struct serve *s, struct err *e)
         .max_bodies = most_bodies(s),
         .max_conns = (uint32_t)config_int(c, C_MAX_CONNS),
         .max_queued = MAX_QUEUED,
+        .max_queued_all = most_queued(s),
         .head_ms = ms_of(c, C_HEAD_TIMEOUT_S),
         .idle_ms = ms_of(c, C_IDLE_TIMEOUT_S),
         .body_ms = ms_of(c, C_BODY_TIMEOUT_S),
@@ -460,6 +481,7 @@ static void stop(struct serve *s)
         http_server_free(&s->http);
     loop_timer_free(&s->sampler);
     loop_timer_free(&s->janitor);
+    loop_timer_free(&s->ticker);
     loop_watch_free(&s->notice);
     if (s->notice_fd >= 0)
         close(s->notice_fd);

@@ -231,7 +231,8 @@ static void house_free(struct mind *m)
     free(h);
 }
 
-static const struct mind_ops house_ops = {"house", house_start, house_stop, house_free};
+static const struct mind_ops house_ops = {
+    .name = "house", .start = house_start, .stop = house_stop, .free = house_free};
 
 struct mind *mind_house_new(const struct bar_menu *menu, const struct phrases *phrases)
 {

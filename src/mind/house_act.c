@@ -303,6 +303,7 @@ static void (*const acts[IN__COUNT])(struct ctx *c, struct clause *cl) = {
     [IN_TIP_SHOW] = house__act_money,
     [IN_ROUND_UP] = house__act_money,
     [IN_USUAL] = usual,
+    [IN_MY_NAME] = house__act_my_name,
     [IN_SURPRISE] = surprise,
     [IN_YES] = answer_yes,
     [IN_NO] = answer_no,

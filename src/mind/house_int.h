@@ -431,6 +431,7 @@ bool house__alone(struct ctx *c, const struct clause *cl);          /* nothing e
 bool house__names_drink(const struct clause *cl);
 void house__done_ordering(struct ctx *c);
 bool house__act_answer(struct ctx *c, struct clause *cl); /* to a pending question */
+void house__act_my_name(struct ctx *c, struct clause *cl);
 bool house__order_wish(struct ctx *c, const struct wish *w, int qty);
 void house__off_menu_say(struct ctx *c, int off);
 void house__shown_reset(struct ctx *c); /* what is shown in one turn adds up */

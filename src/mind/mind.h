@@ -1,6 +1,7 @@
 /*
  * mind: who thinks. A mind gets one turn (the words, what was said before, the tools it may
- * call) and gives back a stream of text and tool calls. Each provider is one file behind
+ * call) and gives back a stream of text and tool calls. It may also fold: put what was said
+ * long ago into a summary. Each provider is one file behind
  * `struct mind_ops`; the house mind (house*.c) is built in and needs no key and no network.
  * Knows no session, no HTTP, no store. What it needs on the way lies in the scratch region.
  */
@@ -39,6 +40,7 @@ struct mind_turn {
     struct str text; /* what the person says now; valid UTF-8, not blank */
     const struct mind_said *past;
     size_t past_count;
+    struct str summary; /* what was said and ordered before the past; empty: nothing, or all */
     const struct bar_tab *tab; /* the guest's state as it is; changes only through call_tool */
     struct mind_memo *memo;    /* read and written by the mind; all zero in a new session */
     struct region *scratch;    /* all that the mind needs; gone when it says done or fail */
@@ -60,6 +62,15 @@ struct mind_sink {
     void (*fail)(void *ctx, const struct err *e);
 };
 
+/* What a mind is asked to fold. */
+struct mind_fold {
+    struct str summary;           /* the one so far, maybe made by rule; empty at first */
+    const struct mind_said *gone; /* the messages that are about to go, oldest first */
+    size_t gone_count;
+    size_t max;             /* bytes that the new summary may have */
+    struct region *scratch; /* all that the mind needs; gone when it says done or fail */
+};
+
 struct mind;
 struct mind_call;
 
@@ -70,6 +81,13 @@ struct mind_ops {
                   struct mind_call **ret);
     void (*stop)(struct mind_call *call); /* no callback comes after this */
     void (*free)(struct mind *m);
+    /*
+     * Optional (NULL: it is done by rule). Say as `text` a summary that takes the place of the
+     * old one and of the messages, then done; no call_tool. Orders need not be in it, they are
+     * known. What is too long, blank or late is not taken, and the rule folds instead.
+     */
+    void (*fold)(struct mind *m, const struct mind_fold *fold, const struct mind_sink *sink,
+                 struct mind_call **ret);
 };
 
 struct mind {

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define READY_PER_TURN 512 /* so that a drain of many streams leaves room for turns */
+
 /* The server: its listener, its clock and its end. */
 
 const char *http_close_label(enum http_close c)
@@ -116,13 +118,14 @@ static void on_turn(uv_check_t *check)
 {
     struct http_server *s = check->data;
     struct list now;
+    unsigned count = 0;
 
     if (s->draining && !s->drain_begun)
         begin_drain(s);
     if (s->freed)
         return;
     list_init(&now);
-    while (!list_empty(&s->ready)) {
+    while (!list_empty(&s->ready) && count++ < READY_PER_TURN) {
         struct list *first = s->ready.next;
         list_remove(first);
         list_append(&now, first);
@@ -132,7 +135,7 @@ static void on_turn(uv_check_t *check)
         list_remove(first);
         http_conn__turn(LIST_ITEM(first, struct conn, ready));
     }
-    if (s->freed || !list_empty(&s->ready))
+    if (s->freed || !list_empty(&s->ready)) /* the rest, at once in the next turn */
         return;
     s->turn_wanted = false;
     uv_check_stop(&s->check);
@@ -324,6 +327,9 @@ int http_server_port(const struct http_server *s)
 void http_server_stats(const struct http_server *s, struct http_stats *ret)
 {
     *ret = s->stats;
+    ret->bytes_conns = s->conn_bytes;
+    ret->bytes_bodies = s->bodies;
+    ret->bytes_queued = s->queued;
     ret->conns = s->all_conns - s->in_state[CONN_CLOSED];
     ret->streams = s->in_state[CONN_STREAM];
     ret->busy = s->in_state[CONN_BUSY] + s->in_state[CONN_STREAM] + s->in_state[CONN_FLUSH];

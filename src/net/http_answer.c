@@ -145,6 +145,7 @@ static void finish(struct http_req *r)
 {
     struct conn *c = r->conn;
 
+    http_out__charge(c, NULL); /* whoever paid so far may be gone before its reader is */
     c->req = NULL;
     http_req__free(&r);
     http_conn__move(c, CONN_FLUSH);

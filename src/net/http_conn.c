@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* The life of a connection. */
@@ -61,7 +62,10 @@ static void on_closed(uv_handle_t *h)
     list_remove(&c->ready);
     s->in_state[CONN_CLOSED]--;
     c->magic = 0;
-    free(c->in);
+    http_conn__drop_kept(c);
+    if (c->peer)
+        s->conn_bytes -= net__block(strlen(c->peer) + 1);
+    s->conn_bytes -= net__block(sizeof(*c));
     free(c->peer);
     free(c);
     http_server__conn_closed(s);
@@ -83,6 +87,7 @@ void http_conn__close(struct conn *c, enum http_close why)
     if (c->out)
         list_remove(&c->out->link);
     uv_close(&c->uv.handle, on_closed);
+    http_out__charge(c, NULL);
     if (owned) {
         c->req->gone = true;
         if (c->req->on_gone)
@@ -145,9 +150,7 @@ static void linger(struct conn *c)
         return;
     }
     http_conn__move(c, CONN_LINGER);
-    free(c->in);
-    c->in = NULL;
-    c->in_len = c->in_cap = 0;
+    http_conn__drop_kept(c);
     if (c->paused)
         resume(c);
 }
@@ -271,6 +274,7 @@ void http_conn__accept(struct http_server *s)
     rc = s->unix_socket ? uv_pipe_init(&s->loop->uv, &c->uv.pipe, 0)
                         : uv_tcp_init(&s->loop->uv, &c->uv.tcp);
     MUST(rc == 0);
+    s->conn_bytes += net__block(sizeof(*c));
     s->all_conns++;
     s->stats.accepted++;
     s->in_state[CONN_HEAD]++;

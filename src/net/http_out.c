@@ -18,15 +18,95 @@ size_t http_conn__queued(const struct conn *c)
     return c->out ? uv_stream_get_write_queue_size(&c->uv.stream) + c->out->next.len : 0;
 }
 
+/* Before the memory is there: false when the budget, or everybody's share, has no room. */
+static bool pay(struct out *o, size_t n)
+{
+    struct http_server *s = o->conn->server;
+    size_t most = s->cfg.max_queued_all;
+
+    if (o->budget ? !budget_charge(o->budget, n) : most && (n > most || s->queued > most - n)) {
+        o->refused = true;
+        return false;
+    }
+    if (!o->budget)
+        s->queued += n;
+    o->charged += n;
+    return true;
+}
+
+static void pay_back(struct out *o, size_t n)
+{
+    MUST(n <= o->charged);
+    o->charged -= n;
+    if (o->budget)
+        budget_return(o->budget, n);
+    else
+        o->conn->server->queued -= n;
+}
+
+/* How the bufs of a queue get their memory. */
+static void *resize(struct buf_mem *mem, void *p, size_t old_size, size_t new_size)
+{
+    struct out *o = LIST_ITEM(mem, struct out, mem);
+    size_t before = net__block(old_size), after = net__block(new_size);
+
+    if (new_size == 0) {
+        free(p);
+        pay_back(o, before);
+        return NULL;
+    }
+    if (after > before && !pay(o, after - before))
+        return NULL;
+    void *q = realloc(p, new_size);
+    if (!q && after > before)
+        pay_back(o, after - before);
+    else if (q && after < before)
+        pay_back(o, before - after);
+    return q;
+}
+
+static void drop_flying(struct out *o)
+{
+    if (o->flying)
+        resize(&o->mem, o->flying, o->flying_cap, 0);
+    o->flying = NULL;
+}
+
 static void out_free(struct conn *c)
 {
     struct out *o = c->out;
 
     list_remove(&o->link);
     buf_release(&o->next);
-    free(o->flying);
+    drop_flying(o);
+    pay_back(o, o->charged); /* its own block */
     free(o);
     c->out = NULL;
+}
+
+void http_out__charge(struct conn *c, struct budget *b)
+{
+    struct out *o = c->out;
+
+    if (!o || o->budget == b)
+        return;
+    if (b && !budget_charge(b, o->charged)) {
+        http_conn__doom(c, HTTP_CLOSE_BUDGET);
+        return;
+    }
+    if (o->budget)
+        budget_return(o->budget, o->charged);
+    else
+        c->server->queued -= o->charged;
+    if (!b)
+        c->server->queued += o->charged;
+    o->budget = b;
+}
+
+/* Nothing more can be kept for this reader. */
+static void cut(struct conn *c, const struct out *o)
+{
+    http_conn__doom(c, o->refused && o->budget ? HTTP_CLOSE_BUDGET : HTTP_CLOSE_STALLED);
 }
 
 /* How much the client itself has taken: what lies in the kernel does not count. */
@@ -55,7 +135,8 @@ static int fly_next(struct out *o)
 {
     uv_buf_t b = uv_buf_init(NULL, (unsigned)o->next.len);
 
-    free(o->flying);
+    drop_flying(o);
+    o->flying_cap = o->next.cap;
     o->flying = b.base = buf_detach(&o->next);
     return uv_write(&o->uv, &o->conn->uv.stream, &b, 1, on_written);
 }
@@ -110,15 +191,22 @@ static bool begin(struct conn *c, const uv_buf_t *bufs, unsigned count, bool las
 
     if (!o)
         return false;
-    o->conn = c;
-    o->uv.data = o;
+    *o = (struct out){.conn = c, .uv.data = o, .mem.resize = resize};
+    o->budget = c->req ? c->req->budget : NULL;
+    buf_init(&o->next, &o->mem);
     list_init(&o->link);
+    if (!pay(o, net__block(sizeof(*o)))) {
+        cut(c, o);
+        free(o);
+        return false;
+    }
     for (unsigned i = 0; i < count; i++)
         o->put += bufs[i].len;
     for (unsigned i = 0; i < copied; i++)
         buf_add(&o->next, bufs[i].base, bufs[i].len);
     size_t len = o->next.len;
     bool full = o->next.full;
+    o->flying_cap = o->next.cap;
     o->flying = full || len == 0 ? NULL : buf_detach(&o->next);
     if (o->flying)
         fly[n++] = uv_buf_init(o->flying, (unsigned)len);
@@ -126,6 +214,8 @@ static bool begin(struct conn *c, const uv_buf_t *bufs, unsigned count, bool las
         fly[n++] = bufs[count - 1];
     c->out = o;
     if (full || uv_write(&o->uv, &c->uv.stream, fly, n, on_written) < 0) {
+        if (full)
+            cut(c, o);
         out_free(c);
         return false;
     }
@@ -143,12 +233,13 @@ void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool 
         return;
     MUST(count <= MAX_BUFS);
     if (c->out) {
+        c->out->refused = false;
         for (unsigned i = 0; i < count; i++) {
             buf_add(&c->out->next, bufs[i].base, bufs[i].len);
             c->out->put += bufs[i].len;
         }
         if (c->out->next.full)
-            http_conn__doom(c, HTTP_CLOSE_STALLED);
+            cut(c, c->out);
         return;
     }
     int n = uv_try_write(&c->uv.stream, bufs, count);

@@ -144,6 +144,7 @@ static bool keep(struct conn *c, const char *data, size_t len)
         char *p = realloc(c->in, cap);
         if (!p)
             return false;
+        c->server->conn_bytes += net__block(cap) - net__block(c->in_cap);
         c->in = p;
         c->in_cap = (uint32_t)cap;
     }
@@ -152,8 +153,9 @@ static bool keep(struct conn *c, const char *data, size_t len)
     return true;
 }
 
-static void drop_kept(struct conn *c)
+void http_conn__drop_kept(struct conn *c)
 {
+    c->server->conn_bytes -= net__block(c->in_cap);
     free(c->in);
     c->in = NULL;
     c->in_len = c->in_cap = 0;
@@ -174,7 +176,7 @@ void http_conn__feed(struct conn *c, const char *data, size_t len)
     } else {
         used = use(c, c->in, c->in_len);
         if (used == c->in_len) {
-            drop_kept(c);
+            http_conn__drop_kept(c);
         } else if (used) {
             memmove(c->in, c->in + used, c->in_len - used);
             c->in_len -= (uint32_t)used;

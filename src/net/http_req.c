@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What its block needs; it may be larger, by what percent-decoding saved. */
+static size_t room_of(const struct http_req *r)
+{
+    return sizeof(*r) + r->path_len + r->query_len + r->headers_len + 3;
+}
+
 /* One block: the struct, the decoded path, the query and the header lines. */
 struct http_req *http_req__new(const struct http_head *h, struct conn *c)
 {
@@ -34,6 +40,7 @@ struct http_req *http_req__new(const struct http_head *h, struct conn *c)
     r->path_len = (uint32_t)n;
     r->query_len = (uint32_t)h->query.len;
     r->headers_len = (uint32_t)h->headers.len;
+    c->server->conn_bytes += net__block(room_of(r));
     return r;
 }
 
@@ -73,10 +80,37 @@ void http_req__free(struct http_req **r)
     MUST((*r)->magic == REQ_MAGIC);
     (*r)->magic = 0;
     (*r)->conn->server->bodies -= (*r)->body_cap;
+    (*r)->conn->server->conn_bytes -= net__block(room_of(*r));
     buf_release(&(*r)->headers);
     free((*r)->body);
     free(*r);
     *r = NULL;
+}
+
+struct http_req *http_stream_settle(struct http_req *r)
+{
+    struct conn *c = r->conn;
+
+    MUST(r->magic == REQ_MAGIC && r->streaming && !r->gone);
+    c->server->bodies -= r->body_cap;
+    free(r->body);
+    r->body = NULL;
+    r->body_len = r->body_cap = 0;
+    c->server->conn_bytes -= net__block(room_of(r));
+    r->path_len = r->query_len = r->headers_len = 0;
+    memset(r->text, 0, 3);
+    c->server->conn_bytes += net__block(room_of(r));
+    struct http_req *moved = realloc(r, room_of(r));
+    if (moved) /* else it stays where it is, as large as it was */
+        c->req = r = moved;
+    return r;
+}
+
+void http_req_charge(struct http_req *r, struct budget *b)
+{
+    MUST(r->magic == REQ_MAGIC && !r->gone);
+    r->budget = b;
+    http_out__charge(r->conn, b);
 }
 
 enum http_method http_req_method(const struct http_req *r)
@@ -143,7 +177,10 @@ static const char *peer_of(struct conn *c)
             inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
     }
     c->peer = strdup(text);
-    return c->peer ? c->peer : "unknown";
+    if (!c->peer)
+        return "unknown";
+    c->server->conn_bytes += net__block(strlen(text) + 1);
+    return c->peer;
 }
 
 struct str http_req_peer(const struct http_req *r)

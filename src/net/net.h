@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct budget;
 struct buf;
 
 /* loop.c */
@@ -93,10 +94,11 @@ struct http_cfg {
     size_t max_bodies;  /* held at once by all connections together; 503 above; 0: no limit */
     uint32_t max_conns; /* above: 503 and close, counted */
     size_t max_queued;  /* bytes waiting for a slow reader before it is cut off */
-    int64_t head_ms;    /* the whole head must have come, since accept or its first byte */
-    int64_t idle_ms;    /* between two requests */
-    int64_t body_ms;    /* the whole body must have come */
-    int64_t write_ms;   /* a reader that takes nothing for so long is cut off */
+    size_t max_queued_all; /* for all of them, but those on a budget; 0: no limit */
+    int64_t head_ms;       /* the whole head must have come, since accept or its first byte */
+    int64_t idle_ms;       /* between two requests */
+    int64_t body_ms;       /* the whole body must have come */
+    int64_t write_ms;      /* a reader that takes nothing for so long is cut off */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
@@ -117,6 +119,10 @@ struct http_stats {
     uint64_t accepted, requests;
     uint64_t closed[HTTP_CLOSE__COUNT];
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+    /* Memory now, as malloc gives it. */
+    size_t bytes_conns;  /* connections, heads of requests, what was read ahead */
+    size_t bytes_bodies; /* of requests */
+    size_t bytes_queued; /* answers that wait for slow readers and are on no budget */
 };
 
 int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_server **ret,
@@ -177,6 +183,19 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
 size_t http_stream_write(struct http_req *r, const void *data, size_t len);
 /* Called, not inside a call from above, whenever all that waited for this reader was sent. */
 void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
+/*
+ * From now on what waits for this reader is charged to `b` before it is kept; NULL: to nobody
+ * but the server. What waits already moves along, as far as it fits. A reader whose queue would
+ * have to grow beyond the budget is cut off instead (session_memory). `b` must live until
+ * another call, or until the request is dead: then what still waits is the server's own again.
+ */
+void http_req_charge(struct http_req *r, struct budget *b);
+/*
+ * This stream may stay for hours and say little: let go of what the request said. Its texts
+ * (path, query, headers, body) are empty from now on. Returns the request, which may have
+ * moved.
+ */
+struct http_req *http_stream_settle(struct http_req *r) MUST_USE;
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
 /* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "memory/memory.h"
 #include "net/net.h"
 #include "net/parse.h"
 
@@ -52,10 +53,15 @@ struct out {
     struct conn *conn;
     struct list link; /* server->stalled, in the order of deadlines */
     int64_t deadline;
-    uint64_t put;    /* bytes given to this queue */
-    int64_t mark;    /* what the client had taken at the last look; below 0: older bytes */
-    char *flying;    /* what libuv is writing, when it is ours */
+    uint64_t put; /* bytes given to this queue */
+    int64_t mark; /* what the client had taken at the last look; below 0: older bytes */
+    char *flying; /* what libuv is writing, when it is ours */
+    size_t flying_cap;
     struct buf next; /* what comes behind it */
+    struct buf_mem mem;
+    struct budget *budget; /* who pays for it; NULL: server->queued counts it */
+    size_t charged;        /* so much, in the one place or the other */
+    bool refused;          /* the budget had no room */
 };
 
 struct conn {
@@ -97,6 +103,7 @@ struct http_req {
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
     void (*on_room)(void *ctx, struct http_req *r);
+    struct budget *budget; /* for what waits for its reader, or NULL */
     uint64_t started_ns;
     uint64_t body_left; /* of Content-Length */
     struct http_chunked chunked;
@@ -125,6 +132,8 @@ struct http_server {
     int port;
     unsigned handles;              /* open libuv handles; freed at none */
     size_t bodies;                 /* memory of request bodies */
+    size_t conn_bytes;             /* memory of connections and heads */
+    size_t queued;                 /* memory of answers that are on no budget */
     unsigned all_conns;            /* also those that close */
     int64_t limit_ms[CONN__COUNT]; /* 0: no limit */
     int64_t tick_ms;
@@ -159,8 +168,16 @@ void http_conn__sweep(struct http_server *s);
 
 /* http_read.c: bytes to requests */
 void http_conn__feed(struct conn *c, const char *data, size_t len);
+void http_conn__drop_kept(struct conn *c);
+
+/* What a block of n bytes takes of the heap. */
+static inline size_t net__block(size_t n)
+{
+    return n ? (n + sizeof(size_t) + 15) & ~(size_t)15 : 0;
+}
 
 /* http_out.c */
+void http_out__charge(struct conn *c, struct budget *b); /* who pays for the queue */
 void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool last_is_static);
 size_t http_conn__queued(const struct conn *c);
 void http_out__sweep(struct http_server *s, int64_t now);

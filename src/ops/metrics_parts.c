@@ -126,6 +126,11 @@ void ops__agent_metrics(struct ops *o, struct metric_writer *w)
         sample(w, &labels, (double)s->turns[i]);
     }
     metric_one(w, M_TURNS_NOW, s->turns_now);
+    metric_begin(w, M_SESSIONS_FOLDED);
+    metric_label(&labels, "by", "rule");
+    sample(w, &labels, (double)s->folded_by_rule);
+    metric_label(&labels, "by", "mind");
+    sample(w, &labels, (double)s->folded_by_mind);
     metric_begin(w, M_TURN_SECONDS);
     metric_sample_histogram(w, "", &s->turn_seconds);
     metric_begin(w, M_FIRST_WORD_SECONDS);

@@ -1,7 +1,8 @@
 /*
  * The durable form of a session, before sealing: "MS", a version byte, then fields (wire.h).
  * A reader knows its own version and every older one; a newer one is refused politely. A tag
- * that a version does not know means corruption, because a new tag means a new version.
+ * that a version does not know means corruption, because a new tag means a new version: here,
+ * and inside the agent's state, whose form belongs to this version too.
  */
 #include "session/session.h"
 
@@ -10,8 +11,9 @@
 
 #include <string.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
+/* Never renumber: these are in people's stores. */
 enum tag {
     TAG_CREATED = 1,
     TAG_TURNS = 2,
@@ -22,6 +24,13 @@ enum tag {
     TAG_PERSON = 7,
     TAG_ASSISTANT = 8,
     TAG_REPLAY = 9,
+    TAG_SUMMARY = 10,
+};
+
+/* The last tag that each version knows; they were given out in order. */
+static const uint8_t last_tag[FORMAT_VERSION + 1] = {
+    [1] = TAG_REPLAY,
+    [2] = TAG_SUMMARY,
 };
 
 static void encode_replay(const struct session_replay *r, struct buf *out)
@@ -46,6 +55,8 @@ void session_encode(const struct session *s, struct buf *out)
     wire_put_uint_field(out, TAG_TURNS, s->turns);
     if (s->folded_count)
         wire_put_uint_field(out, TAG_FOLDED, s->folded_count);
+    if (s->summary_len)
+        wire_put_field(out, TAG_SUMMARY, s->summary, s->summary_len);
     if (s->gemini)
         wire_put_field(out, TAG_GEMINI, s->gemini->data, s->gemini->len);
     if (s->cartesia)
@@ -87,6 +98,18 @@ static int decode_replay(struct session *s, struct str field, struct err *e)
     return 0;
 }
 
+static int decode_summary(struct session *s, struct str f, struct err *e)
+{
+    if (s->summary || f.len == 0 || f.len > SESSION_SUMMARY_MAX ||
+        utf8_valid_prefix(f.data, f.len) != f.len)
+        return err_set(e, ERR_CORRUPT, 0, "a stored summary cannot be read");
+    s->summary = region_dup(&s->region, f.data, f.len);
+    if (!s->summary)
+        return no_room(s, e);
+    s->summary_len = (uint32_t)f.len;
+    return 0;
+}
+
 static int decode_field(struct session *s, uint8_t tag, struct str f, struct err *e)
 {
     bool bad = false;
@@ -117,8 +140,10 @@ static int decode_field(struct session *s, uint8_t tag, struct str f, struct err
         return session__append(s, tag == TAG_PERSON, f) ? 0 : no_room(s, e);
     case TAG_REPLAY:
         return decode_replay(s, f, e);
+    case TAG_SUMMARY:
+        return decode_summary(s, f, e);
     default:
-        return err_set(e, ERR_CORRUPT, 0, "unknown field %u in a stored session", tag);
+        MUST(!"a tag of the table that nothing reads");
     }
     return bad ? err_set(e, ERR_CORRUPT, 0, "field %u of a stored session is not a number", tag)
                : 0;
@@ -127,20 +152,26 @@ static int decode_field(struct session *s, uint8_t tag, struct str f, struct err
 int session_decode(struct session *s, const void *data, size_t len, struct err *e)
 {
     const uint8_t *bytes = data;
+    unsigned version;
     struct str field;
     uint8_t tag;
 
     if (len < 3 || memcmp(bytes, "MS", 2) != 0 || bytes[2] == 0)
         return err_set(e, ERR_CORRUPT, 0, "what is stored is not a session");
-    if (bytes[2] > FORMAT_VERSION)
+    version = bytes[2];
+    if (version > FORMAT_VERSION)
         return err_set(
             e, ERR_NEWER, 0,
-            "this session has format %u, this build reads up to %d; use a newer build",
-            bytes[2], FORMAT_VERSION);
+            "this session has format %u, this build reads up to %d; use a newer build", version,
+            FORMAT_VERSION);
     struct wire w = wire_read(bytes + 3, len - 3);
-    while (wire_field(&w, &tag, &field))
+    while (wire_field(&w, &tag, &field)) {
+        if (tag == 0 || tag > last_tag[version])
+            return err_set(e, ERR_CORRUPT, 0, "unknown field %u in a session of format %u", tag,
+                           version);
         if (decode_field(s, tag, field, e) < 0)
             return -1;
+    }
     if (w.bad)
         return err_set(e, ERR_CORRUPT, 0, "a stored session is cut short");
     if (!s->agent)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define HISTORY_MOST ((size_t)1024 * 1024) /* bytes of a session, whatever its budget */
+
 struct session_message *session__append(struct session *s, bool from_person, struct str text)
 {
     struct session_message *m;
@@ -51,34 +53,67 @@ bool session_say(struct session *s, struct str person, struct str agent)
     return true;
 }
 
-/* Drop the oldest turns until what is kept is about an eighth of the budget. */
-static void forget_oldest(struct session *s)
+size_t session_summary_max(const struct session *s)
 {
-    size_t kept = 0, most = s->budget.limit / 8;
+    size_t most = s->budget.limit / 16;
 
-    for (struct session_message *m = s->first; m; m = m->next)
+    return most < SESSION_SUMMARY_MAX ? most : SESSION_SUMMARY_MAX;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * So many that what is kept is about an eighth of the budget, and begins with the person. A
+ * large budget is no reason to keep more: reading what goes takes the loop's time, and
+ * everybody waits.
+ */
+bool session_fold_due(const struct session *s, uint32_t *ret_count)
+{
+    const struct session_message *m;
+    size_t kept = 0, most = least(s->budget.limit / 8, HISTORY_MOST / 2);
+    uint32_t left = s->message_count;
+
+    *ret_count = 0;
+    if (s->region.held <= least(s->budget.limit / 4, HISTORY_MOST))
+        return false;
+    for (m = s->first; m; m = m->next)
         kept += m->len + sizeof(*m) + 16;
-    while (s->first && (kept > most || s->message_count % 2)) {
-        kept -= s->first->len + sizeof(*s->first) + 16;
-        s->first = s->first->next;
-        s->message_count--;
-        s->folded_count++;
+    for (m = s->first; m && (kept > most || left % 2); m = m->next) {
+        kept -= m->len + sizeof(*m) + 16;
+        left--;
     }
+    *ret_count = s->message_count - left;
+    return true;
+}
+
+static void drop_oldest(struct session *s, uint32_t count)
+{
+    MUST(count <= s->message_count);
+    s->message_count -= count;
+    s->folded_count += count;
+    while (count--)
+        s->first = s->first->next;
     if (!s->first)
         s->last = NULL;
 }
 
-int session_fold(struct session *s, struct err *e)
+int session_fold(struct session *s, uint32_t count, struct str summary, struct err *e)
 {
     struct buf *plain = &s->table->plain;
 
-    if (s->region.held <= s->budget.limit / 4)
-        return 0;
-    forget_oldest(s);
+    MUST(summary.len <= SESSION_SUMMARY_MAX);
+    drop_oldest(s, count);
+    s->summary = (char *)(uintptr_t)summary.data; /* borrowed until it is written down */
+    s->summary_len = (uint32_t)summary.len;
     /* By way of the table's buffer, so that it works in a full session too. The old region is
      * given back before the new one is built: never both, so the budget is kept. */
     buf_clear(plain);
     session_encode(s, plain);
+    s->summary = NULL;
+    s->summary_len = 0;
     if (plain->full)
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     session__wipe(s);

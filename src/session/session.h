@@ -20,6 +20,7 @@
 #include "memory/memory.h"
 #include "session/monitor.h"
 #include "session/rider.h"
+#include "session/seen.h"
 
 struct seal;
 struct store;
@@ -29,6 +30,7 @@ struct session_table;
 #define SESSION_SECRET_MAX 512
 #define SESSION_REPLAYS 8
 #define SESSION_ASIDE 96
+#define SESSION_SUMMARY_MAX 4096
 
 enum session_policy { SESSION_RESERVED, SESSION_MEASURED };
 
@@ -86,7 +88,8 @@ struct session {
     struct session_message *first, *last;
     uint32_t message_count; /* in memory */
     uint32_t folded_count;  /* older messages that were let go to stay within the budget */
-    uint32_t turns;
+    uint32_t turns, summary_len;
+    char *summary; /* what those said that matters, opaque to session/: UTF-8 in the region */
     struct session_secret *gemini, *cartesia; /* in the region, sealed; NULL: none */
     void *agent;                              /* the agent's state, in the region */
     /* The agent's too, zero at first; not stored, and no fold, revert or reset touches it. */
@@ -203,11 +206,13 @@ void session_revert(struct session *s, int64_t now_s);
 
 /* Both messages of a turn, or neither: false when the budget refuses. */
 bool session_say(struct session *s, struct str person, struct str agent) MUST_USE;
-/*
- * Let go of the oldest messages when the region has grown past a quarter of the budget, so that
- * a turn always has room. Rebuilds the region through the codec: every pointer into it is new.
- */
-int session_fold(struct session *s, struct err *e) MUST_USE;
+/* The region has grown past a quarter of the budget (or 1 MiB): *ret_count of the oldest
+ * messages are to go (maybe none: only what lies fallow), so that a turn always has room. */
+bool session_fold_due(const struct session *s, uint32_t *ret_count);
+size_t session_summary_max(const struct session *s); /* a sixteenth of the budget, at most */
+/* Let them go and keep `summary` instead (UTF-8 within the maximum; it may be the old one). All
+ * pointers into the region are new. When it fails the session must be reverted. */
+int session_fold(struct session *s, uint32_t count, struct str summary, struct err *e) MUST_USE;
 /* Everything back to default, the keys too; the id stays. */
 int session_reset(struct session *s, struct err *e) MUST_USE;
 /* An empty text clears. Both are replaced. */
@@ -233,7 +238,3 @@ void session_shed(struct session_table *t); /* let go of what is only kept for s
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */
 void session_cleanup(struct session_table *t, int64_t now_s);
-
-/* codec.c: the durable form, before sealing; versioned */
-void session_encode(const struct session *s, struct buf *out);
-int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

@@ -81,3 +81,7 @@ void session__sweep(struct session_table *t, int64_t now_s);
 struct session_message *session__append(struct session *s, bool from_person, struct str text);
 /* keys: a secret of this length, uninitialised */
 struct session_secret *session__secret(struct session *s, const void *data, size_t len);
+
+/* codec.c: the durable form (plain, before sealing); versioned, see the top of codec.c */
+void session_encode(const struct session *s, struct buf *out);
+int session_decode(struct session *s, const void *data, size_t len, struct err *e) MUST_USE;

@@ -144,6 +144,8 @@ void session__wipe(struct session *s)
     region_release(&s->region);
     s->first = s->last = NULL;
     s->message_count = s->folded_count = 0;
+    s->summary = NULL;
+    s->summary_len = 0;
     s->gemini = s->cartesia = NULL;
     s->agent = NULL;
     s->replays = NULL;

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 import threading
+import urllib.request
 
 import pytest
 
@@ -651,3 +652,96 @@ def test_nothing_moves_for_those_who_do_not_want_it(page):
         }).length;
     """)
     assert moving == 0
+
+
+# -- what others do in the same session
+
+def elsewhere(page, path, body=None):
+    """Another device of the same person, past the proxy."""
+    request = urllib.request.Request(page.upstream + "/api/v1" + path,
+                                     json.dumps(body or {}).encode(),
+                                     {"Content-Type": "application/json",
+                                      "X-Session-ID": page.js(
+                                          "return localStorage.getItem('maya_session_id')")})
+    with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def shared(page, proxy, maya_url):
+    """A page that is known to listen."""
+    page.upstream = maya_url
+    page.until(lambda: any("/session/events" in r[1] for r in proxy.seen))
+    page.say("A Martini, dry, please")
+    return page
+
+
+def test_shows_what_is_said_elsewhere(shared):
+    before = len(shared.texts(".said"))
+    said = elsewhere(shared, "/chat", {"user_input": "an ipa, please"})["response_text"]
+    shared.until(lambda: shared.texts(".maya .words")[-1] == said)
+    assert shared.texts(".user .words")[-1] == "an ipa, please"
+    assert len(shared.texts(".said")) == before + 2
+    assert len(shared.order()) == 2
+    elsewhere(shared, "/payments/tip", {"tip_percentage": 20})
+    shared.until(lambda: "20" in shared.text("#tip-label"))
+    shared.say("what do I owe you?")  # of its own words nothing is shown twice
+    elsewhere(shared, "/chat", {"user_input": "another ipa, please"})
+    shared.until(lambda: shared.texts(".user .words")[-1] == "another ipa, please")
+    assert shared.texts(".user .words") == ["A Martini, dry, please", "an ipa, please",
+                                            "what do I owe you?", "another ipa, please"]
+    assert shared.errors() == []
+
+
+def test_what_is_said_elsewhere_waits_for_our_own_answer(shared, proxy):
+    go = threading.Event()
+    proxy.faults = [Fault(hold=go)]
+    shared.find("#message").send_keys("what is on the menu?", Keys.ENTER)
+    shared.until(lambda: shared.js("return !document.getElementById('stop').hidden"))
+    elsewhere(shared, "/chat", {"user_input": "an ipa, please"})
+    go.set()
+    shared.until(lambda: shared.texts(".user .words")[-1] == "an ipa, please")
+    assert shared.texts(".user .words")[-2:] == ["what is on the menu?", "an ipa, please"]
+
+
+def test_a_reset_elsewhere_empties_the_page(shared):
+    elsewhere(shared, "/session/reset")
+    shared.until(lambda: not shared.texts(".user .words") and not shared.order())
+    assert len(shared.texts(".said")) == 1  # the greeting
+    elsewhere(shared, "/chat", {"user_input": "an ipa, please"})
+    shared.until(lambda: shared.texts(".user .words") == ["an ipa, please"])
+
+
+def test_a_hidden_page_hears_it_when_it_is_seen_again(shared):
+    """It gives its connection back; what was said meanwhile comes with the next one."""
+    hide = ("Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))")
+    elsewhere(shared, "/chat", {"user_input": "an ipa, please"})
+    shared.until(lambda: len(shared.texts(".user .words")) == 2)
+    shared.js(hide, True)
+    elsewhere(shared, "/chat", {"user_input": "another ipa, please"})
+    elsewhere(shared, "/chat", {"user_input": "and a water, please"})
+    assert len(shared.texts(".user .words")) == 2
+    shared.js(hide, False)
+    shared.until(lambda: shared.texts(".user .words")[2:] == ["another ipa, please",
+                                                              "and a water, please"])
+
+
+def test_what_was_said_while_the_network_was_gone(shared, proxy):
+    """The page reads the order again when it is back, and still shows the words it missed."""
+    proxy.closed.add("/api/v1/session/events")
+    shared.js("Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+              "document.dispatchEvent(new Event('visibilitychange'));"
+              "Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    elsewhere(shared, "/chat", {"user_input": "an ipa, please"})
+    proxy.closed.clear()
+    shared.js("dispatchEvent(new Event('online'))")
+    shared.until(lambda: shared.texts(".user .words")[1:] == ["an ipa, please"])
+
+
+def test_without_the_stream_all_goes_on(page, proxy):
+    proxy.closed.add("/api/v1/session/events")
+    page.open()
+    page.until(lambda: any("/session/events" in r[1] for r in proxy.seen))
+    assert page.say("A Martini, dry, please")
+    assert page.state() == "connected" and page.order() == ["Martini"]

@@ -5,6 +5,7 @@
 #include "bar/bar.h"
 #include "base/buf.h"
 #include "base/must.h"
+#include "base/strs.h"
 #include "memory/memory.h"
 
 #include <stdlib.h>
@@ -25,6 +26,9 @@ static void check(const struct bar_tab *t)
         MUST(line->quantity >= 1 && line->quantity <= BAR_QUANTITY_MAX);
     }
     MUST(strlen(t->tx) == 0 || strlen(t->tx) == 66);
+    MUST(t->drink_count >= 0 && t->drink_count <= BAR_DRINKS_MAX && t->other_drinks >= 0);
+    for (int i = 0; i < t->drink_count; i++)
+        MUST(t->drinks[i].name[0] && t->drinks[i].count >= 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -45,10 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bar_tab_encode(&again, &second);
         MUST(first.len == second.len &&
              (first.len == 0 || memcmp(first.data, second.data, first.len) == 0));
-        enum bar_outcome o = bar_pay(&t, 1);
+        enum bar_outcome o = bar_pay(&t, &region, 1);
         MUST(o == BAR_OK || o == BAR_NOTHING_TO_PAY || o == BAR_INSUFFICIENT_FUNDS ||
-             o == BAR_PAYMENT_REFUSED);
+             o == BAR_PAYMENT_REFUSED || o == BAR_MEMORY);
         check(&t);
+        buf_clear(&first);
+        bar_ordered_text(&t, &first);
+        MUST(utf8_valid_prefix(first.data, first.len) == first.len);
     }
     buf_release(&first);
     buf_release(&second);

@@ -24,7 +24,8 @@
 #define BUDGET 30000
 
 static uint64_t rng;
-static bool alone; /* no other container writes the same store */
+static bool alone;   /* no other container writes the same store */
+static bool lasting; /* little goes wrong and nobody leaves: conversations get long */
 static int64_t clock_now = 1000000;
 static struct seal *the_seal;
 static struct agent *maya;
@@ -76,6 +77,12 @@ static int64_t get_time(void *ctx)
     return clock_now;
 }
 
+static int64_t get_ms(void *ctx)
+{
+    (void)ctx;
+    return clock_now * 1000;
+}
+
 static uint64_t get_ns(void)
 {
     return 0;
@@ -91,7 +98,7 @@ static bool go_on(struct call *c)
     struct err e;
 
     memset(words, 'w', sizeof(words));
-    switch (pick(6)) {
+    switch (lasting && pick(8) ? 2 + pick(4) : pick(6)) {
     case 0:
         args = json_pack("{s:s, s:i}", "item_name", "Negroni", "quantity", 1);
         if (c->sink.call_tool(c->sink.ctx, "add_to_order", args, &result) == 0)
@@ -114,23 +121,38 @@ static bool go_on(struct call *c)
     return true;
 }
 
-static void monkey_start(struct mind *m, struct mind_turn *turn, const struct mind_sink *sink,
-                         struct mind_call **ret)
+static void begin(const struct mind_sink *sink, struct mind_call **ret)
 {
     struct call *c = calls;
 
-    (void)m;
     while (c->running)
         c++;
     *c = (struct call){*sink, true};
-    if (pick(3) == 0)
-        turn->memo->len = (uint8_t)pick(MIND_MEMO_MAX);
     *ret = (struct mind_call *)(void *)c;
     if (pick(3) == 0)
         return;
     while (go_on(c))
         continue;
     *ret = NULL;
+}
+
+static void monkey_start(struct mind *m, struct mind_turn *turn, const struct mind_sink *sink,
+                         struct mind_call **ret)
+{
+    (void)m;
+    if (pick(3) == 0)
+        turn->memo->len = (uint8_t)pick(MIND_MEMO_MAX);
+    begin(sink, ret);
+}
+
+static void monkey_fold(struct mind *m, const struct mind_fold *fold,
+                        const struct mind_sink *sink, struct mind_call **ret)
+{
+    (void)m;
+    for (size_t i = 0; i < fold->gone_count; i++)
+        CHECK(utf8_valid_prefix(fold->gone[i].text.data, fold->gone[i].text.len) ==
+              fold->gone[i].text.len);
+    begin(sink, ret);
 }
 
 static void monkey_stop(struct mind_call *call)
@@ -146,7 +168,11 @@ static void monkey_free(struct mind *m)
     (void)m;
 }
 
-static const struct mind_ops monkey_ops = {"monkey", monkey_start, monkey_stop, monkey_free};
+static const struct mind_ops monkey_ops = {.name = "monkey",
+                                           .start = monkey_start,
+                                           .stop = monkey_stop,
+                                           .free = monkey_free,
+                                           .fold = monkey_fold};
 static struct mind monkey_mind = {&monkey_ops};
 
 /* Turns. */
@@ -279,6 +305,7 @@ static void start_change(void)
         return;
     *c = (struct alter){
         .to = &promises[pick(IDS)], .live = true, .fails = pick(4) == 0, .what = (int)pick(3)};
+    c->what += c->what == 0 && lasting;
     agent_change_start(maya, c->to->id, false, apply, on_changed, c, &change);
     CHECK(!change == !c->live);
     c->change = change;
@@ -332,7 +359,7 @@ static void other_container(void)
 
 static void pass_time(void)
 {
-    clock_now += pick(8) ? pick(10) : EXPIRY_S + pick(700);
+    clock_now += pick(8) || lasting ? pick(10) : EXPIRY_S + pick(700);
     for (int i = 0; i < IDS; i++)
         if (clock_now - promises[i].at_s > EXPIRY_S)
             forget(&promises[i]);
@@ -381,8 +408,8 @@ static void step(void)
         }
         break;
     case 11:
-        fake.fail_puts = pick(4) ? ERR_NONE : ERR_STORE;
-        fake.fail_gets = pick(8) ? ERR_NONE : ERR_STORE;
+        fake.fail_puts = pick(lasting ? 40 : 4) ? ERR_NONE : ERR_STORE;
+        fake.fail_gets = pick(lasting ? 40 : 8) ? ERR_NONE : ERR_STORE;
         fake.hold_gets = pick(3) == 0;
         break;
     case 12:
@@ -392,6 +419,7 @@ static void step(void)
         else if (pick(2))
             session_cleanup(table, clock_now);
         session_tick(table, clock_now);
+        agent_tick(maya);
         break;
     case 13:
         if (!alone && pick(3) == 0)
@@ -431,7 +459,7 @@ static void balance(void)
 static void open_bar(void)
 {
     const struct agent_cfg cfg = {
-        .folder = "agents/maya", .now_ms = get_time, .now_s = get_time, .now_ns = get_ns};
+        .folder = "agents/maya", .now_ms = get_ms, .now_s = get_time, .now_ns = get_ns};
     const struct session_cfg session_cfg = {.budget = BUDGET,
                                             .max_resident = IDS - 1,
                                             .expiry_s = EXPIRY_S,
@@ -492,13 +520,14 @@ static void close_bar(bool patient)
 
 static void test_monkey(void)
 {
-    uint64_t outcomes[TURN_OUTCOME__COUNT] = {0};
+    uint64_t outcomes[TURN_OUTCOME__COUNT] = {0}, by_rule = 0, by_mind = 0;
 
     for (int round = 0; round < 60 && !tap_failures; round++) {
         rng = (uint64_t)round * 7919 + 1;
         alone = round % 4 > 1;
+        lasting = round % 4 == 3;
         open_bar();
-        for (int i = 0; i < 800 && !tap_failures; i++) {
+        for (int i = 0; i < (lasting ? 3000 : 800) && !tap_failures; i++) {
             step();
             balance();
             if (tap_failures)
@@ -506,10 +535,13 @@ static void test_monkey(void)
         }
         for (int o = 0; o < TURN_OUTCOME__COUNT; o++)
             outcomes[o] += agent_stats(maya)->turns[o];
+        by_rule += agent_stats(maya)->folded_by_rule;
+        by_mind += agent_stats(maya)->folded_by_mind;
         close_bar(round % 2);
     }
     for (int o = 0; o < TURN_OUTCOME__COUNT; o++) /* the monkey went everywhere */
         CHECK(outcomes[o] > 20 || o == TURN_LIMITED);
+    CHECK(by_rule > 50 && by_mind > 10);
 }
 
 static const struct tap_case cases[] = {{"anything in any order", test_monkey}};

@@ -70,7 +70,8 @@ static void script_free(struct mind *m)
     (void)m;
 }
 
-static const struct mind_ops script_ops = {"script", script_start, script_stop, script_free};
+static const struct mind_ops script_ops = {
+    .name = "script", .start = script_start, .stop = script_stop, .free = script_free};
 static struct mind script_mind = {&script_ops};
 
 /* The world. */

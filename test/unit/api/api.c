@@ -1,18 +1,6 @@
 /* Requests and their answers, without a socket; clients that leave at every moment. */
 #include "unit/api/fixture.h"
 
-/* Ask as session `id` (NULL: none), and let the store answer. */
-static void ask(enum http_method method, const char *path, const char *query, const char *id,
-                const char *body, struct answer *to)
-{
-    struct http_req *r = fake_request(method, path, query, body, strlen(body));
-
-    if (id)
-        fake_header(r, "x-session-id", id);
-    fake_send(bar_api, r, to);
-    fake_reap();
-}
-
 static void expect(const struct answer *a, int status, const char *part)
 {
     CHECK(a->whole);
@@ -58,6 +46,9 @@ static void test_errors(void)
         {HTTP_POST, "/api/chat/stream", "message=hi", "a", "{\"message\":5}", 422,
          "string_type"},
         {HTTP_HEAD, "/api/chat/stream", "message=hi", "a", "", 405, "Method Not Allowed"},
+        {HTTP_HEAD, "/api/session/events", "", "a", "", 405, "Method Not Allowed"},
+        {HTTP_GET, "/api/session/events", "session_id=a/b", NULL, "", 400,
+         "invalid_session_id"},
         {HTTP_GET, "/api/chat", "", "a", "", 405, "Method Not Allowed"},
         {HTTP_GET, "/api/v2/chat", "", "a", "", 404, "{\"detail\":\"Not Found\""},
         {HTTP_POST, "/api/session/keys", "", "a", "{\"gemini_key\":\"  \"}", 400,
@@ -251,8 +242,9 @@ static void test_clients_leave(void)
         {HTTP_POST, "/api/payments/tip", "", "{}"},
         {HTTP_GET, "/api/payments/tab", "", ""},
         {HTTP_GET, "/api/session/history", "", ""},
+        {HTTP_GET, "/api/session/events", "", ""},
     };
-    static struct answer answers[12];
+    static struct answer answers[16];
     uint64_t rng = 99;
     int whole = 0, left = 0;
 
@@ -288,6 +280,8 @@ static void test_clients_leave(void)
     for (int i = 0; i < 20; i++)
         fake_reap();
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        if (answers[i].from) /* a stream that has no end of its own */
+            fake_drain(&answers[i]);
         CHECK(!answers[i].from);
         answer_release(&answers[i]);
     }

@@ -26,7 +26,9 @@ struct http_req {
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_room)(void *ctx, struct http_req *r);
+    void (*on_drain)(void *ctx, struct http_req *r);
     struct answer *to;
+    struct budget *budget; /* given with http_req_charge() */
     bool streaming;
 };
 
@@ -82,6 +84,11 @@ static void fake_leave(struct answer *to)
     if (r->on_gone)
         r->on_gone(r->ctx, r);
     fake_free(r);
+}
+
+static void fake_drain(struct answer *to)
+{
+    to->from->on_drain(to->from->ctx, to->from);
 }
 
 static void answer_release(struct answer *a)
@@ -239,8 +246,27 @@ void http_stream_end(struct http_req *r)
 
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r))
 {
-    (void)fn;
     MUST(r->streaming);
+    r->on_drain = fn;
+}
+
+void http_req_charge(struct http_req *r, struct budget *b)
+{
+    r->budget = b;
+}
+
+/* It always moves, so that a pointer to where it was is seen. */
+struct http_req *http_stream_settle(struct http_req *r)
+{
+    struct http_req *moved = malloc(sizeof(*r));
+
+    MUST(r->streaming);
+    *moved = *r;
+    moved->to->from = moved;
+    memset(moved->headers, 0, sizeof(moved->headers));
+    moved->path[0] = moved->query[0] = '\0';
+    free(r);
+    return moved;
 }
 
 /* What ops/ asks of a server; there is none. */

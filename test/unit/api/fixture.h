@@ -54,7 +54,8 @@ static void repeat_free(struct mind *m)
     (void)m;
 }
 
-static const struct mind_ops repeat_ops = {"repeat", repeat_start, NULL, repeat_free};
+static const struct mind_ops repeat_ops = {
+    .name = "repeat", .start = repeat_start, .free = repeat_free};
 static struct mind repeat_mind = {&repeat_ops};
 
 static int64_t bar_now_ms(void *ctx)
@@ -109,7 +110,9 @@ static void open_bar(uint32_t session_rate)
     const struct api_cfg api_cfg = {.agent = bar_agent,
                                     .sessions = bar_sessions,
                                     .allow_origins = "",
-                                    .admin_token = bar_token};
+                                    .admin_token = bar_token,
+                                    .expiry_s = 3600,
+                                    .now_s = bar_now_s};
     bar_api = api_new(&api_cfg);
 }
 
@@ -123,6 +126,18 @@ static void close_bar(void)
     bar_agent->mind = NULL;
     session_table_free(&bar_sessions);
     agent_free(&bar_agent);
+}
+
+/* Ask as session `id` (NULL: none), and let the store answer. */
+static void ask(enum http_method method, const char *path, const char *query, const char *id,
+                const char *body, struct answer *to)
+{
+    struct http_req *r = fake_request(method, path, query, body, strlen(body));
+
+    if (id)
+        fake_header(r, "x-session-id", id);
+    fake_send(bar_api, r, to);
+    fake_reap();
 }
 
 static int bar_main(const struct tap_case *cases, int n)

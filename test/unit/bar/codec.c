@@ -68,7 +68,7 @@ static void test_round_trip(void)
 
     begin();
     CHECK_INT(bar_add(&f.tab, &f.region, bar_menu_find(f.menu, "gin"), "neat", 2), BAR_OK);
-    CHECK_INT(bar_pay(&f.tab, 7), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 7), BAR_OK);
     CHECK_INT(bar_add(&f.tab, &f.region, bar_menu_find(f.menu, "ipa"), "", 3), BAR_OK);
     CHECK_INT(bar_add(&f.tab, &f.region, bar_menu_find(f.menu, "cosmo"), "up, dry", 1), BAR_OK);
     CHECK_INT(bar_tip_percent(&f.tab, 1825), BAR_OK);
@@ -78,11 +78,17 @@ static void test_round_trip(void)
     f.tab.turn_count = 12;
     f.tab.small_talk_count = 3;
     f.tab.last_order_turn = 11;
+    f.tab.other_drinks = 4;
+    f.tab.uncounted = true;
     bar_tab_encode(&f.tab, &stored);
     CHECK(!stored.full);
     CHECK(decode(&t, &e));
     CHECK(same_tab(&f.tab, &t));
     CHECK_INT(t.line_cap, 2);
+    CHECK_INT(t.drink_count, 1);
+    CHECK_STR(t.drinks[0].name, "Gin");
+    CHECK_INT(t.drinks[0].count, 2);
+    CHECK(t.other_drinks == 4 && t.uncounted);
     /* And it goes on growing. */
     CHECK_INT(bar_add(&t, &f.region, bar_menu_find(f.menu, "rum"), "", 1), BAR_OK);
     CHECK_INT(t.line_count, 3);

@@ -215,7 +215,7 @@ static void step(struct model *m)
     case 5:
         if (rnd(4))
             break;
-        got = bar_pay(&f.tab, state);
+        got = bar_pay(&f.tab, &f.region, state);
         wanted = model_pay(m);
         break;
     case 6:

@@ -63,10 +63,11 @@ static void test_whole_balance(void)
     CHECK_INT(bar_balance_cents(&f.tab), 0);
     CHECK_INT(add(&f, "water", NULL, 1), BAR_INSUFFICIENT_FUNDS);
     CHECK_INT(bar_tip_percent(&f.tab, 1000), BAR_OK);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_INSUFFICIENT_FUNDS); /* nothing left for the tip */
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1),
+              BAR_INSUFFICIENT_FUNDS); /* nothing left for the tip */
     CHECK_INT(f.tab.payment, BAR_PENDING);
     CHECK_INT(bar_tip_percent(&f.tab, 0), BAR_OK);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_OK);
     CHECK_INT(bar_balance_cents(&f.tab), 0);
     CHECK_INT(f.tab.paid_cents, 100000);
     fixture_release(&f);
@@ -79,9 +80,9 @@ static void test_tip_needs_balance(void)
     fixture_init(&f, 0);
     CHECK_INT(add(&f, "daiquiri", NULL, 99), BAR_OK); /* leaves 10.00 */
     CHECK_INT(bar_tip_amount(&f.tab, 1001), BAR_OK);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_INSUFFICIENT_FUNDS);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_INSUFFICIENT_FUNDS);
     CHECK_INT(bar_tip_amount(&f.tab, 1000), BAR_OK);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_OK);
     CHECK_INT(bar_balance_cents(&f.tab), 0);
     fixture_release(&f);
 }
@@ -201,11 +202,11 @@ static void test_pay(void)
     char first[67];
 
     fixture_init(&f, 0);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_NOTHING_TO_PAY);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_NOTHING_TO_PAY);
     add(&f, "old fashioned", NULL, 2);
     add(&f, "ipa", NULL, 1);
     bar_tip_percent(&f.tab, 2000);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_OK);
     CHECK_INT(f.tab.paid_cents, 3600);
     CHECK_INT(f.tab.last_paid_cents, 3600);
     CHECK_INT(f.tab.last_tip_cents, 600);
@@ -216,10 +217,10 @@ static void test_pay(void)
     CHECK_INT(strlen(f.tab.tx), 66);
     CHECK_INT(strspn(f.tab.tx + 2, "0123456789abcdef"), 64);
     memcpy(first, f.tab.tx, sizeof(first));
-    CHECK_INT(bar_pay(&f.tab, 2), BAR_NOTHING_TO_PAY);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 2), BAR_NOTHING_TO_PAY);
     add(&f, "gin", NULL, 1);
     CHECK_INT(f.tab.payment, BAR_PENDING);
-    CHECK_INT(bar_pay(&f.tab, 2), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 2), BAR_OK);
     CHECK(strcmp(first, f.tab.tx) != 0);
     CHECK_INT(f.tab.paid_cents, 4400);
     fixture_release(&f);
@@ -232,17 +233,17 @@ static void test_refused_payment(void)
     fixture_init(&f, 0);
     add(&f, "negroni", NULL, 9); /* 99.00 */
     bar_tip_amount(&f.tab, 99);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_PAYMENT_REFUSED);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_PAYMENT_REFUSED);
     CHECK_INT(f.tab.payment, BAR_FAILED);
     CHECK_INT(bar_tab_cents(&f.tab), 9900);
     CHECK_INT(f.tab.paid_cents, 0);
     CHECK_STR(f.tab.tx, "");
     bar_tip_amount(&f.tab, 100);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_OK);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_OK);
     CHECK_INT(f.tab.payment, BAR_COMPLETED);
     add(&f, "negroni", NULL, 9);
     bar_tip_amount(&f.tab, 99);
-    CHECK_INT(bar_pay(&f.tab, 1), BAR_PAYMENT_REFUSED);
+    CHECK_INT(bar_pay(&f.tab, &f.region, 1), BAR_PAYMENT_REFUSED);
     bar_clear(&f.tab);
     CHECK_INT(f.tab.payment, BAR_PENDING);
     CHECK_INT(f.tab.tip_kind, BAR_TIP_NONE);

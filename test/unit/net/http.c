@@ -438,6 +438,174 @@ static void drain_ends_streams_that_nobody_ends(void)
     end();
 }
 
+/* Write until something waits for the reader; returns what does. */
+static size_t fill(struct http_req *r)
+{
+    static char lump[4096];
+    size_t queued = 0;
+
+    for (int i = 0; i < 10000 && !queued; i++)
+        queued = http_stream_write(r, lump, sizeof(lump));
+    return queued;
+}
+
+static size_t queued_bytes(void)
+{
+    struct http_stats st;
+
+    http_server_stats(t.server, &st);
+    return st.bytes_queued;
+}
+
+/* What waits is on the budget, moves with its payer, and is nobody's when it is read. */
+static void charges_what_waits(void)
+{
+    static char got[65536];
+    struct budget one, two;
+
+    begin(hold_stream);
+    budget_init(&one, 1 << 20, NULL);
+    budget_init(&two, 1 << 20, NULL);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    http_req_charge(t.held, &one);
+    CHECK_INT(one.used, 0);
+    size_t waits = fill(t.held);
+    CHECK(one.used >= waits && queued_bytes() == 0);
+    size_t before = one.used;
+    http_req_charge(t.held, &two);
+    CHECK(one.used == 0 && two.used == before);
+    http_req_charge(t.held, NULL);
+    CHECK(two.used == 0 && queued_bytes() == before);
+    http_req_charge(t.held, &one);
+    CHECK(one.used == before && queued_bytes() == 0);
+    http_stream_end(t.held); /* whoever paid may be gone before the reader has read */
+    CHECK(one.used == 0 && queued_bytes() >= before);
+    for (int turns = 0; turns < 10000 && queued_bytes(); turns++) {
+        while (recv(fd, got, sizeof(got), MSG_DONTWAIT) > 0)
+            ;
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    }
+    CHECK_INT(queued_bytes(), 0);
+    CHECK(one.peak >= before);
+    close(fd);
+    end();
+}
+
+/* At every size of budget: never passed, and its reader told why. */
+static void cuts_a_reader_over_budget(void)
+{
+    static char lump[1000];
+
+    for (size_t limit = 0; limit < 40000; limit = limit * 2 + 100) {
+        struct budget parent, b;
+        begin(hold_stream);
+        budget_init(&parent, 0, NULL);
+        budget_init(&b, limit + 1, &parent);
+        int fd = dial();
+        say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        TURN_UNTIL(t.held);
+        http_req_charge(t.held, &b);
+        for (int i = 0; i < 10000 && !t.server->in_state[CONN_CLOSED]; i++) {
+            http_stream_write(t.held, lump, sizeof(lump));
+            CHECK(b.used <= b.limit);
+            if (list_empty(&t.server->ready))
+                continue;
+            CHECK_INT(t.gone, 0); /* never inside the call */
+            break;
+        }
+        TURN_UNTIL(t.gone == 1);
+        CHECK_INT(b.used, 0);
+        CHECK_INT(parent.used, 0);
+        struct http_stats st;
+        http_server_stats(t.server, &st);
+        CHECK_INT(st.closed[HTTP_CLOSE_BUDGET], 1);
+        close(fd);
+        end();
+    }
+}
+
+/* Moved to a budget that cannot carry it. */
+static void cuts_who_does_not_fit(void)
+{
+    struct budget b;
+
+    begin(hold_stream);
+    budget_init(&b, 100, NULL);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    CHECK(fill(t.held) > 0);
+    http_req_charge(t.held, &b);
+    CHECK(b.used == 0 && t.gone == 0);
+    TURN_UNTIL(t.gone == 1);
+    close(fd);
+    end();
+}
+
+/* All slow readers together have a bound as well. */
+static void bounds_all_that_waits(void)
+{
+    static char lump[4096];
+
+    begin(hold_stream);
+    t.server->cfg.max_queued_all = 20000;
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.held);
+    for (int i = 0; i < 10000 && list_empty(&t.server->ready); i++) {
+        http_stream_write(t.held, lump, sizeof(lump));
+        CHECK(queued_bytes() <= 20000);
+    }
+    TURN_UNTIL(t.gone == 1);
+    struct http_stats st;
+    http_server_stats(t.server, &st);
+    CHECK_INT(st.closed[HTTP_CLOSE_STALLED], 1);
+    close(fd);
+    end();
+}
+
+static void settle_stream(struct http_req *r)
+{
+    hold_stream(r);
+    struct http_stats before, after;
+    http_server_stats(t.server, &before);
+    t.held = r = http_stream_settle(r);
+    http_server_stats(t.server, &after);
+    CHECK(after.bytes_conns + 200 < before.bytes_conns);
+    CHECK(before.bytes_bodies > 0 && after.bytes_bodies == 0);
+}
+
+/* What a request said is let go, and its stream goes on. */
+static void settles(void)
+{
+    begin(settle_stream);
+    int fd = dial();
+    say(fd, "POST /some/path?and=a&query=of&some=length HTTP/1.1\r\nHost: a\r\nX-Long: "
+            "0123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+            "234567890123456789012345678901234567890123456789012345678901234567890123456789\r\n"
+            "Content-Length: 5\r\n\r\nhello");
+    TURN_UNTIL(t.held);
+    CHECK_INT(http_req_path(t.held).len, 0);
+    CHECK_INT(http_req_query(t.held).len, 0);
+    CHECK_INT(http_req_body(t.held).len, 0);
+    CHECK(!http_req_header(t.held, "x-long").data);
+    http_stream_write(t.held, "told", 4);
+    CHECK(strstr(heard(fd), "\r\n4\r\ntold\r\n") != NULL);
+    http_stream_end(t.held);
+    CHECK(strcmp(heard(fd), "0\r\n\r\n") == 0);
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n"); /* a head that is not whole is kept */
+    for (int i = 0; i < 5; i++)
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    struct http_stats st;
+    http_server_stats(t.server, &st);
+    CHECK(st.bytes_conns > sizeof(struct conn) && st.bytes_conns < sizeof(struct conn) + 200);
+    close(fd);
+    TURN_UNTIL(t.server->conn_bytes == 0);
+    end();
+}
+
 static void tells_why_it_cannot_listen(void)
 {
     struct err e = {0};
@@ -484,6 +652,11 @@ static const struct tap_case cases[] = {
     {"cuts a stalled reader, and not inside a call", cuts_a_stalled_reader},
     {"tells when a reader has taken everything", tells_of_room},
     {"keeps what a client does not take at once", keeps_what_is_not_taken},
+    {"charges what waits", charges_what_waits},
+    {"cuts a reader that does not fit its budget", cuts_a_reader_over_budget},
+    {"cuts a reader whose queue fits no new budget", cuts_who_does_not_fit},
+    {"bounds all that waits", bounds_all_that_waits},
+    {"lets go of what a settled stream's request said", settles},
     {"ends a stream whose client was doomed", ends_a_doomed_stream},
     {"cuts everything when freed", free_cuts_everything},
     {"drains when the last one is answered", drains},

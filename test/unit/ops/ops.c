@@ -179,6 +179,15 @@ static void the_parts_add_up_to_what_the_kernel_counts(void)
         sum += parts[i];
     CHECK_INT(parts[OPS_PART_SESSIONS], 1 << 20);
     CHECK_INT(parts[OPS_PART_STORE], (1 << 19) + 1000);
+    CHECK_INT(parts[OPS_PART_CONNECTIONS], 0); /* not serving */
+    stub_http.bytes_conns = 700;
+    stub_http.bytes_bodies = 80;
+    stub_http.bytes_queued = 9;
+    ops_set_http(o, stub_server);
+    ops__parts(o, parts);
+    CHECK_INT(parts[OPS_PART_CONNECTIONS], 700);
+    CHECK_INT(parts[OPS_PART_BODIES], 80);
+    CHECK_INT(parts[OPS_PART_QUEUED], 9);
     CHECK(sum > own - own / 8 && sum < own + own / 8);
     free(hold);
     stub_end(o);

@@ -121,6 +121,19 @@ static enum err_code turn(struct session *s, const char *person, const char *may
     return r.code;
 }
 
+/* What the agent does before each turn: fold when it is due, here with a summary of one line.
+ */
+static int fold(struct session *s, struct err *e)
+{
+    char line[64];
+    uint32_t count;
+
+    if (!session_fold_due(s, &count))
+        return 0;
+    snprintf(line, sizeof(line), "%u were folded", s->folded_count + count);
+    return session_fold(s, count, str_of(line), e);
+}
+
 static void make(struct session_table *t, const char *id)
 {
     struct waiter w;
@@ -277,7 +290,7 @@ static void test_half_a_session(void)
     t->plain.max = 200;
     CHECK_INT(turn(w.s, "more", "of it"), ERR_NOMEM);
     w.s->budget.limit = w.s->region.held * 2;
-    CHECK(session_fold(w.s, &e) < 0 && e.code == ERR_NOMEM);
+    CHECK(fold(w.s, &e) < 0 && e.code == ERR_NOMEM);
     t->plain.max = 0;
     fake_reap();
     CHECK_INT(fake_find("me")->len, len);
@@ -571,7 +584,7 @@ static void test_budget_is_never_passed(void)
     session_revert(w.s, now_s);
     ask(t, "me", SESSION_CREATE, &w); /* it goes on, with what was acknowledged */
     CHECK(w.s != NULL);
-    CHECK_INT(session_fold(w.s, NULL), 0);
+    CHECK_INT(fold(w.s, NULL), 0);
     CHECK_INT(turn(w.s, "short", "yes"), ERR_NONE);
     session_leave(w.s);
     ask(t, "neighbour", SESSION_CREATE, &neighbour);
@@ -589,12 +602,14 @@ static void test_long_conversation_folds(void)
     ask(t, "me", SESSION_CREATE, &w);
     for (int i = 0; i < 2000; i++) {
         snprintf(text, sizeof(text), "message %d %0100d", i, i);
-        CHECK_INT(session_fold(w.s, NULL), 0);
+        CHECK_INT(fold(w.s, NULL), 0);
         *(uint64_t *)w.s->agent = (uint64_t)i;
         CHECK_INT(turn(w.s, text, "yes, I see"), ERR_NONE);
     }
     CHECK_INT(w.s->turns, 2000);
     CHECK_INT(w.s->message_count + w.s->folded_count, 4000);
+    snprintf(text, sizeof(text), "%u were folded", w.s->folded_count);
+    CHECK(str_eq((struct str){w.s->summary, w.s->summary_len}, text));
     CHECK(w.s->message_count >= 10 && w.s->first->from_person);
     CHECK_INT(*(uint64_t *)w.s->agent, 1999);
     CHECK(w.s->budget.peak <= w.s->budget.limit);
@@ -670,7 +685,9 @@ static void test_reset(void)
     CHECK(session_set_keys(w.s, str_of("k"), str_of(""), &e) == 0);
     CHECK(session_has_keys(w.s) && !w.s->cartesia);
     CHECK_INT(turn(w.s, "a", "b"), ERR_NONE);
+    CHECK(session_fold(w.s, 2, str_of("a"), &e) == 0 && w.s->summary_len == 1);
     CHECK(session_reset(w.s, &e) == 0);
+    CHECK(!w.s->summary && !w.s->summary_len);
     CHECK(!session_has_keys(w.s) && w.s->message_count == 0 && w.s->agent);
     CHECK_INT(turn(w.s, "c", "d"), ERR_NONE);
     CHECK_INT(w.s->turns, 2); /* numbers of turns stay unique for readers that come back */
@@ -895,7 +912,7 @@ static void test_ten_times_more_than_fit(void)
         }
         if (now_s - w.s->used_s <= 3600 && w.s->turns != turns[who] && turns[who])
             lost += w.s->turns != 0; /* 0: it had expired */
-        CHECK_INT(session_fold(w.s, NULL), 0);
+        CHECK_INT(fold(w.s, NULL), 0);
         CHECK_INT(turn(w.s, "one more", "there"), ERR_NONE);
         turns[who] = w.s->turns;
         session_leave(w.s);

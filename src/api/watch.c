@@ -1,0 +1,459 @@
+/*
+ * GET /session/events: a stream that tells what happens in a session, whoever caused it, for as
+ * long as its reader likes. To watch is no use of a session: it is not made, loaded or kept in
+ * memory for it. What is kept is a `struct watched` for each session id that is watched and a
+ * `struct watcher` for each stream; together with the connection about a kilobyte.
+ *
+ * A session that is asleep expires with nobody noticing, so api_tick() compares the time of its
+ * last use with the clock, and asks the store only when that is too long ago.
+ */
+#include "api/api_int.h"
+
+#include "base/json_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_WATCHERS 16 /* streams of one session */
+#define BEAT_TICKS 200  /* in which every stream gets a heartbeat: 20 s */
+#define LOOK_TICKS 20   /* in which every session is looked at: 2 s */
+#define TELL_MAX 131072 /* bytes said; who cannot take so much reads the history */
+#define LINE_KEEP 16384 /* of the buffer in which events are written */
+#define RETRY_MS 1000   /* after a drain, and more: not all readers come back at once */
+#define RETRY_SPREAD_MS 9000
+
+struct watched {
+    struct session_seen seen;
+    struct api *api;
+    struct list link; /* api->watch.sessions */
+    struct list watchers;
+    unsigned watcher_count;
+    bool asking;    /* `seen` is under way */
+    int64_t used_s; /* last use of the session that is known; -1: none is */
+    char id[];
+};
+
+struct watcher {
+    struct api_call call;
+    struct http_req *req;
+    struct watched *on;
+    struct list link; /* on->watchers */
+    struct list beat; /* api->watch.streams */
+};
+
+static int64_t now_s(const struct api *a)
+{
+    return a->cfg.now_s ? a->cfg.now_s(a->cfg.clock_ctx) : 0;
+}
+
+/* Forget a session that nobody watches any more. */
+static void drop_unwatched(struct watched *on)
+{
+    if (on->watcher_count || on->asking)
+        return;
+    map_remove(&on->api->watch.by_id, on->id, strlen(on->id));
+    list_remove(&on->link);
+    free(on);
+}
+
+static void leave(struct watcher *w)
+{
+    struct watched *on = w->on;
+
+    list_remove(&w->link);
+    list_remove(&w->beat);
+    on->api->watch.stream_count--;
+    on->watcher_count--;
+    free(w);
+    drop_unwatched(on);
+}
+
+static void on_gone(void *ctx, struct http_req *req)
+{
+    (void)req;
+    leave(ctx);
+}
+
+static void on_drain(void *ctx, struct http_req *req)
+{
+    struct watcher *w = ctx;
+    struct api_watch *watch = &w->on->api->watch;
+    char bye[64];
+    unsigned wait_ms = RETRY_MS + watch->drained_count++ * 97 % RETRY_SPREAD_MS;
+    int n = snprintf(bye, sizeof(bye), ": the container stops\nretry: %u\n\n", wait_ms);
+
+    http_stream_write(req, bye, (size_t)n);
+    http_stream_end(req);
+    leave(w);
+}
+
+/* Events. */
+
+#define NO_ID UINT32_MAX /* of an event that moves nobody's place */
+
+static struct buf *open_event(struct api *a, const char *type, const char *id, uint32_t turn)
+{
+    struct buf *line = &a->watch.line;
+
+    buf_clear(line);
+    if (turn != NO_ID)
+        buf_printf(line, "id: %u\n", turn);
+    buf_printf(line, "data: {\"type\": \"%s\", \"session_id\": \"%s\"", type, id);
+    return line;
+}
+
+static void add_text(struct buf *line, const char *name, struct str text)
+{
+    buf_printf(line, ", \"%s\": ", name);
+    json_text(line, text.data, text.len, true);
+}
+
+static void add_tab(struct buf *line, struct str order, struct str summary)
+{
+    buf_printf(line, ", \"current_order\": %.*s, \"payment_summary\": %.*s", STR_FMT(order),
+               STR_FMT(summary));
+}
+
+static void end_line(struct buf *line)
+{
+    if (line->cap > LINE_KEEP)
+        buf_release(line);
+}
+
+/* To one, or to all of a session. Without memory for an event a reader is told to read again.
+ */
+static void tell(const struct watched *on, const struct watcher *only)
+{
+    static const char again[] = "data: {\"type\": \"reload\"}\n\n";
+    struct buf *line = &on->api->watch.line;
+
+    buf_str(line, "}\n\n");
+    const char *data = line->full ? again : line->data;
+    size_t len = line->full ? sizeof(again) - 1 : line->len;
+    if (only)
+        http_stream_write(only->req, data, len);
+    LIST_EACH(at, after, &on->watchers)
+    {
+        if (!only)
+            http_stream_write(LIST_ITEM(at, struct watcher, link)->req, data, len);
+    }
+    end_line(line);
+}
+
+static void send_turn(const struct watched *on, const struct watcher *only, uint32_t turn,
+                      struct str said, struct str reply, struct str order, struct str summary)
+{
+    bool large = said.len + reply.len > TELL_MAX;
+    struct buf *line = open_event(on->api, large ? "reload" : "turn", on->id, turn);
+
+    if (large) {
+        tell(on, only);
+        return;
+    }
+    buf_printf(line, ", \"turn\": %u", turn);
+    add_text(line, "user_input", said);
+    add_text(line, "full_response", reply);
+    add_tab(line, order, summary);
+    tell(on, only);
+}
+
+static void send_changed(const struct watched *on, const struct watcher *only,
+                         const struct session *s, const char *what)
+{
+    struct buf order = BUF_INIT, summary = BUF_INIT;
+    struct buf *line = open_event(on->api, "changed", on->id, s->turns);
+
+    api__tab_texts(s, &order, &summary);
+    buf_printf(line, ", \"change\": \"%s\", \"turn\": %u, \"has_valid_keys\": %s", what,
+               s->turns, session_has_keys(s) ? "true" : "false");
+    add_tab(line, (struct str){buf_text(&order), order.len},
+            (struct str){buf_text(&summary), summary.len});
+    line->full |= order.full || summary.full;
+    tell(on, only);
+    buf_release(&order);
+    buf_release(&summary);
+}
+
+static void send_bare(const struct watched *on, const struct watcher *only, const char *type)
+{
+    open_event(on->api, type, on->id, NO_ID);
+    tell(on, only);
+}
+
+static void tell_ended(struct watched *on)
+{
+    on->used_s = -1;
+    open_event(on->api, "ended", on->id, 0); /* what comes now begins with turn 1 */
+    tell(on, NULL);
+}
+
+/* What the agent tells. */
+
+static struct watched *find(struct api *a, const char *id)
+{
+    return map_get(&a->watch.by_id, id, strlen(id));
+}
+
+/* NULL: nobody watches. A session that is younger than the one known took its place. */
+static struct watched *news_of(struct api *a, const struct session *s)
+{
+    struct watched *on = find(a, s->id);
+
+    if (!on)
+        return NULL;
+    if (on->used_s >= 0 && s->created_s > on->used_s)
+        tell_ended(on);
+    on->used_s = s->used_s;
+    return on;
+}
+
+static void on_turn(void *ctx, const struct turn_done *d)
+{
+    struct watched *on = news_of(ctx, d->session);
+
+    if (on)
+        send_turn(on, NULL, d->turn, d->said, d->reply, d->order, d->summary);
+}
+
+static void on_changed(void *ctx, const struct session *s, enum agent_change_kind kind)
+{
+    struct watched *on = news_of(ctx, s);
+
+    if (on)
+        send_changed(on, NULL, s, agent_change_text(kind));
+}
+
+void api__watch_ended(struct api *a, const char *id)
+{
+    struct watched *on = find(a, id);
+
+    if (on)
+        tell_ended(on);
+}
+
+void api__watch_init(struct api *a)
+{
+    const struct agent_listener listener = {a, on_turn, on_changed};
+
+    map_init(&a->watch.by_id, a->cfg.seed);
+    list_init(&a->watch.sessions);
+    list_init(&a->watch.streams);
+    agent_listen(a->cfg.agent, &listener);
+}
+
+void api__watch_release(struct api *a)
+{
+    MUST(a->watch.stream_count == 0 && list_empty(&a->watch.sessions));
+    map_release(&a->watch.by_id);
+    buf_release(&a->watch.line);
+}
+
+/* The clock. */
+
+static bool past(const struct watched *on)
+{
+    return on->used_s >= 0 && now_s(on->api) - on->used_s > on->api->cfg.expiry_s;
+}
+
+static void on_seen(struct session_seen *q, int64_t used_s, const struct err *e)
+{
+    struct watched *on = LIST_ITEM(q, struct watched, seen);
+
+    on->asking = false;
+    if (e) {
+        /* the store cannot say: it is asked again */
+    } else if (used_s >= 0) {
+        on->used_s = used_s > on->used_s ? used_s : on->used_s;
+    } else if (past(on)) { /* else it was used while we asked */
+        tell_ended(on);
+    }
+    drop_unwatched(on);
+}
+
+/* Whether it is there, and since when unused; `on` may be gone afterwards. */
+static void look_up(struct watched *on)
+{
+    on->asking = true;
+    on->seen.told = on_seen;
+    session_seen(on->api->cfg.sessions, on->id, now_s(on->api), &on->seen);
+}
+
+/* How many of `count` are due when each shall be once in `ticks`; the rest is kept. */
+static unsigned due(unsigned *credit, unsigned count, unsigned ticks)
+{
+    *credit += count;
+    unsigned n = *credit / ticks;
+    *credit %= ticks;
+    return n;
+}
+
+static void beat(struct watcher *w)
+{
+    static const char heartbeat[] = ":\n\n";
+
+    if (http_stream_write(w->req, NULL, 0) == 0) /* who is behind is not pushed */
+        http_stream_write(w->req, heartbeat, sizeof(heartbeat) - 1);
+}
+
+void api_tick(struct api *a)
+{
+    struct api_watch *watch = &a->watch;
+    unsigned beats = due(&watch->beat_credit, watch->stream_count, BEAT_TICKS);
+    unsigned looks = due(&watch->look_credit, (unsigned)watch->by_id.count, LOOK_TICKS);
+
+    for (; beats && !list_empty(&watch->streams); beats--) {
+        struct watcher *w = LIST_ITEM(watch->streams.next, struct watcher, beat);
+        list_remove(&w->beat);
+        list_append(&watch->streams, &w->beat);
+        beat(w);
+    }
+    for (; looks && !list_empty(&watch->sessions); looks--) {
+        struct watched *on = LIST_ITEM(watch->sessions.next, struct watched, link);
+        list_remove(&on->link);
+        list_append(&watch->sessions, &on->link);
+        if (past(on) && !on->asking)
+            look_up(on);
+    }
+}
+
+/* A new stream. */
+
+/* Bytes of the turns behind `last`; false: not all of them are in the history. */
+static bool missed(const struct session *s, uint32_t last, size_t *ret)
+{
+    uint32_t in_memory = s->message_count / 2;
+    /* A turn before this one was there when the session was last reset, or at its start. */
+    uint32_t first = s->turns - (s->message_count + s->folded_count) / 2;
+    const struct session_message *m = s->first;
+
+    if (last > s->turns || last < s->turns - in_memory || (first && last <= first))
+        return false;
+    for (uint32_t i = 2 * (in_memory - (s->turns - last)); i > 0; i--)
+        m = m->next;
+    for (*ret = 0; m; m = m->next)
+        *ret += m->len;
+    return true;
+}
+
+/* A reader that has everything up to turn `last` has come back. */
+static void catch_up(const struct watched *on, const struct watcher *w, uint32_t last)
+{
+    const struct session *s = session_at_rest(on->api->cfg.sessions, on->id, now_s(on->api));
+    struct buf order = BUF_INIT, summary = BUF_INIT;
+    size_t bytes;
+
+    if (!s || !missed(s, last, &bytes) || bytes > TELL_MAX) {
+        send_bare(on, w, "reload");
+        return;
+    }
+    const struct session_message *m = s->first;
+    api__tab_texts(s, &order, &summary);
+    for (uint32_t turn = s->turns - s->message_count / 2 + 1; m && m->next; turn++) {
+        const struct session_message *reply = m->next;
+        if (turn > last)
+            send_turn(on, w, turn, (struct str){m->text, m->len},
+                      (struct str){reply->text, reply->len}, str_of(buf_text(&order)),
+                      str_of(buf_text(&summary)));
+        m = reply->next;
+    }
+    buf_release(&order);
+    buf_release(&summary);
+    send_changed(on, w, s, "resume"); /* tip and keys have no turn by which to tell */
+}
+
+static struct watched *watched_new(struct api *a, const char *id)
+{
+    size_t len = strlen(id);
+    struct watched *on = calloc(1, sizeof(*on) + len + 1);
+
+    if (!on)
+        return NULL;
+    on->api = a;
+    on->used_s = -1;
+    memcpy(on->id, id, len);
+    list_init(&on->watchers);
+    list_init(&on->link);
+    list_append(&a->watch.sessions, &on->link);
+    map_put(&a->watch.by_id, on->id, len, on);
+    return on;
+}
+
+/* NULL: answered. */
+static struct watcher *watcher_new(struct api *a, struct http_req *req, const char *id)
+{
+    struct watched *on = find(a, id);
+    const struct api_call *call = http_req_ctx(req);
+
+    if (on && on->watcher_count >= MAX_WATCHERS) {
+        struct err e;
+        err_set(&e, ERR_WATCHERS, 0,
+                "%d event streams watch this session already; close one of them first",
+                MAX_WATCHERS);
+        api__error(req, &e);
+        return NULL;
+    }
+    struct watcher *w = calloc(1, sizeof(*w));
+    if (!w || (!on && !(on = watched_new(a, id)))) {
+        free(w);
+        api__error_code(req, ERR_NOMEM, NULL);
+        return NULL;
+    }
+    *w = (struct watcher){.call = *call, .req = req, .on = on};
+    list_append(&on->watchers, &w->link);
+    list_append(&a->watch.streams, &w->beat);
+    on->watcher_count++;
+    a->watch.stream_count++;
+    return w;
+}
+
+/* The number of a turn, as in the ids of our events. */
+static bool turn_number(struct str last, uint32_t *ret)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < last.len; i++) {
+        if (last.data[i] < '0' || last.data[i] > '9' || i > 8)
+            return false;
+        n = n * 10 + (uint32_t)(last.data[i] - '0');
+    }
+    *ret = n;
+    return last.len > 0;
+}
+
+/*
+ * Last-Event-ID, or ?last_event_id= of an EventSource, which can send the header only when it
+ * comes back by itself.
+ */
+static bool last_turn(struct http_req *req, uint32_t *ret)
+{
+    struct str last = http_req_header(req, "last-event-id");
+    struct buf param = BUF_INIT;
+
+    if (last.data)
+        return turn_number(str_trim(last), ret);
+    bool given = http_req_param(req, "last_event_id", &param) &&
+                 turn_number((struct str){buf_text(&param), param.len}, ret);
+    buf_release(&param);
+    return given;
+}
+
+void api__session_events(struct api *a, struct http_req *req)
+{
+    char id[SESSION_ID_MAX + 1];
+    uint32_t last = 0;
+    struct watcher *w;
+
+    if (!api__stream_session_id(req, id) || !(w = watcher_new(a, req, id)))
+        return;
+    bool back = last_turn(req, &last);
+    http_req_set_ctx(req, w);
+    http_req_on_gone(req, on_gone);
+    api__stream_begin(req, id);
+    w->req = http_stream_settle(req);
+    send_bare(w->on, w, "session");
+    if (back)
+        catch_up(w->on, w, last);
+    if (w->on->used_s < 0 && !w->on->asking)
+        look_up(w->on);
+    http_stream_on_drain(w->req, on_drain);
+}

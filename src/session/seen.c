@@ -1,0 +1,56 @@
+/* What may be known of a session without having it. */
+#include "session/session.h"
+
+#include "session/session_int.h"
+
+#include <string.h>
+
+static struct session *find(const struct session_table *t, const char *id)
+{
+    return map_get(&t->by_id, id, strlen(id));
+}
+
+const struct session *session_at_rest(const struct session_table *t, const char *id, int64_t now_s)
+{
+    const struct session *s = find(t, id);
+
+    return s && s->state == SESSION_IDLE && !session__expired(t, s->used_s, now_s) ? s : NULL;
+}
+
+static void tell(struct session_seen *q, int64_t used_s)
+{
+    q->told(q, session__expired(q->table, used_s, q->now_s) ? -1 : used_s, NULL);
+}
+
+static void read_seen(void *ctx, const struct store_row *row, const struct err *failed)
+{
+    struct session_seen *q = ctx;
+
+    if (row)
+        tell(q, row->used_at_s);
+    else
+        q->told(q, -1, failed);
+}
+
+void session_seen(struct session_table *t, const char *id, int64_t now_s,
+                  struct session_seen *q)
+{
+    const struct session *s = find(t, id);
+
+    q->table = t;
+    q->now_s = now_s;
+    if (!s || s->state == SESSION_LOADING)
+        store_get(t->cfg.store, id, read_seen, q);
+    else if (s->state == SESSION_IDLE)
+        tell(q, s->used_s);
+    else if (s->state == SESSION_BUSY && s->version > 0)
+        q->told(q, now_s, NULL);
+    else /* expired, or not yet stored */
+        q->told(q, -1, NULL);
+}
+
+struct budget *session_budget(const struct session *s)
+{
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    return (struct budget *)(uintptr_t)&s->budget; /* read-only is the conversation */
+}

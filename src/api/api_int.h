@@ -209,8 +209,8 @@ struct api_talker {
 
 bool api__talker_add(struct api *a, struct api_talker *t, const char *id) MUST_USE;
 void api__talker_remove(struct api_talker *t);
-/* Everybody in this session but `but`. */
-struct api_hushed api__hush(struct api *a, const char *id, const struct api_talker *but);
+/* Everybody in this session. */
+struct api_hushed api__hush(struct api *a, const char *id);
 
 /* watch.c: the streams of /session/events */
 void api__watch_init(struct api *a); /* listens to the agent from now on */

@@ -344,7 +344,7 @@ static void start_turn(struct chat *c)
         return;
     }
     if (c->interrupt)
-        api__hush(c->api, c->id, NULL);
+        api__hush(c->api, c->id);
     if (!enlist(c)) {
         api__error_code(c->req, ERR_NOMEM, NULL);
         end(c);

@@ -51,28 +51,27 @@ void api__talker_remove(struct api_talker *t)
 }
 
 /* The newest that was not asked in this round. */
-static struct api_talker *newest(struct api *a, const char *id, unsigned round,
-                                 const struct api_talker *but)
+static struct api_talker *newest(struct api *a, const char *id, unsigned round)
 {
     struct talkers *in;
 
     find(a, id, &in);
     for (struct list *at = in ? in->list.prev : NULL; at && at != &in->list; at = at->prev) {
         struct api_talker *t = LIST_ITEM(at, struct api_talker, link);
-        if (t->asked != round && t != but)
+        if (t->asked != round)
             return t;
     }
     return NULL;
 }
 
 /* From the newest on: those that wait for a session do not get it from the one before. */
-struct api_hushed api__hush(struct api *a, const char *id, const struct api_talker *but)
+struct api_hushed api__hush(struct api *a, const char *id)
 {
     struct api_hushed did = {0};
     struct api_talker *t;
     unsigned round = ++a->hush_rounds;
 
-    while ((t = newest(a, id, round, but))) {
+    while ((t = newest(a, id, round))) {
         t->asked = round;
         t->hush(t, &did);
     }
@@ -95,7 +94,7 @@ void api__chat_stop(struct api *a, struct http_req *req)
     }
     if (!api__stream_session_id(req, id))
         return;
-    struct api_hushed did = api__hush(a, id, NULL);
+    struct api_hushed did = api__hush(a, id);
     api__answer_json(req, id,
                      json_pack("{s:s, s:s, s:i, s:i}", "status", "success", "session_id", id,
                                "turns", (int)did.turns, "speeches", (int)did.speeches));

@@ -1,6 +1,6 @@
 /*
- * GET /speech/{turn}: the reply of a turn, read out, for an <audio> element. The answer begins with
- * the first audio, so that what prevents it can still be said with a status.
+ * GET /speech/{turn}: the reply of a turn, read out, for an <audio> element. The answer begins
+ * with the first audio, so that what prevents it can still be said with a status.
  */
 #include "api/api_int.h"
 

@@ -6,8 +6,9 @@
 
 #include "mind/mind.h"
 
-#define QUEUE_HIGH ((size_t)64 * 1024) /* above, a reader gets no more until it has all of it  \
-                                        */
+#define QUEUE_HIGH                                                                             \
+    ((size_t)64 * 1024) /* above, a reader gets no more until it has all of it                 \
+                         */
 
 static void on_audio(void *ctx, const struct speech_chunk *chunk)
 {

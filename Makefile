@@ -122,4 +122,4 @@ $(B)/flags: FORCE
 		echo '$(subst ','\'',$(FLAGS_NOW))' > $@
 FORCE:
 
--include $(shell find $(B)/obj $(B)/unit $(B)/fuzz $(B)/test -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/unit $(B)/fuzz $(B)/test $(B)/bench -type f -name '*.d' 2>/dev/null)

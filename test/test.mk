@@ -30,8 +30,9 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
 .PHONY: test-e2e
-test-e2e: all $(B)/test/probe_server ## tests of the running program (E2E="-k sse": some of them)
+test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
+		MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) \
 		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
@@ -71,10 +72,18 @@ fuzz-%: ## fuzz test/fuzz/%.c with libFuzzer for FUZZ_SECONDS=60
 check: ## format, layers, names, sizes, headers, documents, static analysis, warnings
 	@$(PYTHON) tools/check.py -j $(JOBS) $(CHECKS)
 
+# test/bench/<name>.c: measurements without HTTP, run by bench.py.
+BENCH_BIN := $(patsubst test/bench/%.c,$(B)/bench/%,$(wildcard test/bench/*.c))
+$(BENCH_BIN): $(B)/bench/%: test/bench/%.c $(ARCHIVES) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itest -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< \
+		$(ARCHIVES) $(LIBS)
+
 .PHONY: bench
-bench: all ## measure, side by side with nginx
+bench: all $(BENCH_BIN) $(B)/unit/store/faults.t ## measure (BENCH="--only memory": a part of it)
 	@tools/deps.sh bench
-	@$(PYTHON) test/bench/bench.py --maya $(B)/maya $(BENCH)
+	@$(PYTHON) -B test/bench/bench.py --maya $(B)/maya $(BENCH)
 
 # The probe of net/: one page for each behaviour of the HTTP server (test/e2e/test_http.py).
 $(B)/test/probe_server: test/e2e/probe_server.c $(call test_archives,net) $(B)/flags
@@ -82,3 +91,9 @@ $(B)/test/probe_server: test/e2e/probe_server.c $(call test_archives,net) $(B)/f
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< \
 		$(call test_archives,net) $(LIBS)
+
+# Stands in front of malloc and refuses what a test wants refused (test/e2e/test_alloc.py).
+$(B)/test/fail_alloc.so: test/e2e/fail_alloc.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) -std=c11 $(CFLAGS) $(WARN) -fno-builtin -fPIC -shared -o $@ $<

@@ -33,7 +33,8 @@ def main():
         path = pathlib.Path(name)
         if not path.is_file() or path.stat().st_size > 1 << 20:
             continue
-        if path.name in (".env", "master.key") or path.suffix in (".pem", ".key"):
+        if (path.name == ".env" or path.name.startswith("master.key")
+                or path.suffix in (".pem", ".key")):
             bad.append(f"{name}: a file of this name is not for a repository")
         text = path.read_bytes().decode("utf-8", "replace")
         for what, shape in SHAPES.items():

@@ -38,7 +38,13 @@ static void finish(struct agent_change *c, const struct err *failed, bool undo)
 {
     struct agent *a = c->agent;
     struct session *s = c->session;
+    struct err e;
 
+    if (s && failed) {
+        e = *failed;
+        budget_blame(&s->budget, &e);
+        failed = &e;
+    }
     if (!c->silent)
         c->done(c->ctx, failed ? NULL : s, failed);
     if (s && !failed && a->listener.changed)

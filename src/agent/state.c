@@ -98,8 +98,10 @@ json_t *agent_tab_json(const struct bar_tab *t)
     json_t *order = json_array();
 
     for (int32_t i = 0; order && i < t->line_count; i++) {
-        if (json_array_append_new(order, line_json(&t->lines[i])) < 0)
+        if (json_array_append_new(order, line_json(&t->lines[i])) < 0) {
+            json_decref(order);
             return NULL;
+        }
     }
     return json_pack("{s:o, s:{s:o, s:o, s:o, s:o}}", "current_order", order, "payment_summary",
                      "tab_amount", dollars(bar_tab_cents(t)), "balance",

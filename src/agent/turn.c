@@ -88,8 +88,10 @@ static void let_go(struct turn *t, bool undo)
 void turn__fail(struct turn *t, const struct err *why)
 {
     struct err e = *why; /* it may lie in what let_go() frees */
-    enum turn_outcome o = outcome_of(&e);
 
+    if (t->session)
+        budget_blame(&t->session->budget, &e);
+    enum turn_outcome o = outcome_of(&e);
     t->phase = TURN_ENDING;
     if (!t->silent)
         t->sink.fail(t->sink.ctx, t->session, &e);
@@ -105,7 +107,9 @@ static void fail_over_budget(struct turn *t)
             "The session's memory budget of %zu bytes cannot hold this message. Send a shorter "
             "one; the conversation goes on as it was",
             t->session->budget.limit);
-    session_count_over_budget(t->agent->sessions);
+    budget_blame(&t->session->budget, &e);
+    if (e.code == ERR_SESSION_MEMORY)
+        session_count_over_budget(t->agent->sessions);
     turn__fail(t, &e);
 }
 

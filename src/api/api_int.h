@@ -79,6 +79,9 @@ const char *api__error_text(const struct err *e); /* what may be said of it to a
 /* An error as JSON, with Retry-After where its row says so. */
 void api__error(struct http_req *req, const struct err *e);
 void api__error_code(struct http_req *req, enum err_code code, const char *detail);
+/* `body` as the answer, or, when it is full, that there is no memory for one. */
+void api__answer_buf(struct http_req *req, int status, const char *type,
+                     const struct buf *body);
 /* One complaint about a body or parameter, in the predecessor's shape, status 422. */
 struct api_complaint {
     const char *type, *msg;
@@ -99,10 +102,10 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
 bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
 /* The same for a stream: the header wins over ?session_id=, which an EventSource has to use. */
 bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
-/* The body as a JSON object, new reference. NULL: answered with 422. */
+/* The body as a JSON object, new reference. NULL: answered with 422 or 503. */
 json_t *api__body_object(struct http_req *req);
-/* The body as an object if it is one, else NULL; answers nothing. */
-json_t *api__body_maybe(struct http_req *req);
+/* The body as an object if it is one, else NULL. False: no memory; answered. */
+bool api__body_maybe(struct http_req *req, json_t **ret);
 
 /* look.c: read something of a session and answer; never creates one */
 

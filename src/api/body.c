@@ -2,6 +2,7 @@
 #include "api/api_int.h"
 
 #include "base/json_text.h"
+#include "memory/memory.h"
 
 #include <string.h>
 
@@ -42,6 +43,9 @@ bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
         else
             api__error_code(req, ERR_SESSION_ID,
                             "session_id must be 1 to 128 characters of A-Z a-z 0-9 _ - . :");
+    } else if (param.full) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        fine = false;
     } else {
         fine = api__session_id(req, ret);
     }
@@ -85,11 +89,14 @@ static void not_json(struct http_req *req, const json_error_t *error)
     json_text(&ctx, why, strlen(why), false);
     buf_char(&ctx, '}');
     snprintf(at, sizeof(at), "%d", error->position > 0 ? error->position : 0);
-    api__invalid(req, &(struct api_complaint){.type = "json_invalid",
-                                              .msg = "JSON decode error",
-                                              .loc = at,
-                                              .input = empty,
-                                              .ctx = buf_text(&ctx)});
+    if (ctx.full)
+        api__error_code(req, ERR_NOMEM, NULL);
+    else
+        api__invalid(req, &(struct api_complaint){.type = "json_invalid",
+                                                  .msg = "JSON decode error",
+                                                  .loc = at,
+                                                  .input = empty,
+                                                  .ctx = buf_text(&ctx)});
     json_decref(empty);
     buf_release(&ctx);
 }
@@ -109,9 +116,12 @@ json_t *api__body_object(struct http_req *req)
         json_decref(raw);
         return NULL;
     }
-    json_t *root = json_loadb(body.data, body.len, JSON_DECODE_ANY, &error);
+    json_t *root = json_region_load(body.data, body.len, JSON_DECODE_ANY, &error);
     if (!root) {
-        not_json(req, &error);
+        if (json_error_code(&error) == json_error_out_of_memory)
+            api__error_code(req, ERR_NOMEM, NULL);
+        else
+            not_json(req, &error);
         return NULL;
     }
     if (!json_is_object(root)) {
@@ -122,13 +132,18 @@ json_t *api__body_object(struct http_req *req)
     return root;
 }
 
-json_t *api__body_maybe(struct http_req *req)
+bool api__body_maybe(struct http_req *req, json_t **ret)
 {
     struct str body = http_req_body(req);
-    json_t *root = body.len ? json_loadb(body.data, body.len, 0, NULL) : NULL;
+    json_error_t error = {0};
+    json_t *root = body.len ? json_region_load(body.data, body.len, 0, &error) : NULL;
 
-    if (root && json_is_object(root))
-        return root;
-    json_decref(root);
-    return NULL;
+    if (json_error_code(&error) == json_error_out_of_memory) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        return false;
+    }
+    *ret = json_is_object(root) ? root : NULL;
+    if (!*ret)
+        json_decref(root);
+    return true;
 }

@@ -158,6 +158,11 @@ void api__keys(struct api *a, struct http_req *req)
                              names[1], json_object_get(c->body, names[1]));
     json_decref(c->body);
     c->body = keys;
+    if (!keys) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        end(c);
+        return;
+    }
     run(a, c);
 }
 

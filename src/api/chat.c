@@ -390,24 +390,32 @@ static const struct session_message *find_reply(const struct session *s, uint32_
     return m->next;
 }
 
-static void resume(struct chat *c, const struct session *s, const struct session_message *reply)
+/* False: answered with an error. */
+static bool resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
     struct buf order = BUF_INIT, summary = BUF_INIT;
 
     api__tab_texts(s, &order, &summary);
-    api__events_begin(&c->events, c->req, c->id, c->resume.turn);
-    if (c->voiced) /* what was not told yet is spoken too */
-        begin_talk(c, s);
-    api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
-                       str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    bool told = !order.full && !summary.full && enlist(c);
+    if (told) {
+        api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+        if (c->voiced) /* what was not told yet is spoken too */
+            begin_talk(c, s);
+        api__events_resume(&c->events, &c->resume, (struct str){reply->text, reply->len},
+                           str_of(buf_text(&order)), str_of(buf_text(&summary)));
+    } else {
+        api__error_code(c->req, ERR_NOMEM, NULL);
+    }
     buf_release(&order);
     buf_release(&summary);
+    return told;
 }
 
 static void on_looked(struct session_wait *w, struct session *s, const struct err *e)
 {
     struct chat *c = LIST_ITEM(w, struct chat, wait);
     const struct session_message *reply = NULL;
+    bool told = false;
 
     c->waiting = false;
     if (e) {
@@ -422,11 +430,11 @@ static void on_looked(struct session_wait *w, struct session *s, const struct er
         end(c);
         return;
     }
-    if (s && (reply = find_reply(s, c->resume.turn, c->text)) && enlist(c))
-        resume(c, s, reply);
+    if (s && (reply = find_reply(s, c->resume.turn, c->text)))
+        told = resume(c, s, reply);
     if (s)
         session_leave(s);
-    if (reply && c->voiced)
+    if (told && c->voiced)
         only_talk(c);
     else if (reply)
         end(c);
@@ -511,6 +519,11 @@ void api__chat(struct api *a, struct http_req *req)
         end(c);
         return;
     }
+    if (c->param.full) {
+        api__error_code(req, ERR_NOMEM, NULL);
+        end(c);
+        return;
+    }
     if (!how_to_answer(c)) {
         end(c);
         return;
@@ -522,15 +535,24 @@ void api__chat(struct api *a, struct http_req *req)
         start_turn(c);
 }
 
+static bool no_memory(const struct chat *c)
+{
+    api__error_code(c->req, ERR_NOMEM, NULL);
+    return false;
+}
+
 /* body.message, body.user_input, ?message=, ?user_input=, in this order. False: answered. */
 static bool stream_text(struct chat *c)
 {
     static const char *const names[] = {"message", "user_input"};
 
-    c->body = api__body_maybe(c->req);
+    if (!api__body_maybe(c->req, &c->body))
+        return false;
     for (size_t i = 0; c->body && i < ARRAY_LEN(names); i++) {
         json_t *v = json_object_get(c->body, names[i]);
         if (!v || json_is_null(v) || take_string(c, names[i])) {
+            if (c->param.full)
+                return no_memory(c);
             if (str_trim(c->text).len)
                 return true;
             continue;
@@ -545,7 +567,10 @@ static bool stream_text(struct chat *c)
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         buf_clear(&c->param);
-        if (!http_req_param(c->req, names[i], &c->param))
+        bool found = http_req_param(c->req, names[i], &c->param);
+        if (c->param.full)
+            return no_memory(c);
+        if (!found)
             continue;
         c->text = (struct str){buf_text(&c->param), c->param.len};
         if (memchr(c->text.data, '\0', c->text.len) ||
@@ -563,8 +588,8 @@ static bool stream_text(struct chat *c)
 
 void api__stream(struct api *a, struct http_req *req)
 {
-    struct chat *c = begin(a, req, true);
     struct str last = http_req_header(req, "last-event-id");
+    struct chat *c = begin(a, req, true);
 
     if (!c)
         return;

@@ -122,6 +122,11 @@ static void close_event(struct api_events *ev, const char *content, size_t len)
 static void send_event(struct api_events *ev)
 {
     buf_str(&ev->line, "}\n\n");
+    /* Half an event, or one left out, would be read as the whole. */
+    if (ev->line.full || ev->pending.full) {
+        http_stream_cut(ev->req);
+        return;
+    }
     http_stream_write(ev->req, ev->line.data, ev->line.len);
 }
 
@@ -180,6 +185,10 @@ void api__event_text(struct api_events *ev, const char *data, size_t len)
         return;
     ev->at.offset += len;
     buf_add(&ev->pending, data, len);
+    if (ev->pending.full) {
+        http_stream_cut(ev->req);
+        return;
+    }
     size_t whole = whole_sentences(ev, &count);
     struct str partial =
         str_trim((struct str){ev->pending.data + whole, ev->pending.len - whole});
@@ -276,6 +285,11 @@ void api__events_resume(struct api_events *ev, const struct api_place *from, str
         seen = 0;
     ev->at.offset = seen;
     buf_add(&ev->pending, reply.data, seen);
+    if (ev->pending.full) { /* what follows counts on it */
+        http_stream_cut(ev->req);
+        http_stream_end(ev->req);
+        return;
+    }
     while (seen && skip &&
            (n = sentence_next(ev->pending.data + at, ev->pending.len - at, false)) > 0) {
         at += n;

@@ -114,10 +114,12 @@ json_t *api__tab_json(const struct session *s)
     json_t *tab = json_incref(json_object_get(both, "payment_summary"));
 
     json_decref(both);
-    if (tab)
-        json_object_set_new(
-            tab, "status",
-            json_string(bar_payment_text(s ? agent_tab(s)->payment : BAR_PENDING)));
+    if (tab && json_object_set_new(tab, "status",
+                                   json_string(bar_payment_text(s ? agent_tab(s)->payment
+                                                                  : BAR_PENDING))) < 0) {
+        json_decref(tab);
+        return NULL;
+    }
     return tab;
 }
 

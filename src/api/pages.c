@@ -8,18 +8,27 @@
 
 /* Menu. */
 
+/* `array` with `value` (taken) behind; NULL, and neither left, when memory was refused. */
+static json_t *with(json_t *array, json_t *value)
+{
+    if (array && json_array_append_new(array, value) == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 static json_t *item_json(const struct bar_item *item)
 {
     json_t *tags = json_array();
 
-    for (const char *const *tag = item->tags; tags && tag && *tag; tag++)
-        json_array_append_new(tags, json_string(*tag));
+    for (const char *const *tag = item->tags; tag && *tag; tag++)
+        tags = with(tags, json_string(*tag));
     return json_pack("{s:s, s:f, s:s, s:o}", "name", item->name, "price",
                      (double)item->price_cents / 100.0, "description", item->description,
                      "tags", tags);
 }
 
-/* The list of the category `name`, made when it is new. */
+/* The list of the category `name`, made when it is new; borrowed. */
 static json_t *category_items(json_t *categories, const char *name)
 {
     json_t *category;
@@ -30,9 +39,10 @@ static json_t *category_items(json_t *categories, const char *name)
         if (strcmp(json_string_value(json_object_get(category, "name")), name) == 0)
             return json_object_get(category, "items");
     }
-    json_array_append_new(categories, json_pack("{s:s, s:[]}", "name", name, "items"));
-    return json_object_get(json_array_get(categories, json_array_size(categories) - 1),
-                           "items");
+    category = json_pack("{s:s, s:[]}", "name", name, "items");
+    if (json_array_append_new(categories, category) < 0)
+        return NULL;
+    return json_object_get(category, "items");
 }
 
 void api__menu(struct api *a, struct http_req *req)
@@ -42,9 +52,13 @@ void api__menu(struct api *a, struct http_req *req)
     size_t n;
     const struct bar_item *items = bar_menu_items(menu, &n);
 
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(category_items(categories, items[i].category),
-                              item_json(&items[i]));
+    for (size_t i = 0; i < n && categories; i++) {
+        if (json_array_append_new(category_items(categories, items[i].category),
+                                  item_json(&items[i])) < 0) {
+            json_decref(categories);
+            categories = NULL;
+        }
+    }
     api__answer_json(
         req, NULL,
         json_pack("{s:s, s:o}", "house", bar_menu_house(menu), "categories", categories));
@@ -81,7 +95,7 @@ void api__healthz(struct api *a, struct http_req *req)
     int status = ops_health(a->cfg.ops, loop_unix_s(), &body);
 
     http_header(req, "Cache-Control", "no-store");
-    http_answer(req, status, API_JSON, body.data, body.len);
+    api__answer_buf(req, status, API_JSON, &body);
     buf_release(&body);
 }
 
@@ -91,7 +105,7 @@ void api__readyz(struct api *a, struct http_req *req)
     int status = ops_ready(a->cfg.ops, &body);
 
     http_header(req, "Cache-Control", "no-store");
-    http_answer(req, status, API_JSON, body.data, body.len);
+    api__answer_buf(req, status, API_JSON, &body);
     buf_release(&body);
 }
 
@@ -102,7 +116,8 @@ void api__metrics(struct api *a, struct http_req *req)
         http_req_param(req, "names", &names) && strcmp(buf_text(&names), "predecessor") == 0;
 
     ops_metrics(a->cfg.ops, loop_unix_s(), old, &body);
-    http_answer(req, 200, "text/plain; version=0.0.4; charset=utf-8", body.data, body.len);
+    body.full |= names.full;
+    api__answer_buf(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
     buf_release(&names);
     buf_release(&body);
 }
@@ -113,6 +128,6 @@ void api__openapi(struct api *a, struct http_req *req)
 
     (void)a;
     api_openapi(&body);
-    http_answer(req, 200, API_JSON, body.data, body.len);
+    api__answer_buf(req, 200, API_JSON, &body);
     buf_release(&body);
 }

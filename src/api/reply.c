@@ -41,10 +41,23 @@ void api__error(struct http_req *req, const struct err *e)
     buf_str(&body, "{\"detail\":");
     json_text(&body, text, strlen(text), false);
     buf_printf(&body, ",\"code\":\"%s\"}", err_code_text(e->code));
-    if (retry)
+    if (!body.full && retry)
         http_header(req, "Retry-After", "%d", retry);
-    http_answer(req, err_status(e->code), API_JSON, body.data, body.len);
+    api__answer_buf(req, err_status(e->code), API_JSON, &body);
     buf_release(&body);
+}
+
+void api__answer_buf(struct http_req *req, int status, const char *type, const struct buf *body)
+{
+    static const char text[] =
+        "{\"detail\":\"The container is out of memory.\",\"code\":\"out_of_memory\"}";
+
+    if (!body->full) {
+        http_answer(req, status, type, body->data, body->len);
+        return;
+    }
+    http_header(req, "Retry-After", "%d", err_retry_after_s(ERR_NOMEM));
+    http_answer(req, err_status(ERR_NOMEM), API_JSON, text, sizeof(text) - 1);
 }
 
 void api__error_code(struct http_req *req, enum err_code code, const char *detail)
@@ -72,7 +85,7 @@ void api__invalid(struct http_req *req, const struct api_complaint *c)
     if (c->ctx)
         buf_printf(&body, ",\"ctx\":%s", c->ctx);
     buf_printf(&body, "}],\"code\":\"%s\"}", err_code_text(ERR_UNPROCESSABLE));
-    http_answer(req, 422, API_JSON, body.data, body.len);
+    api__answer_buf(req, 422, API_JSON, &body);
     buf_release(&body);
 }
 

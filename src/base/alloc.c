@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void alloc_die(size_t n)
+{
+    fprintf(stderr, "maya: out of memory: the system refused %zu bytes\n", n);
+    exit(111);
+}
+
 static void *or_die(void *p, size_t n)
 {
-    if (!p && n > 0) {
-        fprintf(stderr, "maya: out of memory: the system refused %zu bytes\n", n);
-        exit(111);
-    }
+    if (!p && n > 0)
+        alloc_die(n);
     return p;
 }
 

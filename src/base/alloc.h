@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+_Noreturn void alloc_die(size_t n);         /* how they end */
 void *xalloc(size_t n) MUST_USE;            /* zeroed */
 void *xrealloc(void *p, size_t n) MUST_USE; /* not zeroed beyond the old size */
 char *xstrdup(const char *s) MUST_USE;

@@ -44,6 +44,18 @@ static inline void list_remove(struct list *l)
     list_init(l);
 }
 
+/* All of `from` behind all of `to`; `from` is empty then. */
+static inline void list_append_all(struct list *to, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 static inline struct list *list_first(const struct list *head)
 {
     return list_empty(head) ? NULL : head->next;

@@ -59,17 +59,23 @@ void *map_get(const struct map *m, const char *key, size_t len)
     return m->cap ? m->slots[find(m, key, len, hash(m, key, len))].value : NULL;
 }
 
-static void grow(struct map *m)
+bool map_reserve(struct map *m)
 {
-    struct map_slot *old = m->slots;
-    size_t old_cap = m->cap;
+    struct map_slot *old = m->slots, *slots;
+    size_t old_cap = m->cap, cap = old_cap ? old_cap * 2 : FIRST_CAP;
 
-    m->cap = old_cap ? old_cap * 2 : FIRST_CAP;
-    m->slots = xalloc(m->cap * sizeof(*m->slots));
+    if ((m->count + 1) * 4 <= old_cap * 3)
+        return true;
+    slots = calloc(cap, sizeof(*slots));
+    if (!slots)
+        return false;
+    m->slots = slots;
+    m->cap = cap;
     for (size_t i = 0; i < old_cap; i++)
         if (old[i].value)
             m->slots[find(m, old[i].key, old[i].len, old[i].hash)] = old[i];
     free(old);
+    return true;
 }
 
 void *map_put(struct map *m, const char *key, size_t len, void *value)
@@ -78,8 +84,8 @@ void *map_put(struct map *m, const char *key, size_t len, void *value)
     void *before;
 
     MUST(value && len <= UINT32_MAX);
-    if ((m->count + 1) * 4 > m->cap * 3)
-        grow(m);
+    if (!map_reserve(m))
+        alloc_die(m->cap * 2 * sizeof(*m->slots));
     size_t i = find(m, key, len, h);
     before = m->slots[i].value;
     m->slots[i] = (struct map_slot){key, (uint32_t)len, h, value};

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include "base/must.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +31,14 @@ void map_release(struct map *m);
 /* The value, or NULL. */
 void *map_get(const struct map *m, const char *key, size_t len);
 
-/* Insert or replace; returns the value that was there, or NULL. `value` is not NULL. */
+/* Make room for one more, so that the next map_put() asks for no memory. False: there is none.
+ */
+bool map_reserve(struct map *m) MUST_USE;
+
+/*
+ * Insert or replace; returns the value that was there, or NULL. `value` is not NULL. When there
+ * is neither room nor memory the program ends, as with xalloc: while it serves, reserve first.
+ */
 void *map_put(struct map *m, const char *key, size_t len, void *value);
 
 /* Remove; returns the value that was there, or NULL. */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct config;
+struct seal;
 
 enum cli_exit {
     CLI_OK = 0,
@@ -48,6 +49,9 @@ void cli_commands_markdown(struct buf *out);
  */
 bool cli_options(const char *command, struct config *c, int argc, char **argv,
                  int *ret_exit) MUST_USE;
+
+/* The keys: the data folder's, MAYA_MASTER_KEY and MAYA_MASTER_KEY_OLD. */
+int cli_seal(const struct config *c, struct seal **ret, struct err *e) MUST_USE;
 
 /* config_plan() with the config's numbers; under `measured` everything fits. */
 int cli_plan(const struct config *c, uint64_t limit, uint64_t footprint, uint64_t *ret_sessions,

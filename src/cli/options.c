@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "config/config.h"
+#include "seal/seal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,21 @@ bool cli_options(const char *command, struct config *c, int argc, char **argv, i
         return false;
     }
     return true;
+}
+
+int cli_seal(const struct config *c, struct seal **ret, struct err *e)
+{
+    struct seal *s;
+
+    if (seal_new(config_text(c, C_MASTER_KEY), config_text(c, C_DATA_DIR),
+                 config_text(c, C_SALT_FILE), &s, e) < 0)
+        return -1;
+    if (seal_add_older(s, config_text(c, C_MASTER_KEY_OLD), e) < 0) {
+        seal_free(&s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
 }
 
 int cli_plan(const struct config *c, uint64_t limit, uint64_t footprint, uint64_t *ret_sessions,

@@ -207,8 +207,11 @@ static void say_key(const struct seal *seal, const char *data_dir)
         [SEAL_KEY_MADE] = "made now and kept in the data folder",
     };
     enum seal_key_from from = seal_key_from(seal);
+    struct seal_key_info key;
 
-    log_info("seal", "key", "from=\"%s\"", meaning[from]);
+    seal_key_info(seal, 0, &key);
+    log_info("seal", "key", "id=%s older=%u from=\"%s\"", key.id, seal_key_count(seal) - 1,
+             meaning[from]);
     if (from == SEAL_KEY_MADE)
         log_warn("seal", "key_kept",
                  "file=\"%s/master.key\" note=\"whoever has this file and the store can read "
@@ -217,13 +220,15 @@ static void say_key(const struct seal *seal, const char *data_dir)
                  data_dir);
 }
 
-/* The sessions are still there, but this start cannot read one of them. */
+/* The sessions are still there, but this start cannot read one of them. With older keys at hand
+ * it is not known yet: sealing again will tell. */
 static void say_key_lost(const struct serve *s)
 {
     struct store_stats stats;
 
     store_stats(s->store, &stats);
-    if (seal_key_from(s->seal) == SEAL_KEY_MADE && stats.rows > 0)
+    if (seal_key_from(s->seal) == SEAL_KEY_MADE && seal_key_count(s->seal) == 1 &&
+        stats.rows > 0)
         log_warn("seal", "key_lost",
                  "sessions=%llu note=\"these were sealed with another key; stop, and put its "
                  "file or MAYA_MASTER_KEY back to read them again\"",
@@ -238,10 +243,7 @@ static int open_store(struct serve *s, struct err *e)
 
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return err_set(e, ERR_IO, errno, "the data folder '%s' cannot be made", dir);
-    if (seal_new(config_text(s->config, C_MASTER_KEY), dir,
-                 config_given(s->config, C_SALT_FILE) ? config_text(s->config, C_SALT_FILE)
-                                                      : NULL,
-                 &s->seal, e) < 0)
+    if (cli_seal(s->config, &s->seal, e) < 0 || seal_hold(s->seal, e) < 0)
         return -1;
     say_key(s->seal, dir);
     path = xprintf("%s/maya.db", dir);

@@ -36,6 +36,12 @@ bool budget_charge(struct budget *b, size_t n)
     return true;
 }
 
+void budget_blame(const struct budget *b, struct err *e)
+{
+    if (e->code == ERR_SESSION_MEMORY && b->starved)
+        err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
+}
+
 void budget_return(struct budget *b, size_t n)
 {
     for (; b; b = b->parent) {

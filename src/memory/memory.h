@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct json_error_t;
 struct json_t;
 
 /* budget.c */
@@ -32,6 +33,7 @@ struct budget {
     size_t used;
     size_t peak;
     uint64_t refused; /* charges that did not fit here (not: in a parent) */
+    bool starved;     /* since its owner looked last, malloc refused what fitted here */
     struct budget *parent;
 };
 
@@ -39,6 +41,8 @@ void budget_init(struct budget *b, size_t limit, struct budget *parent);
 bool budget_charge(struct budget *b, size_t n) MUST_USE;
 bool budget_fits(const struct budget *b, size_t n); /* would a charge do? Counts nothing */
 void budget_return(struct budget *b, size_t n);
+/* An ERR_SESSION_MEMORY that was malloc's refusal, not this budget's, becomes ERR_NOMEM. */
+void budget_blame(const struct budget *b, struct err *e);
 
 /* region.c */
 
@@ -90,6 +94,12 @@ void *region_resize(struct region *r, void *p, size_t old_size, size_t new_size)
 void json_region_setup(void);
 struct region *json_region_enter(struct region *r);
 void json_region_leave(struct region *before);
+/*
+ * json_loadb() that can be refused memory: jansson itself goes on with half a token then.
+ * NULL with json_error_out_of_memory in *e; what it had made in a region stays there.
+ */
+struct json_t *json_region_load(const char *text, size_t len, size_t flags,
+                                struct json_error_t *e) MUST_USE;
 bool json_region_dump(const struct json_t *value, size_t flags, struct buf *out);
 
 /* cgroup.c */

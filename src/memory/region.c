@@ -79,6 +79,7 @@ static struct region_chunk *chunk_new(struct region *r, size_t size)
     struct region_chunk *c = malloc(total);
     if (!c) {
         budget_return(r->budget, charge);
+        r->budget->starved = true;
         return NULL;
     }
     *c = (struct region_chunk){.size = size};
@@ -270,6 +271,7 @@ static void *chunk_resize(struct region *r, struct region_chunk **at, size_t new
         return NULL;
     c = realloc(c, sizeof(*c) + new_size);
     if (!c) {
+        r->budget->starved = true;
         if (after > before)
             budget_return(r->budget, after - before);
         return NULL;

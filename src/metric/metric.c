@@ -122,6 +122,12 @@ static void line(struct metric_writer *w, const char *suffix, const char *labels
     buf_char(w->out, '\n');
 }
 
+const char *metric_labels_text(struct metric_writer *w, const struct buf *labels)
+{
+    w->out->full |= labels->full;
+    return buf_text(labels);
+}
+
 void metric_sample(struct metric_writer *w, const char *labels, double value)
 {
     MUST(w->now < METRIC__ALL && rows[w->now].type != METRIC_HISTOGRAM);
@@ -141,7 +147,7 @@ void metric_sample_histogram(struct metric_writer *w, const char *labels,
         buf_str(&le, "le=\"");
         number(&le, i < h->n ? h->bounds[i] : INFINITY);
         buf_char(&le, '"');
-        line(w, "_bucket", labels, buf_text(&le), (double)sum);
+        line(w, "_bucket", labels, metric_labels_text(w, &le), (double)sum);
     }
     buf_release(&le);
     line(w, "_sum", labels, "", h->sum);

@@ -68,6 +68,8 @@ void metric_sample_histogram(struct metric_writer *w, const char *labels,
 void metric_one(struct metric_writer *w, enum metric_id id, double value); /* begin + sample */
 /* Append name="value", with a comma before it unless it is the first. Valid UTF-8 only. */
 void metric_label(struct buf *labels, const char *name, const char *value);
+/* The text for metric_sample(). The writer's buf turns full with `labels`. */
+const char *metric_labels_text(struct metric_writer *w, const struct buf *labels);
 enum metric_id metric_writer_finish(const struct metric_writer *w);
 
 #define METRIC_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

@@ -65,7 +65,8 @@ void http_server__conn_closed(struct http_server *s)
 {
     s->all_conns--;
     if (s->all_conns == 0 && !s->freed) {
-        uv_timer_stop(&s->tick);
+        if (!s->unaccepted)
+            uv_timer_stop(&s->tick);
         drained_if_done(s);
     }
     free_if_done(s);
@@ -96,6 +97,7 @@ static void on_idle(uv_idle_t *idle)
 static void begin_drain(struct http_server *s)
 {
     s->drain_begun = true;
+    s->unaccepted = false;
     if (!uv_is_closing(&s->listener.handle))
         uv_close(&s->listener.handle, on_handle_closed);
     LIST_EACH(at, after, &s->states[CONN_IDLE])
@@ -301,6 +303,9 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     list_init(&s->ready);
     list_init(&s->paused);
     set_limits(s);
+    if (!buf_reserve(&s->scratch, JOINED_MAX + HEAD_ROOM))
+        alloc_die(JOINED_MAX + HEAD_ROOM);
+    loop__expect_fds(l, (unsigned)cfg->max_conns + OTHER_FDS);
     uv_timer_init(&l->uv, &s->tick);
     uv_timer_init(&l->uv, &s->grace);
     uv_check_init(&l->uv, &s->check);

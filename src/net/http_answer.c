@@ -5,10 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#define JOINED_MAX                                                                             \
-    ((size_t)8 * 1024) /* a body up to this size travels in the head's buffer                  \
-                        */
-
 static const struct {
     int status;
     uint8_t close;
@@ -156,8 +152,15 @@ static void finish(struct http_req *r)
 static void send_whole(struct conn *c, struct buf *head, const void *body, size_t len,
                        bool body_is_static)
 {
-    if (len <= JOINED_MAX) {
+    bool joined = len <= JOINED_MAX;
+
+    if (joined)
         buf_add(head, body, len);
+    if (head->full) { /* half an answer would be a wrong one */
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
+        return;
+    }
+    if (joined) {
         uv_buf_t one = uv_buf_init(head->data, (unsigned)head->len);
         http_conn__send(c, &one, 1, false);
         return;
@@ -168,6 +171,25 @@ static void send_whole(struct conn *c, struct buf *head, const void *body, size_
     http_conn__send(c, two, 2, body_is_static);
 }
 
+/* The server's own word; all of it lies in the scratch, which asks for no memory. */
+static void send_refusal(struct conn *c, struct http_req *r, enum refusal why)
+{
+    struct http_server *s = c->server;
+    char body[200];
+    int n = snprintf(body, sizeof(body), "{\"detail\":\"%s\",\"code\":\"%s\"}",
+                     refusals[why].detail, refusals[why].code);
+    struct buf *b = begin_head(c, !r || r->http_1_1, refusals[why].status, "application/json");
+
+    if (refusals[why].status == 503)
+        buf_str(b, "Retry-After: 1\r\n");
+    buf_add(b, "Content-Length: ", 16);
+    add_number(b, (size_t)n, 10);
+    buf_add(b, "\r\n\r\n", 4);
+    if (s->cfg.on_answer)
+        s->cfg.on_answer(s->cfg.ctx, r, refusals[why].status);
+    send_whole(c, b, body, r && r->no_body ? 0 : (size_t)n, false);
+}
+
 void http_answer__send(struct http_req *r, int status, const char *content_type,
                        const void *body, size_t len, bool body_is_static)
 {
@@ -175,6 +197,12 @@ void http_answer__send(struct http_req *r, int status, const char *content_type,
     bool bodyless = status == 204 || status == 304;
 
     MUST(r->magic == REQ_MAGIC && r->conn->req == r && !r->streaming && !r->gone);
+    if (r->headers.full) { /* what its owner wanted to say cannot be said */
+        note_close(r);
+        send_refusal(r->conn, r, REFUSE_MEMORY);
+        finish(r);
+        return;
+    }
     note_close(r);
     struct buf *b = begin_head(r->conn, r->http_1_1, status, bodyless ? NULL : content_type);
     if (!bodyless) {
@@ -213,6 +241,8 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
         buf_str(b, "Transfer-Encoding: chunked\r\n");
     buf_add(b, r->headers.data, r->headers.len);
     buf_add(b, "\r\n", 2);
+    if (b->full || r->headers.full)
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
     buf_release(&r->headers);
     if (s->cfg.on_answer)
         s->cfg.on_answer(s->cfg.ctx, r, status);
@@ -249,6 +279,12 @@ size_t http_stream_write(struct http_req *r, const void *data, size_t len)
     return queued;
 }
 
+void http_stream_cut(struct http_req *r)
+{
+    MUST(r->magic == REQ_MAGIC && r->streaming && !r->gone);
+    http_conn__doom(r->conn, HTTP_CLOSE_MEMORY);
+}
+
 void http_stream_end(struct http_req *r)
 {
     MUST(r->magic == REQ_MAGIC && r->streaming && !r->gone);
@@ -270,28 +306,15 @@ void http_answer__continue(struct conn *c)
     http_conn__send(c, &one, 1, false);
 }
 
-/* The server's own word: the request never reaches an owner, and the connection ends. */
+/* The request never reaches an owner, and the connection ends. */
 void http_answer__refuse(struct conn *c, enum refusal why)
 {
-    struct http_server *s = c->server;
-    char body[200];
-
     MUST(c->state == CONN_HEAD || c->state == CONN_BODY);
     http_req__free(&c->req);
     c->close_after = true;
     if (c->why == HTTP_CLOSE__COUNT)
         c->why = refusals[why].close;
-    int n = snprintf(body, sizeof(body), "{\"detail\":\"%s\",\"code\":\"%s\"}",
-                     refusals[why].detail, refusals[why].code);
-    struct buf *b = begin_head(c, true, refusals[why].status, "application/json");
-    if (refusals[why].status == 503)
-        buf_str(b, "Retry-After: 1\r\n");
-    buf_add(b, "Content-Length: ", 16);
-    add_number(b, (size_t)n, 10);
-    buf_add(b, "\r\n\r\n", 4);
-    if (s->cfg.on_answer)
-        s->cfg.on_answer(s->cfg.ctx, NULL, refusals[why].status);
-    send_whole(c, b, body, (size_t)n, false);
+    send_refusal(c, NULL, why);
     http_conn__move(c, CONN_FLUSH);
     if (!c->out)
         http_conn__next(c);

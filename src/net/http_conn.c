@@ -1,7 +1,5 @@
 #include "net/net_int.h"
 
-#include "base/alloc.h"
-
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,13 +257,18 @@ void http_conn__sweep(struct http_server *s)
     }
     http_out__sweep(s, now);
     ask_paused(s);
+    if (s->unaccepted)
+        http_conn__accept(s);
 }
 
 void http_conn__accept(struct http_server *s)
 {
-    struct conn *c = xalloc(sizeof(*c));
+    struct conn *c = malloc(sizeof(*c));
     int rc;
 
+    s->unaccepted = c == NULL;
+    if (!c)
+        return; /* libuv listens no more until it is taken: the next sweep tries */
     *c = (struct conn){
         .magic = CONN_MAGIC, .server = s, .state = CONN_HEAD, .why = HTTP_CLOSE__COUNT};
     list_init(&c->link);

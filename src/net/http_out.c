@@ -106,7 +106,9 @@ void http_out__charge(struct conn *c, struct budget *b)
 /* Nothing more can be kept for this reader. */
 static void cut(struct conn *c, const struct out *o)
 {
-    http_conn__doom(c, o->refused && o->budget ? HTTP_CLOSE_BUDGET : HTTP_CLOSE_STALLED);
+    http_conn__doom(c, !o->refused ? HTTP_CLOSE_MEMORY
+                       : o->budget ? HTTP_CLOSE_BUDGET
+                                   : HTTP_CLOSE_STALLED);
 }
 
 /* How much the client itself has taken: what lies in the kernel does not count. */
@@ -250,7 +252,7 @@ void http_conn__send(struct conn *c, const uv_buf_t *bufs, unsigned count, bool 
     memcpy(left, bufs, count * sizeof(*bufs));
     count = skip(left, count, n > 0 ? (size_t)n : 0);
     if (count && !begin(c, left, count, last_is_static))
-        http_conn__doom(c, HTTP_CLOSE_STALLED);
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
 }
 
 void http_out__sweep(struct http_server *s, int64_t now)

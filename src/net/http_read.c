@@ -170,9 +170,9 @@ void http_conn__feed(struct conn *c, const char *data, size_t len)
     if (c->in_len == 0) { /* the usual case: nothing is copied */
         used = use(c, data, len);
         if (used < len && !keep(c, data + used, len - used))
-            http_conn__doom(c, HTTP_CLOSE_CONNECTIONS);
+            http_conn__doom(c, HTTP_CLOSE_MEMORY);
     } else if (len && !keep(c, data, len)) {
-        http_conn__doom(c, HTTP_CLOSE_CONNECTIONS);
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
     } else {
         used = use(c, c->in, c->in_len);
         if (used == c->in_len) {

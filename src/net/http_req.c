@@ -177,8 +177,10 @@ static const char *peer_of(struct conn *c)
             inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
     }
     c->peer = strdup(text);
-    if (!c->peer)
-        return "unknown";
+    if (!c->peer) {
+        memcpy(c->server->peer, text, sizeof(text));
+        return c->server->peer; /* until somebody else is asked for */
+    }
     c->server->conn_bytes += net__block(strlen(text) + 1);
     return c->peer;
 }
@@ -211,6 +213,7 @@ bool http_req_param(const struct http_req *r, const char *name, struct buf *out)
         struct str v = {pair.data + k.len + (eq != NULL), pair.len - k.len - (eq != NULL)};
         char *at = buf_reserve(&key, k.len);
         ptrdiff_t n = at ? http_percent_decode(k, at, true) : -1;
+        out->full |= key.full;
         q = (struct str){q.data + step, q.len - step};
         if (n < 0 || !str_eq((struct str){at, (size_t)n}, name))
             continue;

@@ -2,9 +2,13 @@
 
 #include "base/alloc.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 struct loop_timer {
     uv_timer_t uv;
@@ -49,6 +53,41 @@ int loop_new(struct loop **ret, struct err *e)
 static void free_handle(uv_handle_t *h)
 {
     free(h->data);
+}
+
+static void on_nothing(uv_poll_t *p, int status, int events)
+{
+    (void)p;
+    (void)status;
+    (void)events;
+}
+
+/*
+ * libuv keeps a table by number of descriptor and grows it when it meets a higher one. So let
+ * it meet the highest: an event that nobody sets, under that number, watched for a moment.
+ */
+void loop__expect_fds(struct loop *l, unsigned count)
+{
+    struct rlimit most;
+    uv_poll_t *p = xalloc(sizeof(*p));
+    int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), fd = -1;
+
+    if (getrlimit(RLIMIT_NOFILE, &most) == 0 && most.rlim_cur <= count)
+        count = (unsigned)most.rlim_cur - 1;
+    for (; low >= 0 && fd < 0 && count > 64; count -= count / 8)
+        fd = fcntl(low, F_DUPFD_CLOEXEC, (int)count);
+    if (low >= 0)
+        close(low);
+    if (fd < 0 || uv_poll_init(&l->uv, p, fd) < 0) {
+        free(p);
+    } else {
+        p->data = p;
+        if (uv_poll_start(p, UV_READABLE, on_nothing) == 0)
+            uv_poll_stop(p);
+        uv_close((uv_handle_t *)p, free_handle);
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 void loop_free(struct loop **l)

@@ -154,7 +154,10 @@ struct str http_req_body(const struct http_req *r);
 struct str http_req_peer(const struct http_req *r); /* "127.0.0.1" */
 bool http_req_loopback(const struct http_req *r);
 uint64_t http_req_started_ns(const struct http_req *r); /* when its last byte came */
-/* One parameter of the query, form-decoded into `out`. False: not there, or badly encoded. */
+/*
+ * One parameter of the query, form-decoded into `out`. False: not there, or badly encoded, or,
+ * when `out` is full then, no memory for it.
+ */
 bool http_req_param(const struct http_req *r, const char *name, struct buf *out);
 /* The owner's own word on a request; NULL at first. */
 void http_req_set_ctx(struct http_req *r, void *ctx);
@@ -197,5 +200,7 @@ void http_req_charge(struct http_req *r, struct budget *b);
  */
 struct http_req *http_stream_settle(struct http_req *r) MUST_USE;
 void http_stream_end(struct http_req *r); /* afterwards `r` is dead */
+/* What comes next cannot be said: end without an end (on_gone comes later, not inside). */
+void http_stream_cut(struct http_req *r);
 /* Called on drain: finish soon with http_stream_end(). Without one the stream is ended. */
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));

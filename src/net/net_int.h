@@ -42,7 +42,10 @@ enum conn_state {
 #define REQ_MAGIC 0x71657268u
 #define READ_SMALL ((size_t)16 * 1024) /* one read, and so the most that is read ahead */
 #define READ_LARGE ((size_t)64 * 1024) /* one read of a body */
+#define JOINED_MAX ((size_t)8 * 1024)  /* a body up to this travels in the head's buffer */
+#define HEAD_ROOM ((size_t)4 * 1024)   /* of an answer, without asking for memory */
 #define LINGER_MS 2000
+#define OTHER_FDS 256u /* beside the connections: the store's files, those that close */
 #define OVERFLOW_CONNS                                                                         \
     64u /* above max_conns: so many are told why, the rest is just closed                      \
          */
@@ -129,6 +132,7 @@ struct http_server {
     uv_idle_t idle;   /* makes that turn come at once */
     bool unix_socket, draining, listening, freed, drain_begun;
     bool turn_wanted;
+    bool unaccepted; /* a client waits for us to have the memory for its connection */
     int port;
     unsigned handles;              /* open libuv handles; freed at none */
     size_t bodies;                 /* memory of request bodies */
@@ -145,11 +149,16 @@ struct http_server {
     struct http_stats stats;
     void (*drained)(void *ctx);
     void *drained_ctx;
-    struct buf scratch; /* an answer's head */
+    struct buf scratch; /* an answer's head; has room from the start */
     int64_t date_at;
     char date[40]; /* "Date: …\r\n" */
+    char peer[48]; /* an address there was no memory to keep */
     char read[READ_LARGE];
 };
+
+/* loop.c: room for so many descriptors, now. libuv ends the program when it finds none later.
+ */
+void loop__expect_fds(struct loop *l, unsigned count);
 
 /* http.c */
 void http_server__want_turn(struct http_server *s);

@@ -10,7 +10,7 @@ static void one_label(struct metric_writer *w, const char *name, const char *val
     struct buf labels = BUF_INIT;
 
     metric_label(&labels, name, value);
-    metric_sample(w, buf_text(&labels), n);
+    metric_sample(w, metric_labels_text(w, &labels), n);
     buf_release(&labels);
 }
 
@@ -43,7 +43,7 @@ static void request_metrics(const struct ops *o, struct metric_writer *w)
             metric_label(&labels, "route", o->cfg.routes[route]);
             snprintf(code, sizeof(code), "%d", o->status[i]);
             metric_label(&labels, "code", i < o->status_count ? code : "other");
-            metric_sample(w, buf_text(&labels), (double)n);
+            metric_sample(w, metric_labels_text(w, &labels), (double)n);
         }
     }
     buf_release(&labels);

@@ -4,7 +4,7 @@
 
 static void sample(struct metric_writer *w, struct buf *labels, double value)
 {
-    metric_sample(w, buf_text(labels), value);
+    metric_sample(w, metric_labels_text(w, labels), value);
     buf_clear(labels);
 }
 
@@ -144,6 +144,7 @@ void ops__agent_metrics(struct ops *o, struct metric_writer *w)
 void ops__store_metrics(struct ops *o, struct metric_writer *w)
 {
     struct buf labels = BUF_INIT;
+    struct session_stats sessions;
     struct store_stats s;
 
     store_stats(o->cfg.store, &s);
@@ -153,6 +154,8 @@ void ops__store_metrics(struct ops *o, struct metric_writer *w)
     metric_begin(w, M_STORE_WRITES);
     metric_label(&labels, "kind", "put");
     sample(w, &labels, (double)s.puts);
+    metric_label(&labels, "kind", "replace");
+    sample(w, &labels, (double)s.replaces);
     metric_label(&labels, "kind", "delete");
     sample(w, &labels, (double)s.deletes);
     metric_one(w, M_STORE_READS, (double)s.gets);
@@ -160,5 +163,9 @@ void ops__store_metrics(struct ops *o, struct metric_writer *w)
     metric_one(w, M_STORE_CONFLICTS, (double)s.conflicts);
     metric_one(w, M_STORE_QUEUED, (double)s.queued);
     metric_one(w, M_STORE_BYTES, (double)s.bytes_written);
+    session_stats(o->cfg.sessions, &sessions);
+    metric_one(w, M_SEAL_PENDING, (double)sessions.reseal_pending);
+    metric_one(w, M_SEAL_UNREADABLE, (double)sessions.reseal_unreadable);
+    metric_one(w, M_SEAL_REWRITTEN, (double)sessions.resealed);
     buf_release(&labels);
 }

@@ -59,7 +59,8 @@ bool ops__relieve(struct ops *o, int64_t now_ms, int64_t now_s)
         some = shed(o, now_ms);
     if (rung >= PRESSURE_HIBERNATE) {
         uint64_t excess = pressure_excess(&o->pressure, &o->sample);
-        some |= session_hibernate(o->cfg.sessions, now_s, excess) > 0;
+        some |=
+            session_hibernate(o->cfg.sessions, now_s, excess, rung == PRESSURE_UNHEALTHY) > 0;
         count_freed(o);
     }
     if ((some || o->freed >= TRIM_WORTH) && now_ms >= o->trim_after_ms) {

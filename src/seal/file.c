@@ -10,8 +10,7 @@
 
 #include "base/alloc.h"
 
-/* 0: read, 1: there is none, -1: error. */
-static int read_existing(const struct seal_file *f, void *dst, struct err *e)
+int seal__file_read(const struct seal_file *f, void *dst, struct err *e)
 {
     struct stat st;
     size_t got = 0;
@@ -53,7 +52,7 @@ static int read_existing(const struct seal_file *f, void *dst, struct err *e)
     return 0;
 }
 
-static void sync_folder(const char *path)
+void seal__file_sync_folder(const char *path)
 {
     char *folder = xstrdup(path);
     char *slash = strrchr(folder, '/');
@@ -118,7 +117,7 @@ static int make(const struct seal_file *f, const void *fresh, struct err *e)
             result = err_set(e, ERR_IO, why, "make the %s file '%s'", f->what, f->path);
     }
     unlink(tmp);
-    sync_folder(f->path);
+    seal__file_sync_folder(f->path);
     free(tmp);
     return result;
 }
@@ -128,7 +127,7 @@ int seal__file(const struct seal_file *f, const void *fresh, void *dst, struct e
     int made = 0;
 
     for (int round = 0; round < 2; round++) {
-        int r = read_existing(f, dst, e);
+        int r = seal__file_read(f, dst, e);
         if (r <= 0)
             return r < 0 ? r : made;
         r = make(f, fresh, e);
@@ -136,7 +135,7 @@ int seal__file(const struct seal_file *f, const void *fresh, void *dst, struct e
             return r;
         made = r == 0;
     }
-    if (read_existing(f, dst, e) == 0)
+    if (seal__file_read(f, dst, e) == 0)
         return made;
     return err_set(e, ERR_IO, 0, "the %s file '%s' comes and goes", f->what, f->path);
 }

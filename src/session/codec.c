@@ -149,21 +149,27 @@ static int decode_field(struct session *s, uint8_t tag, struct str f, struct err
                : 0;
 }
 
+static int check_head(const uint8_t *bytes, size_t len, struct err *e)
+{
+    if (len < 3 || memcmp(bytes, "MS", 2) != 0 || bytes[2] == 0)
+        return err_set(e, ERR_CORRUPT, 0, "what is stored is not a session");
+    if (bytes[2] > FORMAT_VERSION)
+        return err_set(
+            e, ERR_NEWER, 0,
+            "this session has format %u, this build reads up to %d; use a newer build",
+            bytes[2], FORMAT_VERSION);
+    return 0;
+}
+
 int session_decode(struct session *s, const void *data, size_t len, struct err *e)
 {
     const uint8_t *bytes = data;
-    unsigned version;
     struct str field;
     uint8_t tag;
 
-    if (len < 3 || memcmp(bytes, "MS", 2) != 0 || bytes[2] == 0)
-        return err_set(e, ERR_CORRUPT, 0, "what is stored is not a session");
-    version = bytes[2];
-    if (version > FORMAT_VERSION)
-        return err_set(
-            e, ERR_NEWER, 0,
-            "this session has format %u, this build reads up to %d; use a newer build", version,
-            FORMAT_VERSION);
+    if (check_head(bytes, len, e) < 0)
+        return -1;
+    unsigned version = bytes[2];
     struct wire w = wire_read(bytes + 3, len - 3);
     while (wire_field(&w, &tag, &field)) {
         if (tag == 0 || tag > last_tag[version])
@@ -177,4 +183,19 @@ int session_decode(struct session *s, const void *data, size_t len, struct err *
     if (!s->agent)
         return err_set(e, ERR_CORRUPT, 0, "a stored session has no agent's state");
     return 0;
+}
+
+int session__reseal_plain(struct session_table *t, const char *id, char *plain, size_t len,
+                          struct err *e)
+{
+    struct str field;
+    uint8_t tag;
+
+    if (check_head((const uint8_t *)plain, len, e) < 0)
+        return -1;
+    struct wire w = wire_read(plain + 3, len - 3);
+    while (wire_field(&w, &tag, &field))
+        if (tag == TAG_GEMINI || tag == TAG_CARTESIA)
+            session__reseal_secret(t, id, (uint8_t *)plain + (field.data - plain), field.len);
+    return w.bad ? err_set(e, ERR_CORRUPT, 0, "a stored session is cut short") : 0;
 }

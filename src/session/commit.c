@@ -40,6 +40,10 @@ int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, vo
     struct buf sealed = BUF_INIT;
 
     MUST(s->state == SESSION_BUSY && !s->committed);
+    if (s->gemini)
+        session__reseal_secret(t, s->id, s->gemini->data, s->gemini->len);
+    if (s->cartesia)
+        session__reseal_secret(t, s->id, s->cartesia->data, s->cartesia->len);
     s->used_before_s = s->used_s;
     s->used_s = now_s;
     /* In the table's buffer: one that grew in a region would leave its smaller selves behind
@@ -66,7 +70,12 @@ int session_commit(struct session *s, int64_t now_s, session_commit_fn *done, vo
     }
     s->committed = done;
     s->commit_ctx = ctx;
-    store_put(t->cfg.store, s->id, s->version, now_s, sealed.data, sealed.len, stored, s);
+    int rc = store_put(t->cfg.store, s->id, s->version, now_s, sealed.data, sealed.len, stored,
+                       s, e);
     buf_release(&sealed);
-    return 0;
+    if (rc < 0) {
+        s->committed = NULL;
+        s->used_s = s->used_before_s;
+    }
+    return rc;
 }

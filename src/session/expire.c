@@ -56,8 +56,9 @@ static void rows_removed(void *ctx, uint64_t count, const struct err *e)
 
 static void expire_rows(struct session_table *t)
 {
-    t->expiring = true;
-    store_expire(t->cfg.store, t->expire_before_s, EXPIRE_ROWS, rows_removed, t);
+    /* Refused: the next cleanup tries again. */
+    t->expiring =
+        store_expire(t->cfg.store, t->expire_before_s, EXPIRE_ROWS, rows_removed, t, NULL) == 0;
 }
 
 void session_cleanup(struct session_table *t, int64_t now_s)

@@ -2,7 +2,9 @@
  * Hibernation. Every acknowledged turn is in the store, so to hibernate is to forget: nothing
  * of the session stays in memory, and its next request loads it again. Only idle sessions are
  * chosen, and none that was used within the cooldown, so that a hot working set which does not
- * fit is answered with rejections and never thrashed through the store.
+ * fit is answered with rejections and never thrashed through the store. Where the memory is all
+ * but used up the cooldown counts no more: those in memory grow too, and the kernel would end
+ * the process for everybody.
  */
 #include "session/session.h"
 
@@ -27,8 +29,8 @@ static void hibernate(struct session *s, enum session_end why)
     session__close(s, why);
 }
 
-/* The one of the coldest with the most bytes x idle time; the list is in order of idleness. */
-static struct session *choose(const struct session_table *t)
+/* Of the coldest, idle for `least_s`, the most bytes x idle time; the list is in that order. */
+static struct session *choose(const struct session_table *t, int64_t least_s)
 {
     struct session *best = NULL;
     double most = 0;
@@ -38,7 +40,7 @@ static struct session *choose(const struct session_table *t)
     {
         struct session *s = LIST_ITEM(at, struct session, link);
         int64_t idle_s = t->now_s - s->idle_since_s;
-        if (idle_s < cooldown_s(t) || seen++ == CANDIDATES)
+        if (idle_s < least_s || seen++ == CANDIDATES)
             break;
         double rank = (double)s->budget.used * (double)(idle_s + 1);
         if (rank > most) {
@@ -51,21 +53,21 @@ static struct session *choose(const struct session_table *t)
 
 bool session__make_room(struct session_table *t)
 {
-    struct session *s = choose(t);
+    struct session *s = choose(t, cooldown_s(t));
 
     if (s)
         hibernate(s, SESSION_END_ROOM);
     return s != NULL;
 }
 
-size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes)
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent)
 {
     size_t freed = 0;
     unsigned count = 0;
 
     t->now_s = now_s;
     for (; freed < bytes && count < PRESSED_PER_TICK; count++) {
-        struct session *s = choose(t);
+        struct session *s = choose(t, urgent ? 0 : cooldown_s(t));
         if (!s)
             break;
         freed += s->budget.used;
@@ -92,6 +94,7 @@ void session_tick(struct session_table *t, int64_t now_s)
     }
     session__sweep(t, now_s);
     session__pack_tick(t);
+    session__reseal_tick(t, now_s);
     if (idle)
         log_debug("session", "hibernate", "reason=idle sessions=%u resident=%u", idle,
                   t->count[SESSION_IDLE] + t->count[SESSION_BUSY]);

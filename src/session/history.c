@@ -154,6 +154,7 @@ static int seal_key(struct session *s, struct str key, struct session_secret **r
         return err_set(e, ERR_INVALID, 0, "a key has at most %d characters",
                        SESSION_SECRET_MAX);
     seal_lock(s->table->cfg.seal, s->id, key.data, key.len, &sealed);
+    s->budget.starved |= sealed.full;
     *ret = sealed.full ? NULL : session__secret(s, sealed.data, sealed.len);
     buf_release(&sealed);
     if (!*ret)

@@ -44,6 +44,13 @@ static void tell_all(struct list *told, const struct err *e)
     }
 }
 
+/* To its next holder, whose own refusals are counted from here. */
+static void hand_over(struct session *s, struct session_wait *w)
+{
+    s->budget.starved = false;
+    w->ready(w, s, NULL);
+}
+
 static void take_all(struct session *s, struct list *ret)
 {
     struct session_wait *w;
@@ -54,13 +61,15 @@ static void take_all(struct session *s, struct list *ret)
 }
 
 /* Nobody gets this session: take it away first, then tell everyone who waited. */
-static void refuse_all(struct session *s, enum session_end why, const struct err *e)
+static void refuse_all(struct session *s, enum session_end why, const struct err *failed)
 {
     struct list told;
+    struct err e = *failed;
 
+    budget_blame(&s->budget, &e);
     take_all(s, &told);
     session__close(s, why);
-    tell_all(&told, e);
+    tell_all(&told, &e);
 }
 
 void session__turn_away(struct session *s, const struct err *e)
@@ -93,6 +102,9 @@ static int read_row(struct session *s, const struct store_row *row, struct err *
     session__plain_done(t);
     if (rc < 0)
         return -1;
+    if (t->reseal.state == SESSION_RESEAL_DONE &&
+        !seal_current(t->cfg.seal, row->data, row->len))
+        t->reseal.again = true; /* by a container that knew of the new key last */
     s->version = row->version;
     s->used_s = row->used_at_s;
     return 0;
@@ -174,8 +186,7 @@ static void loaded(void *ctx, const struct store_row *row, const struct err *fai
     t->stats.woken += !fresh;
     t->unstored += s->version == 0;
     session__move(s, SESSION_BUSY);
-    struct session_wait *w = dequeue(s);
-    w->ready(w, s, NULL);
+    hand_over(s, dequeue(s));
 }
 
 /* Read the row, or find that there is none. */
@@ -204,7 +215,7 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     }
     if (s && s->state == SESSION_IDLE) {
         session__move(s, SESSION_BUSY);
-        w->ready(w, s, NULL);
+        hand_over(s, w);
         return;
     }
     if (s && s->waiter_count >= t->cfg.max_waiters) {
@@ -240,7 +251,7 @@ void session_leave(struct session *s)
     }
     w = dequeue(s);
     if (w) {
-        w->ready(w, s, NULL);
+        hand_over(s, w);
         return;
     }
     if (s->version == 0) {

@@ -64,13 +64,15 @@ static void removed(void *ctx, uint64_t version, const struct err *e)
 void session__remove(struct session *s)
 {
     struct session_table *t = s->table;
+    struct err e;
 
     if (s->version == 0 && s->state == SESSION_BUSY)
         t->unstored--; /* the store is asked all the same: a put that failed may be there */
     s->used_before_s = t->now_s;
     session__wipe(s);
     session__move(s, SESSION_ENDING);
-    store_delete(t->cfg.store, s->id, removed, s);
+    if (store_delete(t->cfg.store, s->id, removed, s, &e) < 0)
+        removed(s, 0, &e); /* it leaves memory all the same; its row goes when it expires */
 }
 
 bool session__removed_unread(struct session *s, bool stored, const struct err *failed)

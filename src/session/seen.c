@@ -10,7 +10,8 @@ static struct session *find(const struct session_table *t, const char *id)
     return map_get(&t->by_id, id, strlen(id));
 }
 
-const struct session *session_at_rest(const struct session_table *t, const char *id, int64_t now_s)
+const struct session *session_at_rest(const struct session_table *t, const char *id,
+                                      int64_t now_s)
 {
     const struct session *s = find(t, id);
 

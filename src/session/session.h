@@ -123,13 +123,14 @@ struct session_cfg {
     double threshold;
     const struct session_state_ops *state_ops;
     struct store *store;
-    const struct seal *seal;
+    struct seal *seal;
     uint64_t seed; /* of the id table */
 };
 
 struct session_stats {
     uint32_t resident, busy, loading, max_resident;
     uint64_t created, expired, woken, over_budget, conflicts, unreadable;
+    uint64_t resealed, reseal_pending, reseal_unreadable; /* rows; see reseal.c */
     uint64_t rejected[SESSION_REJECT__COUNT];
     uint64_t ended[SESSION_END__COUNT];
     size_t budget;     /* of one session */
@@ -229,11 +230,11 @@ const struct session_replay *session_replay_find(const struct session *s,
 bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
                          struct str tail) MUST_USE;
 
-/* hibernate.c: who is idle is packed, and in time leaves memory. Call it 4 times a second. */
+/* hibernate.c: who is idle is packed, and in time leaves memory; reseal.c. 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
 /* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
- */
-size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes);
+ * `urgent`: even what was used a moment ago. */
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent);
 void session_shed(struct session_table *t); /* let go of what is only kept for speed */
 
 /* expire.c: the janitor; call it every MAYA_CLEANUP_INTERVAL_SECONDS */

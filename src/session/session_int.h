@@ -19,6 +19,27 @@ enum session_state {
     SESSION__STATES
 };
 
+/* reseal.c: how far the sealing with another key has come */
+enum session_reseal_state {
+    SESSION_RESEAL_DONE,
+    SESSION_RESEAL_DRAIN, /* what older keys sealed may still be on its way to the store */
+    SESSION_RESEAL_PASS   /* looking at one row after the other */
+};
+
+struct session_reseal {
+    enum session_reseal_state state;
+    unsigned generation;               /* of the keys it works for */
+    uint64_t cursor;                   /* of the store's scan */
+    bool at_end, again;                /* again: an older key's row was met after the end */
+    uint64_t seen, unreadable, failed; /* rows of this pass */
+    uint64_t damaged;                  /* places of the store, since the last row */
+    uint64_t rewritten;
+    unsigned waiting; /* writes that the store has not answered */
+    size_t bytes;     /* looked at in this tick */
+    int64_t not_before_s;
+    bool keys_failed;
+};
+
 struct session_table {
     struct session_cfg cfg;
     struct map by_id;
@@ -36,6 +57,7 @@ struct session_table {
     int64_t expire_before_s;
     bool expiring;        /* the store is removing rows */
     struct list removals; /* struct session_removal: who waits for an end by hand */
+    struct session_reseal reseal;
     struct session_stats stats;
 };
 
@@ -76,6 +98,17 @@ bool session__removed_unread(struct session *s, bool stored, const struct err *f
 /* expire.c */
 bool session__expired(const struct session_table *t, int64_t used_s, int64_t now_s);
 void session__sweep(struct session_table *t, int64_t now_s);
+
+/* reseal.c */
+void session__reseal_tick(struct session_table *t, int64_t now_s);
+uint64_t session__reseal_pending(const struct session_table *t);
+/* Seal a provider's key with the current one, in its place: the length stays the same. */
+void session__reseal_secret(struct session_table *t, const char *id, uint8_t *sealed,
+                            size_t len);
+
+/* codec.c: the same for all that are in a session's plain form */
+int session__reseal_plain(struct session_table *t, const char *id, char *plain, size_t len,
+                          struct err *e) MUST_USE;
 
 /* history.c: link a message at the end; NULL when the budget refuses */
 struct session_message *session__append(struct session *s, bool from_person, struct str text);

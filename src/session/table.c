@@ -73,6 +73,8 @@ void session_stats(const struct session_table *t, struct session_stats *ret)
     ret->reserved = (uint64_t)ret->resident * t->cfg.budget;
     ret->used = t->total.used;
     ret->index = t->by_id.cap * sizeof(struct map_slot);
+    ret->reseal_pending = session__reseal_pending(t);
+    ret->reseal_unreadable = t->reseal.unreadable;
 }
 
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
@@ -129,6 +131,11 @@ struct session *session__new(struct session_table *t, const char *id)
     list_init(&s->waiters);
     budget_init(&s->budget, t->cfg.budget, &t->total);
     if (!budget_charge(&s->budget, malloc_usable_size(s) + sizeof(size_t))) {
+        free(s);
+        return NULL;
+    }
+    if (!map_reserve(&t->by_id)) {
+        budget_return(&s->budget, s->budget.used);
         free(s);
         return NULL;
     }

@@ -32,7 +32,7 @@ struct store_row {
 };
 
 struct store_stats {
-    uint64_t puts, gets, deletes, commits, conflicts, failures, expired;
+    uint64_t puts, gets, deletes, replaces, commits, conflicts, failures, expired;
     uint64_t queued; /* writes waiting now */
     uint64_t bytes_written;
     uint64_t queued_bytes;
@@ -45,6 +45,8 @@ struct store_stats {
 typedef void store_get_fn(void *ctx, const struct store_row *row, const struct err *e);
 /* `version` is the one the row has now. e->code is ERR_CONFLICT when `replaces` was stale. */
 typedef void store_done_fn(void *ctx, uint64_t version, const struct err *e);
+/* One of many rows; false: no more for now. */
+typedef bool store_scan_fn(void *ctx, const char *id, const struct store_row *row);
 /* `count` rows were removed. */
 typedef void store_expired_fn(void *ctx, uint64_t count, const struct err *e);
 
@@ -69,16 +71,41 @@ void store_close(struct store **s);
 
 void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx);
 
+/*
+ * Up to `max` committed rows, in the store's own order. *cursor is 0 at first and tells where
+ * to go on; 0 afterwards: that were all. A row that stays is seen once, one that comes or goes
+ * meanwhile perhaps. The rows are borrowed; fn may write, but not scan. After ERR_CORRUPT the
+ * cursor is behind what cannot be read; that may be one of many such places.
+ */
+int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+               struct err *e) MUST_USE;
+
+/*
+ * What is written is queued, or -1: there is no memory for it (ERR_NOMEM), and `fn` is not
+ * called. Once queued it needs none of ours any more.
+ */
+
 /* `data` is copied. replaces 0: there must be no row. The new version is replaces + 1. */
-void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_at_s,
-               const void *data, size_t len, store_done_fn *fn, void *ctx);
+int store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_at_s,
+              const void *data, size_t len, store_done_fn *fn, void *ctx,
+              struct err *e) MUST_USE;
+
+/*
+ * Put other bytes in the place of the same content: version and time of use stay as they are.
+ * Only where both are still the row's; elsewhere somebody wrote newer, nothing is changed, and
+ * the answer's version is 0.
+ */
+int store_replace(struct store *s, const char *id, uint64_t version, int64_t used_at_s,
+                  const void *data, size_t len, store_done_fn *fn, void *ctx,
+                  struct err *e) MUST_USE;
 
 /* Removing what is not there is no error. */
-void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx);
+int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx,
+                 struct err *e) MUST_USE;
 
 /* Remove up to `max` rows last used before `before_s`. */
-void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
-                  void *ctx);
+int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                 void *ctx, struct err *e) MUST_USE;
 
 /* Run the answers that have come. Call it on the loop, after wake. */
 void store_reap(struct store *s);

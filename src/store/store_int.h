@@ -11,14 +11,14 @@
 
 #include <pthread.h>
 
-enum store_write_kind { STORE_PUT, STORE_DELETE, STORE_EXPIRE };
+enum store_write_kind { STORE_PUT, STORE_REPLACE, STORE_DELETE, STORE_EXPIRE };
 
 /* One write and its answer, in one allocation: the id and the data follow it. */
 struct store_write {
     struct list link;
     enum store_write_kind kind;
     const char *id;
-    uint64_t replaces;
+    uint64_t replaces; /* STORE_REPLACE: the version it must still have */
     int64_t used_at_s; /* of the row; for STORE_EXPIRE the moment before which rows go */
     unsigned max;      /* STORE_EXPIRE */
     const void *data;
@@ -30,18 +30,9 @@ struct store_write {
     /* The answer. */
     uint64_t result; /* the row's version now; for STORE_EXPIRE the number of rows */
     struct err err;
-};
-
-/* What one transaction answered. Empty when it only asked whether the store works again. */
-struct store_batch {
-    struct list link;
-    struct list writes;
+    /* Of the first one of a transaction that worked: how many writes it had, and its time. */
     unsigned count;
-    size_t bytes;
     uint64_t us;
-    uint64_t rows;
-    bool worked;
-    bool told; /* the owner's: on_commit and the counters have it */
 };
 
 struct store_ops {
@@ -49,6 +40,10 @@ struct store_ops {
 
     /* The owner's thread. Calls fn once, before it returns. -1 when it could not be read. */
     int (*get)(void *self, const char *id, store_get_fn *fn, void *ctx);
+
+    /* The owner's thread, as store_scan(). */
+    int (*scan)(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+                struct err *e);
 
     /*
      * The store's thread: carry out every write in one transaction and make it durable. Fills
@@ -68,14 +63,20 @@ struct store_ops {
     void (*close)(void *self);
 };
 
-/* Both threads touch what is below `lock`, and only under it. */
+/*
+ * Both threads touch what is below `lock`, and only under it. The store's thread asks for no
+ * memory of its own: its answers are in the writes.
+ */
 struct store_queue {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct list waiting; /* store_write */
-    struct list done;    /* store_batch */
+    struct list done;    /* store_write, answered */
     bool closing;
+    bool news;     /* since the owner reaped, the owner was woken */
+    bool worked;   /* the newest transaction */
+    uint64_t rows; /* after the newest one that worked */
 };
 
 struct store {
@@ -84,7 +85,7 @@ struct store {
     struct store_cfg cfg;
     struct store_queue queue;
     /* The owner's thread. */
-    struct list answering; /* store_batch */
+    struct list answering; /* store_write */
     struct store_stats stats;
 };
 
@@ -97,4 +98,4 @@ int store__queue_start(struct store *s, struct err *e) MUST_USE;
 void store__queue_stop(struct store *s); /* ends when all that waits is carried out */
 void store__queue_release(struct store *s);
 void store__queue_add(struct store *s, struct store_write *w);
-void store__queue_reap(struct store *s, struct list *to); /* move the done ones to `to` */
+void store__queue_reap(struct store *s); /* the done ones to `answering`, the news to stats */

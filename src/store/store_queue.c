@@ -5,11 +5,8 @@
  */
 #include "store/store_int.h"
 
-#include "base/alloc.h"
-
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define BATCH_WRITES 512
@@ -36,14 +33,15 @@ static uint64_t now_us(void)
 }
 
 /*
- * Wait for writes and take them. An empty batch is a trial: without it a store that failed
- * would stay unhealthy for as long as its bad health keeps writers away. NULL: closing.
+ * Wait for writes and take them. No writes are a trial: without it a store that failed would
+ * stay unhealthy for as long as its bad health keeps writers away. False: closing.
  */
-static struct store_batch *take(struct store_queue *q, bool healthy)
+static bool take(struct store_queue *q, bool healthy, struct list *writes, unsigned *ret_count)
 {
-    struct store_batch *b;
+    size_t bytes = 0;
     int r = 0;
 
+    *ret_count = 0;
     pthread_mutex_lock(&q->lock);
     if (healthy) {
         while (list_empty(&q->waiting) && !q->closing)
@@ -53,36 +51,34 @@ static struct store_batch *take(struct store_queue *q, bool healthy)
         while (list_empty(&q->waiting) && !q->closing && r != ETIMEDOUT)
             r = pthread_cond_timedwait(&q->more, &q->lock, &until);
     }
-    if (list_empty(&q->waiting) && q->closing) {
-        pthread_mutex_unlock(&q->lock);
-        return NULL;
-    }
-    b = xalloc(sizeof(*b));
-    list_init(&b->link);
-    list_init(&b->writes);
-    while (!list_empty(&q->waiting) && b->count < BATCH_WRITES && b->bytes < BATCH_BYTES) {
+    bool closed = list_empty(&q->waiting) && q->closing;
+    while (!list_empty(&q->waiting) && *ret_count < BATCH_WRITES && bytes < BATCH_BYTES) {
         struct store_write *w = LIST_ITEM(list_first(&q->waiting), struct store_write, link);
         list_remove(&w->link);
-        list_append(&b->writes, &w->link);
-        b->count++;
-        b->bytes += w->len;
+        list_append(writes, &w->link);
+        ++*ret_count;
+        bytes += w->len;
     }
     pthread_mutex_unlock(&q->lock);
-    return b;
+    return !closed;
 }
 
 /* Returns whether nobody waits for another transaction. */
-static bool hand_back(struct store *s, struct store_batch *b)
+static bool hand_back(struct store *s, struct list *writes, bool worked, uint64_t rows)
 {
     struct store_queue *q = &s->queue;
-    bool first, idle;
+    bool told, idle;
 
     pthread_mutex_lock(&q->lock);
-    first = list_empty(&q->done);
-    list_append(&q->done, &b->link);
+    told = q->news;
+    q->news = true;
+    q->worked = worked;
+    if (worked)
+        q->rows = rows;
+    list_append_all(&q->done, writes);
     idle = list_empty(&q->waiting);
     pthread_mutex_unlock(&q->lock);
-    if (first && s->cfg.wake)
+    if (!told && s->cfg.wake)
         s->cfg.wake(s->cfg.wake_ctx);
     return idle;
 }
@@ -90,20 +86,23 @@ static bool hand_back(struct store *s, struct store_batch *b)
 static void *run(void *arg)
 {
     struct store *s = arg;
-    struct store_batch *b;
+    struct list writes;
+    unsigned count;
     bool healthy = true;
 
-    while ((b = take(&s->queue, healthy)) != NULL) {
-        uint64_t start = now_us();
-        bool before = healthy, trial = b->count == 0;
+    list_init(&writes);
+    while (take(&s->queue, healthy, &writes, &count)) {
+        uint64_t start = now_us(), rows = 0;
+        bool worked = s->ops->commit(s->self, &writes, &rows) == 0;
 
-        healthy = b->worked = s->ops->commit(s->self, &b->writes, &b->rows) == 0;
-        b->us = now_us() - start;
-        if (trial && healthy == before) {
-            free(b); /* no news */
-            continue;
+        if (count && worked) {
+            struct store_write *w = LIST_ITEM(list_first(&writes), struct store_write, link);
+            w->count = count;
+            w->us = now_us() - start;
         }
-        s->ops->tidy(s->self, hand_back(s, b));
+        if (count || worked != healthy)
+            s->ops->tidy(s->self, hand_back(s, &writes, worked, rows));
+        healthy = worked;
     }
     return NULL;
 }
@@ -117,6 +116,7 @@ int store__queue_start(struct store *s, struct err *e)
 
     list_init(&q->waiting);
     list_init(&q->done);
+    q->rows = s->stats.rows;
     pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -164,15 +164,16 @@ void store__queue_add(struct store *s, struct store_write *w)
         pthread_cond_signal(&q->more);
 }
 
-void store__queue_reap(struct store *s, struct list *to)
+void store__queue_reap(struct store *s)
 {
     struct store_queue *q = &s->queue;
 
     pthread_mutex_lock(&q->lock);
-    LIST_EACH(at, after, &q->done)
-    {
-        list_remove(at);
-        list_append(to, at);
+    list_append_all(&s->answering, &q->done);
+    if (q->news) {
+        s->stats.healthy = q->worked;
+        s->stats.rows = q->rows;
     }
+    q->news = false;
     pthread_mutex_unlock(&q->lock);
 }

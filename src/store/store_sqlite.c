@@ -103,6 +103,54 @@ static int get(void *self, const char *id, store_get_fn *fn, void *ctx)
     return e.code ? -1 : 0;
 }
 
+/* The row the statement stands on. Its blob first, as in get(). */
+static int scanned(struct sqlite_store *q, uint64_t *cursor, store_scan_fn *fn, void *ctx,
+                   bool *more)
+{
+    const void *data = sqlite3_column_blob(q->scan, 4);
+
+    if (!data && sqlite3_errcode(q->reader) != SQLITE_ROW)
+        return sqlite3_errcode(q->reader);
+    const char *id = (const char *)sqlite3_column_text(q->scan, 1);
+    if (!id)
+        return SQLITE_CORRUPT; /* no row is written without one */
+    const struct store_row row = {
+        .version = (uint64_t)sqlite3_column_int64(q->scan, 2),
+        .used_at_s = sqlite3_column_int64(q->scan, 3),
+        .data = data,
+        .len = (size_t)sqlite3_column_bytes(q->scan, 4),
+    };
+    *cursor = (uint64_t)sqlite3_column_int64(q->scan, 0);
+    *more = fn(ctx, id, &row);
+    return SQLITE_ROW;
+}
+
+static int scan(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+                struct err *e)
+{
+    struct sqlite_store *q = self;
+    bool more = true;
+    unsigned n = 0;
+    int rc;
+
+    MUST(!q->scanning);
+    q->scanning = true;
+    rc = sqlite3_bind_int64(q->scan, 1, (int64_t)*cursor);
+    for (rc = rc == SQLITE_OK ? SQLITE_ROW : rc; rc == SQLITE_ROW && more && n < max; n++) {
+        rc = sqlite3_step(q->scan);
+        if (rc == SQLITE_ROW)
+            rc = scanned(q, cursor, fn, ctx, &more);
+    }
+    sqlite3_reset(q->scan);
+    q->scanning = false;
+    if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
+        *cursor = rc == SQLITE_DONE ? 0 : *cursor;
+        return 0;
+    }
+    *cursor += (rc & 0xff) == SQLITE_CORRUPT;
+    return store__sqlite_err(e, q, q->reader, rc, "read the sessions in turn");
+}
+
 /* SQLite would make the file as the umask says. Its -wal and -shm take the mode of this one. */
 static int make_file(const char *path, struct err *e)
 {
@@ -196,6 +244,12 @@ static int open_reader(struct sqlite_store *q, struct err *e)
         rc = sqlite3_prepare_v3(q->reader,
                                 "SELECT version, used_at, data FROM session WHERE id = ?1", -1,
                                 SQLITE_PREPARE_PERSISTENT, &q->get, NULL);
+    /* In the order of the table and not of the ids: page after page. */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v3(q->reader,
+                                "SELECT rowid, id, version, used_at, data FROM session "
+                                "WHERE rowid > ?1 ORDER BY rowid",
+                                -1, SQLITE_PREPARE_PERSISTENT, &q->scan, NULL);
     return rc == SQLITE_OK ? 0 : store__sqlite_err(e, q, q->reader, rc, "open the store");
 }
 
@@ -204,6 +258,7 @@ static void close_all(void *self)
     struct sqlite_store *q = self;
 
     sqlite3_finalize(q->get);
+    sqlite3_finalize(q->scan);
     sqlite3_close(q->reader);
     for (int i = 0; i < SQL__COUNT; i++)
         sqlite3_finalize(q->stmts[i]);
@@ -230,6 +285,7 @@ static uint64_t memory(void *self)
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .get = get,
+    .scan = scan,
     .commit = store__sqlite_commit,
     .tidy = store__sqlite_tidy,
     .shed = shed,

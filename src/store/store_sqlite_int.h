@@ -27,8 +27,9 @@ struct sqlite_store {
 
     /* The owner's thread. */
     sqlite3 *reader;
-    sqlite3_stmt *get;
+    sqlite3_stmt *get, *scan;
     bool getting; /* inside a get's callback */
+    bool scanning;
 
     /* The store's thread. */
     sqlite3 *writer;

@@ -156,9 +156,9 @@ static int conflict(struct sqlite_store *q, struct store_write *w)
     return SQLITE_OK;
 }
 
-static int put(struct sqlite_store *q, struct store_write *w)
+/* Id, time, bytes and the version there must be: what all that write a row have in common. */
+static int write_row(struct sqlite_store *q, struct store_write *w, enum sqlite_stmt which)
 {
-    enum sqlite_stmt which = w->replaces ? SQL_UPDATE : SQL_INSERT;
     sqlite3_stmt *st = q->stmts[which];
     int rc = sqlite3_bind_text(st, 1, w->id, -1, SQLITE_STATIC);
 
@@ -166,10 +166,15 @@ static int put(struct sqlite_store *q, struct store_write *w)
         rc = sqlite3_bind_int64(st, 2, w->used_at_s);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob64(st, 3, w->data, w->len, SQLITE_STATIC);
-    if (rc == SQLITE_OK && w->replaces)
+    if (rc == SQLITE_OK && which != SQL_INSERT)
         rc = sqlite3_bind_int64(st, 4, (int64_t)w->replaces);
-    if (rc == SQLITE_OK)
-        rc = run_stmt(q, which, NULL);
+    return rc == SQLITE_OK ? run_stmt(q, which, NULL) : rc;
+}
+
+static int put(struct sqlite_store *q, struct store_write *w)
+{
+    int rc = write_row(q, w, w->replaces ? SQL_UPDATE : SQL_INSERT);
+
     if (rc != SQLITE_OK)
         return rc;
     if (sqlite3_changes(q->writer) == 0)
@@ -177,6 +182,15 @@ static int put(struct sqlite_store *q, struct store_write *w)
     w->result = w->replaces + 1;
     q->row_delta += w->replaces == 0;
     return SQLITE_OK;
+}
+
+static int replace(struct sqlite_store *q, struct store_write *w)
+{
+    int rc = write_row(q, w, SQL_REPLACE);
+
+    if (rc == SQLITE_OK)
+        w->result = sqlite3_changes(q->writer) ? w->replaces : 0;
+    return rc;
 }
 
 static int remove_one(struct sqlite_store *q, struct store_write *w)
@@ -210,6 +224,8 @@ static int carry_out(struct sqlite_store *q, struct store_write *w)
     switch (w->kind) {
     case STORE_PUT:
         return put(q, w);
+    case STORE_REPLACE:
+        return replace(q, w);
     case STORE_DELETE:
         return remove_one(q, w);
     case STORE_EXPIRE:

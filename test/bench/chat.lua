@@ -14,3 +14,9 @@ request = function()
         ["X-Session-ID"] = string.format("bench-%s-%05d", run, at % sessions),
     }, '{"user_input":"' .. said[at % #said + 1] .. '"}')
 end
+
+-- Each connection waits so long after an answer: a steady rate, not the most there is.
+local delay_ms = tonumber(os.getenv("BENCH_DELAY_MS") or "0")
+if delay_ms > 0 then
+    delay = function() return delay_ms end
+end

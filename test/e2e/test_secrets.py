@@ -6,7 +6,8 @@ KEYS = {"gemini_key": "AIza" + "TestTestTestTestTestTestTestTestTes",
 SAID = "my grandmother's recipe has seven kingfishers in it"
 FROM_OUTSIDE = {"GEMINI_API_KEY": "AIza" + "FakeFakeFakeFakeFakeFakeFakeFakeFak",
                 "CARTESIA_API_KEY": "sk_car_" + "FakeFakeFakeFakeFakeFake",
-                "MAYA_MASTER_KEY": "a fake passphrase that nobody may see"}
+                "MAYA_MASTER_KEY": "a fake passphrase that nobody may see",
+                "MAYA_MASTER_KEY_OLD": "an older passphrase that nobody may see"}
 
 
 def everything_stored(node):

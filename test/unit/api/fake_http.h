@@ -14,6 +14,7 @@ struct answer {
     int status;
     struct buf headers, body;
     bool whole;            /* nothing comes after */
+    bool cut;              /* by http_stream_cut() */
     struct http_req *from; /* NULL when whole or gone */
 };
 
@@ -235,6 +236,12 @@ void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_r
 {
     MUST(r->streaming);
     r->on_room = fn;
+}
+
+void http_stream_cut(struct http_req *r)
+{
+    MUST(r->streaming);
+    r->to->cut = true;
 }
 
 void http_stream_end(struct http_req *r)

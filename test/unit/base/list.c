@@ -76,10 +76,34 @@ static void remove_while_walking(void)
     CHECK(list_empty(&head));
 }
 
+static void append_all(void)
+{
+    struct list to, from;
+    struct item items[4];
+
+    list_init(&to);
+    list_init(&from);
+    for (int i = 0; i < 4; i++) {
+        items[i].n = i + 1;
+        list_append(i < 2 ? &to : &from, &items[i].link);
+    }
+    list_append_all(&to, &from);
+    CHECK_INT(digits(&to), 1234);
+    CHECK(list_empty(&from));
+    list_append_all(&to, &from); /* nothing more */
+    CHECK_INT(digits(&to), 1234);
+    list_append_all(&from, &to); /* into an empty one, and all links hold */
+    list_remove(&items[3].link);
+    list_remove(&items[0].link);
+    CHECK_INT(digits(&from), 23);
+    CHECK(list_empty(&to));
+}
+
 static const struct tap_case cases[] = {
     {"order", order},
     {"a link may be removed twice", remove_twice},
     {"the one at hand may be removed", remove_while_walking},
+    {"all of one behind all of another", append_all},
 };
 
 TAP_MAIN(cases)

@@ -117,11 +117,28 @@ static void seed_matters(void)
         CHECK(hash(&a, "aaaaaaaaaaaaaaaa", n) != hash(&a, "aaaaaaaaaaaaaaaa", n + 1));
 }
 
+static void reserving_leaves_nothing_to_ask_for(void)
+{
+    struct map m;
+
+    fill_items();
+    map_init(&m, 3);
+    for (int i = 0; i < N; i++) {
+        CHECK(map_reserve(&m));
+        const struct map_slot *slots = m.slots;
+        CHECK(!map_put(&m, items[i].key, items[i].len, &items[i]));
+        CHECK(m.slots == slots);
+    }
+    CHECK_INT(m.count, N);
+    map_release(&m);
+}
+
 static const struct tap_case cases[] = {
     {"put, get, remove", basics},
     {"agrees with an array over 20000 steps", like_an_array},
     {"like keys are spread", spreads},
     {"the seed changes the order", seed_matters},
+    {"after a reserve a put asks for nothing", reserving_leaves_nothing_to_ask_for},
 };
 
 TAP_MAIN(cases)

@@ -79,6 +79,10 @@ static void what_an_operator_needs_beyond(void)
     stub_sessions.over_budget = 4;
     stub_store.rows = 99;
     stub_store.puts = 1234;
+    stub_store.replaces = 7;
+    stub_sessions.resealed = 5;
+    stub_sessions.reseal_pending = 11;
+    stub_sessions.reseal_unreadable = 2;
     stub_http.conns = 8;
     stub_http.closed[HTTP_CLOSE_STALLED] = 6;
     stub_agent.turns[TURN_COMPLETED] = 41;
@@ -93,6 +97,10 @@ static void what_an_operator_needs_beyond(void)
     CHECK(has("maya_sessions_over_budget_total 4"));
     CHECK(has("maya_stored_sessions 99"));
     CHECK(has("maya_store_writes_total{kind=\"put\"} 1234"));
+    CHECK(has("maya_store_writes_total{kind=\"replace\"} 7"));
+    CHECK(has("maya_seal_rewritten_total 5"));
+    CHECK(has("maya_seal_rows_pending 11"));
+    CHECK(has("maya_seal_rows_unreadable 2"));
     CHECK(has("maya_http_connections 8"));
     CHECK(has("maya_http_closed_total{reason=\"stalled\"} 6"));
     CHECK(has("maya_turns_total{outcome=\"completed\"} 41"));

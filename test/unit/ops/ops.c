@@ -67,13 +67,18 @@ static void the_ladder_is_climbed_in_order(void)
     CHECK_INT(stub_did.shed, 2); /* not again so soon */
     ops_sample(o, 1250 + SHED_EVERY_MS, 0);
     CHECK_INT(stub_did.shed, 4);
+    CHECK_INT(stub_did.urgent, 0);
+    stub_memory(
+        910000); /* half way to the limit: nobody is spared for having talked just now */
+    ops_sample(o, 1500 + SHED_EVERY_MS, 0);
+    CHECK_INT(stub_did.urgent, 1);
     stub_memory(600000);
     ops_sample(o, 9000, 0);
     CHECK_INT(o->pressure.rung, PRESSURE_NONE);
     CHECK_INT(stub_logged("rung=shed_caches before=none"), 1);
     CHECK_INT(stub_logged("rung=hibernate before=shed_caches"), 1);
     CHECK_INT(stub_logged("pressure_on rung=refuse before=hibernate"), 1);
-    CHECK_INT(stub_logged("pressure_off rung=none before=refuse"), 1);
+    CHECK_INT(stub_logged("pressure_off rung=none before=unhealthy"), 1);
     stub_end(o);
 }
 

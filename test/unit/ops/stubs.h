@@ -22,7 +22,7 @@ static struct {
     bool refuse;
 } stub_told;
 static struct {
-    unsigned shed, hibernated;
+    unsigned shed, hibernated, urgent;
     void (*on_freed)(size_t bytes);
 } stub_did;
 static char stub_log[4096];
@@ -44,13 +44,14 @@ void session_table_memory(struct session_table *t, const struct memory_sample *s
 }
 
 /* Every session is cold and as large as it is asked for, while there is something used. */
-size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes)
+size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent)
 {
     size_t freed = bytes < stub_sessions.used ? bytes : stub_sessions.used;
 
     (void)t;
     (void)now_s;
     stub_did.hibernated++;
+    stub_did.urgent += urgent;
     stub_sessions.used -= freed;
     if (freed && stub_did.on_freed)
         stub_did.on_freed(freed);

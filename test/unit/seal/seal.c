@@ -1,77 +1,9 @@
 #include "seal/seal.c"
+#include "unit/seal/fixture.h"
 
-#include "seal/file.c"
-#include "unit/tap.h"
-
-#include <dirent.h>
 #include <sys/wait.h>
 
 static const char given[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-static char folder[64];
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof(folder), "/tmp/maya-seal-XXXXXX");
-    MUST(mkdtemp(folder));
-}
-
-static void drop_folder(void)
-{
-    DIR *d = opendir(folder);
-    struct dirent *at;
-
-    MUST(d);
-    while ((at = readdir(d)) != NULL)
-        if (at->d_name[0] != '.')
-            unlinkat(dirfd(d), at->d_name, 0);
-    closedir(d);
-    rmdir(folder);
-}
-
-static int files_in_folder(void)
-{
-    DIR *d = opendir(folder);
-    struct dirent *at;
-    int n = 0;
-
-    MUST(d);
-    while ((at = readdir(d)) != NULL)
-        n += at->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
-static struct seal *new_seal(const char *master)
-{
-    struct seal *s = NULL;
-    struct err e = {0};
-
-    if (seal_new(master, folder, NULL, &s, &e) < 0)
-        printf("# seal_new: %s\n", e.msg);
-    MUST(s);
-    return s;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n, mode_t mode)
-{
-    char *path = xprintf("%s/%s", folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-    MUST(fd >= 0 && write(fd, bytes, n) == (ssize_t)n && fchmod(fd, mode) == 0);
-    close(fd);
-    free(path);
-}
-
-static mode_t mode_of(const char *name)
-{
-    char *path = xprintf("%s/%s", folder, name);
-    struct stat st = {0};
-
-    stat(path, &st);
-    free(path);
-    return st.st_mode & 07777;
-}
 
 static void round_trip(void)
 {
@@ -210,13 +142,13 @@ static void a_given_key_is_taken_as_it_is(void)
 
     CHECK_INT(seal_key_from(s), SEAL_KEY_GIVEN);
     for (int i = 0; i < SEAL_KEY_BYTES; i++)
-        CHECK_INT(s->key[i], i);
+        CHECK_INT(s->keys[0].bytes[i], i);
     memcpy(bare, given, sizeof(bare));
     bare[43] = '\0'; /* without its padding */
     t = new_seal(bare);
     CHECK_INT(seal_key_from(t), SEAL_KEY_GIVEN);
-    CHECK(memcmp(s->key, t->key, SEAL_KEY_BYTES) == 0);
-    CHECK(memcmp(s->id, t->id, ID_BYTES) == 0);
+    CHECK(memcmp(s->keys[0].bytes, t->keys[0].bytes, SEAL_KEY_BYTES) == 0);
+    CHECK(memcmp(s->keys[0].id, t->keys[0].id, SEAL_ID_BYTES) == 0);
     CHECK_INT(files_in_folder(), 0);
     seal_free(&s);
     seal_free(&t);
@@ -228,7 +160,7 @@ static void a_key_is_made_once_and_found_again(void)
 
     CHECK_INT(seal_key_from(s), SEAL_KEY_MADE);
     CHECK_INT(seal_key_from(t), SEAL_KEY_FILE);
-    CHECK(memcmp(s->key, t->key, SEAL_KEY_BYTES) == 0);
+    CHECK(memcmp(s->keys[0].bytes, t->keys[0].bytes, SEAL_KEY_BYTES) == 0);
     CHECK_INT(mode_of("master.key"), 0600);
     CHECK_INT(files_in_folder(), 1);
     seal_free(&s);
@@ -238,16 +170,16 @@ static void a_key_is_made_once_and_found_again(void)
 static void the_key_file_moves_into_the_variable(void)
 {
     struct seal *s = new_seal(NULL), *t;
-    char text[KEY_TEXT + 2] = {0};
+    char text[SEAL_KEY_TEXT + 2] = {0};
     char *path = xprintf("%s/master.key", folder);
     int fd = open(path, O_RDONLY);
 
-    CHECK_INT(read(fd, text, sizeof(text)), KEY_TEXT + 1);
+    CHECK_INT(read(fd, text, sizeof(text)), SEAL_KEY_TEXT + 1);
     close(fd);
-    text[KEY_TEXT] = '\0';
+    text[SEAL_KEY_TEXT] = '\0';
     t = new_seal(text);
     CHECK_INT(seal_key_from(t), SEAL_KEY_GIVEN);
-    CHECK(memcmp(s->key, t->key, SEAL_KEY_BYTES) == 0);
+    CHECK(memcmp(s->keys[0].bytes, t->keys[0].bytes, SEAL_KEY_BYTES) == 0);
     free(path);
     seal_free(&s);
     seal_free(&t);
@@ -284,7 +216,7 @@ static void a_bad_key_file_is_refused(void)
     expect_refusal(NULL, "has 46 bytes and should have 45");
     write_file("master.key", line, sizeof(line) - 1, 0600);
     struct seal *s = new_seal(NULL);
-    CHECK_INT(s->key[31], 31);
+    CHECK_INT(s->keys[0].bytes[31], 31);
     seal_free(&s);
     free(advice);
 }
@@ -307,11 +239,11 @@ static void a_passphrase_needs_its_salt(void)
     struct err e = {0};
 
     CHECK_INT(seal_key_from(s), SEAL_KEY_PASSPHRASE);
-    CHECK(memcmp(s->key, again->key, SEAL_KEY_BYTES) == 0);
-    CHECK(memcmp(s->key, other->key, SEAL_KEY_BYTES) != 0);
+    CHECK(memcmp(s->keys[0].bytes, again->keys[0].bytes, SEAL_KEY_BYTES) == 0);
+    CHECK(memcmp(s->keys[0].bytes, other->keys[0].bytes, SEAL_KEY_BYTES) != 0);
     CHECK_INT(mode_of("master.salt"), 0600);
     CHECK_INT(seal_new("open sesame", folder, path, &elsewhere, &e), 0);
-    CHECK(memcmp(s->key, elsewhere->key, SEAL_KEY_BYTES) != 0);
+    CHECK(memcmp(s->keys[0].bytes, elsewhere->keys[0].bytes, SEAL_KEY_BYTES) != 0);
     CHECK_INT(mode_of("other.salt"), 0600);
     CHECK_INT(files_in_folder(), 2);
     write_file("master.salt", "short", 5, 0600);
@@ -335,7 +267,7 @@ static void starting_together_makes_one_key(void)
     for (int i = 0; i < 8; i++) {
         if (fork() == 0) {
             struct seal *s = new_seal(NULL);
-            memcpy(key, s->key, sizeof(key));
+            memcpy(key, s->keys[0].bytes, sizeof(key));
             _exit(write(fds[1], key, sizeof(key)) != (ssize_t)sizeof(key));
         }
     }

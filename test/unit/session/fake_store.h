@@ -20,7 +20,7 @@ struct fake_row {
 };
 
 struct fake_write {
-    int kind; /* 'p' put, 'd' delete, 'e' expire, 'g' a get that was held back */
+    int kind; /* 'p' put, 'r' replace, 'd' delete, 'e' expire, 'g' a get that was held back */
     char id[160];
     uint64_t replaces;
     int64_t used_s;
@@ -36,8 +36,9 @@ static struct {
     struct fake_row rows[FAKE_ROWS];
     struct fake_write queue[FAKE_ROWS];
     unsigned queued;
-    bool hold_gets;
+    bool hold_gets, refuse_writes;
     enum err_code fail_puts, fail_gets;
+    unsigned damaged_at, damaged_to; /* places that a scan cannot read; none: both 0 */
     unsigned gets, puts;
 } fake;
 
@@ -104,12 +105,21 @@ void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
     w->ctx = ctx;
 }
 
-void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_s,
-               const void *data, size_t len, store_done_fn *fn, void *ctx)
+/* Whether this write is refused for want of memory, as told. */
+static bool fake_refuse(struct err *e)
 {
-    struct fake_write *w = fake_queue('p', id);
+    if (fake.refuse_writes)
+        err_set(e, ERR_NOMEM, 0, "told to refuse");
+    return fake.refuse_writes;
+}
 
+int store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_s,
+              const void *data, size_t len, store_done_fn *fn, void *ctx, struct err *e)
+{
     (void)s;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('p', id);
     fake.puts++;
     w->replaces = replaces;
     w->used_s = used_s;
@@ -117,27 +127,74 @@ void store_put(struct store *s, const char *id, uint64_t replaces, int64_t used_
     w->len = len;
     w->done = fn;
     w->ctx = ctx;
+    return 0;
 }
 
-void store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx)
+int store_replace(struct store *s, const char *id, uint64_t version, int64_t used_s,
+                  const void *data, size_t len, store_done_fn *fn, void *ctx, struct err *e)
 {
-    struct fake_write *w = fake_queue('d', id);
-
     (void)s;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('r', id);
+    w->replaces = version;
+    w->used_s = used_s;
+    w->data = len ? memcpy(malloc(len), data, len) : NULL;
+    w->len = len;
     w->done = fn;
     w->ctx = ctx;
+    return 0;
 }
 
-void store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
-                  void *ctx)
+/* The cursor is the next place. */
+int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
+               struct err *e)
 {
-    struct fake_write *w = fake_queue('e', "");
+    uint64_t at = *cursor;
+    bool more = true;
 
     (void)s;
+    if (fake.fail_gets)
+        return err_set(e, fake.fail_gets, 0, "told to fail");
+    for (; (at < FAKE_ROWS || at < fake.damaged_to) && more && max; at++) {
+        if (at >= fake.damaged_at && at < fake.damaged_to) {
+            *cursor = at + 1;
+            return err_set(e, ERR_CORRUPT, 0, "told to be damaged");
+        }
+        const struct fake_row *r = &fake.rows[at];
+        if (!r->version)
+            continue;
+        const struct store_row row = {r->version, r->used_s, r->data, r->len};
+        more = fn(ctx, r->id, &row);
+        max--;
+    }
+    *cursor = at >= FAKE_ROWS ? 0 : at;
+    return 0;
+}
+
+int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx, struct err *e)
+{
+    (void)s;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('d', id);
+    w->done = fn;
+    w->ctx = ctx;
+    return 0;
+}
+
+int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
+                 void *ctx, struct err *e)
+{
+    (void)s;
     (void)max;
+    if (fake_refuse(e))
+        return -1;
+    struct fake_write *w = fake_queue('e', "");
     w->used_s = before_s;
     w->expired = fn;
     w->ctx = ctx;
+    return 0;
 }
 
 void store_stats(const struct store *s, struct store_stats *ret)
@@ -175,6 +232,26 @@ static void fake_put(struct fake_write *w)
     w->done(w->ctx, r->version, NULL);
 }
 
+static void fake_replace(struct fake_write *w)
+{
+    struct fake_row *r = fake_find(w->id);
+    struct err e;
+
+    if (fake.fail_puts) {
+        err_set(&e, fake.fail_puts, 0, "told to fail");
+        free(w->data);
+        w->done(w->ctx, 0, &e);
+    } else if (!r || r->version != w->replaces || r->used_s != w->used_s) {
+        free(w->data);
+        w->done(w->ctx, 0, NULL);
+    } else {
+        free(r->data);
+        r->data = w->data;
+        r->len = w->len;
+        w->done(w->ctx, r->version, NULL);
+    }
+}
+
 static void fake_expire(struct fake_write *w)
 {
     uint64_t gone = 0;
@@ -201,6 +278,9 @@ static void fake_reap(void)
         switch (now[i].kind) {
         case 'p':
             fake_put(&now[i]);
+            break;
+        case 'r':
+            fake_replace(&now[i]);
             break;
         case 'g':
             fake_answer_get(now[i].id, now[i].got, now[i].ctx);

@@ -828,20 +828,23 @@ static void test_pressure_hibernates(void)
     now_s += 31;
     session_stats(t, &st);
     uint64_t used = st.used;
-    size_t freed = session_hibernate(t, now_s, used / 2);
+    size_t freed = session_hibernate(t, now_s, used / 2, false);
     session_stats(t, &st);
     CHECK(freed >= used / 2);
     CHECK_INT(st.used, used - freed);
     CHECK(st.resident > 45 && st.resident < 55); /* no more than was asked for */
-    CHECK(session_hibernate(t, now_s, SIZE_MAX) > 0);
+    CHECK(session_hibernate(t, now_s, SIZE_MAX, false) > 0);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* whoever is talking stays */
     CHECK_INT(st.ended[SESSION_END_PRESSURE], 99);
     session_leave(held.s);
-    CHECK_INT(session_hibernate(t, now_s, SIZE_MAX), 0);
+    CHECK_INT(session_hibernate(t, now_s, SIZE_MAX, false), 0);
     session_shed(t);
     session_stats(t, &st);
     CHECK_INT(st.resident, 1); /* in its cooldown */
+    CHECK(session_hibernate(t, now_s, SIZE_MAX, true) > 0);
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 0); /* which counts no more when it is that or the end */
     session_table_free(&t);
 }
 
@@ -926,9 +929,67 @@ static void test_ten_times_more_than_fit(void)
     session_table_free(&t);
 }
 
+/* The store has no memory to take a write: nothing has happened, and later it does. */
+static void test_refused_writes(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct session_stats st;
+    struct waiter w;
+
+    make(t, "a");
+    ask(t, "a", SESSION_CREATE, &w);
+    now_s += 10;
+    fake.refuse_writes = true;
+    CHECK_INT(turn(w.s, "again", "evening"), ERR_NOMEM);
+    CHECK_INT(w.s->used_s, now_s - 10);
+    session_revert(w.s, now_s);
+    ask(t, "a", SESSION_CREATE, &w);
+    CHECK_INT(w.s->message_count, 2);
+    fake.refuse_writes = false;
+    CHECK_INT(turn(w.s, "again", "evening"), ERR_NONE);
+    session_leave(w.s);
+
+    now_s += 3601;
+    fake.refuse_writes = true;
+    session_cleanup(t, now_s); /* it leaves memory; its row has to wait */
+    session_stats(t, &st);
+    CHECK_INT(st.resident, 0);
+    CHECK(fake_find("a"));
+    fake.refuse_writes = false;
+    now_s += SESSION_EXPIRY_GRACE_S + 1;
+    session_cleanup(t, now_s);
+    fake_reap();
+    CHECK(!fake_find("a"));
+    session_table_free(&t);
+}
+
+/* "Your budget is used up" is said only when it is. */
+static void test_who_is_to_blame(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    struct waiter w;
+    struct err e;
+
+    ask(t, "a", SESSION_CREATE, &w);
+    err_set(&e, ERR_SESSION_MEMORY, 0, "full");
+    budget_blame(&w.s->budget, &e);
+    CHECK_INT(e.code, ERR_SESSION_MEMORY);
+    w.s->budget.starved = true; /* as region.c says when malloc refuses */
+    budget_blame(&w.s->budget, &e);
+    CHECK_INT(e.code, ERR_NOMEM);
+    CHECK_INT(turn(w.s, "hello", "evening"), ERR_NONE);
+    session_leave(w.s);
+    ask(t, "a", SESSION_CREATE, &w); /* the next holder begins without blame */
+    CHECK(!w.s->budget.starved);
+    session_leave(w.s);
+    session_table_free(&t);
+}
+
 static const struct tap_case cases[] = {
     {"ids look like ids", test_ids},
     {"the limit holds, and expiry makes room", test_limit_and_expiry},
+    {"a write that is refused has not happened", test_refused_writes},
+    {"who is to blame for a refusal", test_who_is_to_blame},
     {"an expired id begins anew", test_expired_id_begins_anew},
     {"an expired row is replaced", test_expired_row_is_replaced},
     {"an expired id is asked for at once", test_expired_id_is_asked_for_at_once},

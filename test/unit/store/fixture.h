@@ -18,7 +18,7 @@
 #include "unit/tap.h"
 
 struct owner {
-    char folder[64];
+    char folder[512];
     char *path;
     struct store *store;
     int event;
@@ -134,7 +134,8 @@ static inline struct answer put_now(struct owner *o, const char *id, uint64_t re
 {
     struct answer a = {0};
 
-    store_put(o->store, id, replaces, used_at_s, text, strlen(text), on_answer, &a);
+    MUST(store_put(o->store, id, replaces, used_at_s, text, strlen(text), on_answer, &a,
+                   NULL) == 0);
     owner_wait(o, &a);
     return a;
 }

@@ -53,7 +53,10 @@ static void put_next(struct chain *c)
     size_t len = make_data(data, sizeof(data), c->id, c->version + 1);
 
     snprintf(id, sizeof(id), "sess_%u", c->id);
-    store_put(c->o->store, id, c->version, (int64_t)c->version, data, len, on_put, c);
+    MUST(store_put(c->o->store, id, c->version, (int64_t)c->version, data, len, on_put, c,
+                   NULL) == 0);
+    MUST(store_replace(c->o->store, id, c->version + 1, (int64_t)c->version, data, len, NULL,
+                       NULL, NULL) == 0);
 }
 
 static void take_version(void *ctx, const struct store_row *row, const struct err *e)

@@ -67,7 +67,7 @@ static void a_conflict_does_not_touch_its_neighbours(void)
     put_now(&o, "s7", 0, 1, "was here");
     for (int i = 0; i < 30; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, id, strlen(id), on_answer, &a[i]);
+        MUST(store_put(o.store, id, 0, 1, id, strlen(id), on_answer, &a[i], NULL) == 0);
     }
     owner_drain(&o);
     for (int i = 0; i < 30; i++) {
@@ -111,7 +111,8 @@ static void many_writes_share_commits_and_keep_order(void)
         for (int i = 0; i < IDS; i++) {
             snprintf(id, sizeof(id), "sess_%d", i);
             snprintf(data, 32, "%d.%d", i, v);
-            store_put(o.store, id, (uint64_t)v, v, data, sizeof(data), on_answer, &a[i][v]);
+            MUST(store_put(o.store, id, (uint64_t)v, v, data, sizeof(data), on_answer, &a[i][v],
+                           NULL) == 0);
         }
     }
     CHECK_INT(a[0][0].count, 0); /* never inside the call that asked */
@@ -150,7 +151,7 @@ static void a_commit_is_bounded_in_bytes(void)
     commits = largest_commit = 0;
     for (int i = 0; i < ROWS; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, data, SIZE, on_answer, &a[i]);
+        MUST(store_put(o.store, id, 0, 1, data, SIZE, on_answer, &a[i], NULL) == 0);
     }
     owner_drain(&o);
     CHECK(largest_commit <= ((16 << 20) + SIZE - 1) / SIZE);
@@ -167,9 +168,9 @@ static void deleting_counts_what_was_there(void)
     owner_init(&o);
     put_now(&o, "x", 0, 1, "x");
     put_now(&o, "y", 0, 1, "y");
-    store_delete(o.store, "x", on_answer, &a[0]);
-    store_delete(o.store, "x", on_answer, &a[1]);
-    store_delete(o.store, "never", on_answer, &a[2]);
+    MUST(store_delete(o.store, "x", on_answer, &a[0], NULL) == 0);
+    MUST(store_delete(o.store, "x", on_answer, &a[1], NULL) == 0);
+    MUST(store_delete(o.store, "never", on_answer, &a[2], NULL) == 0);
     owner_drain(&o);
     for (int i = 0; i < 3; i++)
         CHECK(a[i].count == 1 && a[i].code == ERR_NONE);
@@ -191,9 +192,9 @@ static void the_oldest_expire_first(void)
         put_now(&o, id, 0, 100 + (i * 7) % 20, "x");
     }
     put_now(&o, "s0", 1, 500, "used again"); /* was the oldest */
-    store_expire(o.store, 110, 4, on_answer, &a[0]);
-    store_expire(o.store, 110, 100, on_answer, &a[1]);
-    store_expire(o.store, 110, 100, on_answer, &a[2]);
+    MUST(store_expire(o.store, 110, 4, on_answer, &a[0], NULL) == 0);
+    MUST(store_expire(o.store, 110, 100, on_answer, &a[1], NULL) == 0);
+    MUST(store_expire(o.store, 110, 100, on_answer, &a[2], NULL) == 0);
     owner_wait(&o, &a[2]);
     CHECK_INT(a[0].value, 4);
     CHECK_INT(a[1].value, 5); /* 101 .. 109 are nine */
@@ -217,7 +218,7 @@ static void rows_and_count_outlive_the_process(void)
     put_now(&o, "a", 0, 1, "a");
     CHECK(stat(o.path, &st) == 0 && (st.st_mode & 07777) == 0600);
     CHECK(stat(wal, &st) == 0 && (st.st_mode & 07777) == 0600);
-    store_put(o.store, "b", 0, 2, "b", 1, on_answer, &late);
+    MUST(store_put(o.store, "b", 0, 2, "b", 1, on_answer, &late, NULL) == 0);
     store_close(&o.store); /* carries out what is queued and answers it */
     CHECK_INT(late.count, 1);
     CHECK_INT(late.code, ERR_NONE);
@@ -238,10 +239,10 @@ static void an_owner_who_comes_late_loses_nothing(void)
     owner_init(&o);
     put_now(&o, "warm", 0, 1, "x");
     o.wakes = 0;
-    store_put(o.store, "first", 0, 1, "x", 1, on_answer, &first);
+    MUST(store_put(o.store, "first", 0, 1, "x", 1, on_answer, &first, NULL) == 0);
     for (int i = 0; i < 100; i++) {
         snprintf(id, sizeof(id), "s%d", i);
-        store_put(o.store, id, 0, 1, "x", 1, on_answer, &rest[i]);
+        MUST(store_put(o.store, id, 0, 1, "x", 1, on_answer, &rest[i], NULL) == 0);
     }
     while (!get_now(&o, "s99").found)
         ; /* committed; nobody has reaped yet */
@@ -269,7 +270,7 @@ static void on_outer_row(void *ctx, const struct store_row *row, const struct er
     CHECK(row && !e);
     n->inner = get_now(n->o, "b");
     CHECK(row->len == 5 && memcmp(row->data, "outer", 5) == 0);
-    store_put(n->o->store, "c", 0, 1, "c", 1, on_answer, &n->put);
+    MUST(store_put(n->o->store, "c", 0, 1, "c", 1, on_answer, &n->put, NULL) == 0);
     n->rows++;
 }
 
@@ -295,11 +296,141 @@ static void callbacks_may_call(void)
     CHECK_INT(n.rows, 1);
     CHECK_STR(n.inner.text, "inner");
     owner_wait(&o, &n.put);
-    store_put(o.store, "d", 0, 1, "d", 1, on_put_then_reap, &n);
-    store_put(o.store, "e", 0, 1, "e", 1, on_answer, &a);
+    MUST(store_put(o.store, "d", 0, 1, "d", 1, on_put_then_reap, &n, NULL) == 0);
+    MUST(store_put(o.store, "e", 0, 1, "e", 1, on_answer, &a, NULL) == 0);
     owner_drain(&o);
     CHECK_INT(n.rows, 11);
     CHECK_INT(a.count, 1);
+    owner_release(&o);
+}
+
+static struct answer replace_now(struct owner *o, const char *id, uint64_t version,
+                                 int64_t used_at_s, const char *text)
+{
+    struct answer a = {0};
+
+    MUST(store_replace(o->store, id, version, used_at_s, text, strlen(text), on_answer, &a,
+                       NULL) == 0);
+    owner_wait(o, &a);
+    CHECK_INT(a.code, ERR_NONE);
+    return a;
+}
+
+static void replacing_keeps_version_and_time(void)
+{
+    struct owner o;
+    struct seen s;
+
+    owner_init(&o);
+    put_now(&o, "a", 0, 7, "one");
+    put_now(&o, "a", 1, 8, "two");
+    CHECK_INT(replace_now(&o, "a", 2, 8, "TWO").value, 2);
+    s = get_now(&o, "a");
+    CHECK_STR(s.text, "TWO");
+    CHECK_INT(s.version, 2);
+    CHECK_INT(s.used_at_s, 8);
+    CHECK_INT(put_now(&o, "a", 2, 9, "three").value, 3); /* who holds version 2 goes on */
+    CHECK_INT(stats_now(&o).replaces, 1);
+    CHECK_INT(stats_now(&o).rows, 1);
+    owner_release(&o);
+}
+
+static void who_writes_newer_wins_over_a_replacement(void)
+{
+    struct owner o;
+    struct answer put = {0}, late = {0};
+
+    owner_init(&o);
+    put_now(&o, "a", 0, 7, "one");
+    MUST(store_put(o.store, "a", 1, 8, "two", 3, on_answer, &put, NULL) == 0);
+    MUST(store_replace(o.store, "a", 1, 7, "ONE", 3, on_answer, &late, NULL) == 0);
+    owner_drain(&o);
+    CHECK_INT(put.value, 2);
+    CHECK_INT(late.code, ERR_NONE);
+    CHECK_INT(late.value, 0);
+    CHECK_STR(get_now(&o, "a").text, "two");
+    /* Ended and begun anew: the same version is another session. */
+    MUST(store_delete(o.store, "a", NULL, NULL, NULL) == 0);
+    put_now(&o, "a", 0, 9, "anew");
+    CHECK_INT(replace_now(&o, "a", 1, 7, "ONE").value, 0);
+    CHECK_STR(get_now(&o, "a").text, "anew");
+    CHECK_INT(replace_now(&o, "nobody", 1, 7, "x").value, 0);
+    CHECK(!get_now(&o, "nobody").found);
+    CHECK_INT(stats_now(&o).conflicts, 0);
+    CHECK_INT(stats_now(&o).rows, 1);
+    owner_release(&o);
+}
+
+static void a_put_after_a_replacement_is_no_conflict(void)
+{
+    struct owner o;
+    struct answer replaced = {0}, put = {0};
+
+    owner_init(&o);
+    put_now(&o, "a", 0, 7, "one");
+    MUST(store_replace(o.store, "a", 1, 7, "ONE", 3, on_answer, &replaced, NULL) == 0);
+    MUST(store_put(o.store, "a", 1, 8, "two", 3, on_answer, &put, NULL) == 0);
+    owner_drain(&o);
+    CHECK_INT(replaced.value, 1);
+    CHECK_INT(put.value, 2);
+    CHECK_STR(get_now(&o, "a").text, "two");
+    owner_release(&o);
+}
+
+struct scan {
+    struct owner *o;
+    unsigned rows, stop_after;
+    unsigned seen[1000];
+    struct answer last;
+};
+
+static bool on_scanned(void *ctx, const char *id, const struct store_row *row)
+{
+    struct scan *s = ctx;
+    int n = (int)strtol(id + 1, NULL, 10);
+
+    CHECK(n >= 0 && n < 1000 && row->len == strlen(id) && memcmp(row->data, id, row->len) == 0);
+    CHECK_INT(row->version, 1);
+    CHECK_INT(row->used_at_s, n);
+    s->seen[n]++;
+    s->rows++;
+    MUST(store_replace(s->o->store, id, row->version, row->used_at_s, row->data, row->len,
+                       on_answer, &s->last, NULL) == 0);
+    CHECK_INT(get_now(s->o, id).len, row->len); /* others read meanwhile */
+    return s->rows != s->stop_after;
+}
+
+static void a_scan_sees_every_row_once(void)
+{
+    struct owner o;
+    struct scan s = {.o = &o};
+    char id[16];
+    uint64_t cursor = 0;
+    unsigned calls = 0;
+    struct err e;
+
+    owner_init(&o);
+    CHECK_INT(store_scan(o.store, &cursor, 10, on_scanned, &s, &e), 0);
+    CHECK_INT(cursor, 0);
+    CHECK_INT(s.rows, 0);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        MUST(store_put(o.store, id, 0, i, id, strlen(id), NULL, NULL, NULL) == 0);
+    }
+    owner_drain(&o);
+    MUST(store_delete(o.store, "s500", NULL, NULL, NULL) == 0);
+    owner_drain(&o);
+    s.stop_after = 5;
+    do {
+        unsigned before = s.rows;
+        CHECK_INT(store_scan(o.store, &cursor, 64, on_scanned, &s, &e), 0);
+        CHECK(s.rows - before <= (calls == 0 ? 5 : 64));
+        owner_drain(&o);
+        calls++;
+    } while (cursor && calls < 100);
+    CHECK_INT(calls, 1 + 994 / 64 + 1);
+    for (int i = 0; i < 1000; i++)
+        CHECK_INT(s.seen[i], i != 500);
     owner_release(&o);
 }
 
@@ -314,6 +445,10 @@ static const struct tap_case cases[] = {
     {"rows and count outlive the process", rows_and_count_outlive_the_process},
     {"an owner who comes late loses nothing", an_owner_who_comes_late_loses_nothing},
     {"callbacks may call", callbacks_may_call},
+    {"replacing keeps version and time", replacing_keeps_version_and_time},
+    {"who writes newer wins over a replacement", who_writes_newer_wins_over_a_replacement},
+    {"a put after a replacement is no conflict", a_put_after_a_replacement_is_no_conflict},
+    {"a scan sees every row once", a_scan_sees_every_row_once},
 };
 
 TAP_MAIN(cases)

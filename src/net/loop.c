@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 struct loop_timer {
@@ -127,11 +126,6 @@ int64_t loop_now(const struct loop *l)
 uint64_t loop_hrtime_ns(void)
 {
     return uv_hrtime();
-}
-
-int64_t loop_unix_s(void)
-{
-    return (int64_t)time(NULL);
 }
 
 static void on_timer(uv_timer_t *uv)

@@ -399,8 +399,12 @@ static void end(struct speech *s, enum voice_outcome o)
 /* One thing, if there is one to do now. */
 static bool step(struct speech *s)
 {
-    if (s->paused || s->voice->loading)
+    if (s->paused)
         return false;
+    if (s->voice->pending) {
+        voice__hurry(s->voice); /* speech__loaded() goes on */
+        return false;
+    }
     if (s->voice->id == VOICE__COUNT) {
         end(s, VOICE_FAILED);
         return false;

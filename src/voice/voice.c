@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A start has better things to do than to load twenty libraries. */
+#define LOAD_AFTER_MS 500
+
 static const struct voice_ops *const providers[VOICE__COUNT] = {
 #define VOICE(name, text, ops) &ops,
 #include "voice/provider.def"
@@ -43,6 +46,7 @@ static void load(void *ctx)
 /* Loaded, or nobody speaks. */
 static void settle(struct voice *v)
 {
+    v->pending = false;
     if (v->rate) {
         v->stats.loaded[v->id] = true;
         log_info("voice", "ready", "voice=%s rate=%u", v->ops->name, v->rate);
@@ -68,6 +72,21 @@ static void on_loaded(void *ctx, bool ran)
         err_set(&v->failed, ERR_VOICE, 0, "it was not loaded");
     settle(v);
     speech__loaded(v);
+}
+
+void voice__hurry(struct voice *v)
+{
+    loop_timer_free(&v->later);
+    if (v->loading)
+        return;
+    v->loading = loop_offload(v->cfg.loop, load, on_loaded, v);
+    if (!v->loading) /* no memory; the next one with something to say tries again */
+        log_debug("voice", "not_loaded", "voice=%s", v->ops->name);
+}
+
+static void on_later(void *ctx)
+{
+    voice__hurry(ctx);
 }
 
 /* The provider that MAYA_VOICE names; for "auto" the first of the table. */
@@ -97,11 +116,12 @@ int voice_new(const struct voice_cfg *cfg, struct voice **ret, struct err *e)
     }
     v->ops = providers[v->id];
     v->provider = v->ops->make(cfg->loop, &v->cfg.how);
-    if (strcmp(cfg->choice, "auto") == 0)
-        v->loading = loop_offload(cfg->loop, load, on_loaded, v);
-    if (!v->loading) {
+    if (strcmp(cfg->choice, "auto") == 0) {
+        v->pending = true;
+        v->later = loop_after(cfg->loop, LOAD_AFTER_MS, on_later, v);
+    } else {
         load(v);
-        if (!v->rate && strcmp(cfg->choice, "auto") != 0) {
+        if (!v->rate) {
             *e = v->failed;
             voice_release(v);
             return -1;
@@ -120,6 +140,7 @@ void voice_free(struct voice **v)
     if (!old)
         return;
     MUST(list_empty(&old->speeches));
+    loop_timer_free(&old->later);
     if (!old->loading) {
         voice_release(old);
         return;

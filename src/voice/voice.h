@@ -88,8 +88,9 @@ struct voice_cfg {
 };
 
 /*
- * With "auto" the provider is loaded on the pool, and its absence is a line of the log; with a
- * provider named it is loaded now, and its absence is an error.
+ * With "auto" the provider is loaded on the pool, a moment later or when there is something to
+ * say, and its absence is a line of the log; with a provider named it is loaded now, and its
+ * absence is an error.
  */
 int voice_new(const struct voice_cfg *cfg, struct voice **ret, struct err *e) MUST_USE;
 /* Every speech was stopped. What still runs on the pool ends with loop_free(). */

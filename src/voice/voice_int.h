@@ -71,7 +71,9 @@ struct voice {
     enum voice_id id; /* VOICE__COUNT: nobody speaks */
     const struct voice_ops *ops;
     struct voice_provider *provider;
+    struct loop_timer *later; /* until it begins to load */
     struct loop_job *loading;
+    bool pending; /* not known yet whether it speaks */
     bool freed;
     uint32_t rate;
     struct list speeches;
@@ -94,6 +96,9 @@ struct voice_symbol {
 };
 int voice__library(const char *file, const char *package, const struct voice_symbol *symbols,
                    size_t count, struct err *e) MUST_USE;
+
+/* voice.c: there is something to say, so load it now */
+void voice__hurry(struct voice *v);
 
 /* speech.c: the provider was loaded, or was not */
 void speech__loaded(struct voice *v);

@@ -47,7 +47,7 @@ struct voice_task {
 struct voice_provider {
     struct loop *loop;
     const struct voice_how *how;
-    struct list queue;
+    struct list queue[2]; /* lines that begin a speech, and the others */
     struct voice_task *running;
     bool freed;
     bool unknown, strange; /* the voice, its language: to be said */
@@ -227,7 +227,8 @@ static void next(struct voice_provider *p)
     struct list *first;
     struct err e;
 
-    while (!p->running && (first = list_first(&p->queue))) {
+    while (!p->running &&
+           ((first = list_first(&p->queue[0])) || (first = list_first(&p->queue[1])))) {
         struct voice_task *t = LIST_ITEM(first, struct voice_task, link);
         list_remove(&t->link);
         p->running = t;
@@ -253,7 +254,7 @@ static struct voice_task *start(struct voice_provider *p, const struct voice_lin
     memcpy(t->text, line->text.data, line->text.len);
     list_init(&t->link);
     if (p->running) {
-        list_append(&p->queue, &t->link);
+        list_append(&p->queue[!line->first], &t->link);
         return t;
     }
     p->running = t;
@@ -315,13 +316,14 @@ static struct voice_provider *make(struct loop *l, const struct voice_how *how)
 
     p->loop = l;
     p->how = how;
-    list_init(&p->queue);
+    list_init(&p->queue[0]);
+    list_init(&p->queue[1]);
     return p;
 }
 
 static void provider_free(struct voice_provider *p)
 {
-    MUST(list_empty(&p->queue));
+    MUST(list_empty(&p->queue[0]) && list_empty(&p->queue[1]));
     p->freed = true;
     if (!p->running)
         destroy(p);

@@ -344,6 +344,7 @@ static void begin_line(struct speech *s)
         const struct voice_line line = {
             .text = {clean.data, clean.len},
             .speech = s->number,
+            .first = !s->heard,
             .last = s->finished && list_empty(&s->lines),
         };
         s->task = v->ops->start(v->provider, &line, &ear);

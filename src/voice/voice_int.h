@@ -17,6 +17,7 @@
 struct voice_line {
     struct str text; /* clean; borrowed until the end */
     uint64_t speech; /* the same for all lines of one speech */
+    bool first;      /* of its speech: somebody hears nothing yet */
     bool last;       /* of its speech, as far as is known */
 };
 

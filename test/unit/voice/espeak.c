@@ -119,6 +119,28 @@ static void in_turn(void)
     over();
 }
 
+/* Who hears nothing yet comes before who is listening already. */
+static void first_lines_first(void)
+{
+    static struct listener l[MANY];
+    const struct voice_ear ears[MANY] = {{&l[0], on_heard, on_said},
+                                         {&l[1], on_heard, on_said},
+                                         {&l[2], on_heard, on_said},
+                                         {&l[3], on_heard, on_said},
+                                         {&l[4], on_heard, on_said}};
+
+    begin();
+    for (int i = 0; i < 5; i++) {
+        const struct voice_line line = {.text = str_of("Yes."), .first = i == 2 || i == 4};
+        l[i] = (struct listener){0};
+        CHECK(start(t.p, &line, &ears[i]) != NULL);
+    }
+    loop_run(t.loop);
+    CHECK(l[0].order == 0 && l[2].order == 1 && l[4].order == 2);
+    CHECK(l[1].order == 3 && l[3].order == 4);
+    over();
+}
+
 static void stopped(void)
 {
     static struct listener l[MANY];
@@ -214,6 +236,7 @@ static void mouths(void)
 static const struct tap_case cases[] = {
     {"a sentence, its length and its mouths", speaks},
     {"many speeches take turns", in_turn},
+    {"the first line of a speech comes first", first_lines_first},
     {"what is stopped stays silent", stopped},
     {"an unknown voice", unknown_voice},
     {"a line without end", bounded},

@@ -87,7 +87,7 @@ static void fake_leave(struct answer *to)
     fake_free(r);
 }
 
-static void fake_drain(struct answer *to)
+static inline void fake_drain(struct answer *to)
 {
     to->from->on_drain(to->from->ctx, to->from);
 }

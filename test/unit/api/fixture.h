@@ -129,8 +129,8 @@ static void close_bar(void)
 }
 
 /* Ask as session `id` (NULL: none), and let the store answer. */
-static void ask(enum http_method method, const char *path, const char *query, const char *id,
-                const char *body, struct answer *to)
+static inline void ask(enum http_method method, const char *path, const char *query,
+                       const char *id, const char *body, struct answer *to)
 {
     struct http_req *r = fake_request(method, path, query, body, strlen(body));
 

@@ -20,7 +20,8 @@ static void send_with(enum http_method method, const char *path, const char *que
 }
 
 /* As somebody at this machine. */
-static void ask(enum http_method method, const char *path, const char *query, struct answer *to)
+static void operate(enum http_method method, const char *path, const char *query,
+                    struct answer *to)
 {
     static const struct header here[] = {{"host", "127.0.0.1:8000"}, {NULL, NULL}};
 
@@ -165,7 +166,7 @@ static void test_guard_with_token(void)
         answer_release(&a);
     }
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
-        ask(doors[i].method, doors[i].path, "", &a);
+        operate(doors[i].method, doors[i].path, "", &a);
         CHECK_INT(a.status, 401);
         answer_release(&a);
     }
@@ -203,7 +204,7 @@ static void test_list(void)
 
     open_bar(0);
     for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
-        ask(HTTP_GET, SESSIONS, mistakes[i].query, &a);
+        operate(HTTP_GET, SESSIONS, mistakes[i].query, &a);
         expect(&a, 422, mistakes[i].part);
         expect(&a, 422, "\"code\":\"validation_error\"}");
         answer_release(&a);
@@ -213,7 +214,7 @@ static void test_list(void)
     make("b");
     make("c");
     bar_s += 5;
-    ask(HTTP_GET, SESSIONS, "sort=age&limit=2", &a);
+    operate(HTTP_GET, SESSIONS, "sort=age&limit=2", &a);
     expect(&a, 200, "{\"totals\":{\"resident\":3,\"max_resident\":3,\"idle\":3,\"busy\":0,");
     expect(&a, 200,
            "\"sort\":\"age\",\"order\":\"desc\",\"matched\":3,\"sessions\":[{\"id\":\"a\"");
@@ -224,11 +225,11 @@ static void test_list(void)
     expect(&a, 200, "\"next\":\"-1000010~b\"");
     CHECK(!strstr(buf_text(&a.body), "\"id\":\"c\""));
     answer_release(&a);
-    ask(HTTP_GET, "/api/ops/sessions", "sort=age&limit=2&after=-1000010~b", &a);
+    operate(HTTP_GET, "/api/ops/sessions", "sort=age&limit=2&after=-1000010~b", &a);
     expect(&a, 200, "\"sessions\":[{\"id\":\"c\"");
     expect(&a, 200, "\"next\":null");
     answer_release(&a);
-    ask(HTTP_GET, SESSIONS, "state=busy&order=asc", &a);
+    operate(HTTP_GET, SESSIONS, "state=busy&order=asc", &a);
     expect(&a, 200, "\"order\":\"asc\",\"matched\":0,\"sessions\":[],\"next\":null");
     answer_release(&a);
     close_bar();
@@ -241,24 +242,24 @@ static void test_one(void)
 
     open_bar(0);
     make("a");
-    ask(HTTP_GET, SESSIONS "/a", "", &a);
+    operate(HTTP_GET, SESSIONS "/a", "", &a);
     expect(&a, 200, "{\"id\":\"a\",\"state\":\"idle\",");
     CHECK(!strstr(buf_text(&a.headers), "X-Session-ID"));
     answer_release(&a);
-    ask(HTTP_GET, SESSIONS "/nobody", "", &a);
+    operate(HTTP_GET, SESSIONS "/nobody", "", &a);
     expect(&a, 404,
            "{\"detail\":\"There is no session with this id.\",\"code\":\"not_found\"}");
     answer_release(&a);
-    ask(HTTP_GET, SESSIONS "/a b", "", &a);
+    operate(HTTP_GET, SESSIONS "/a b", "", &a);
     expect(&a, 400, "invalid_session_id");
     answer_release(&a);
-    ask(HTTP_GET, SESSIONS "/", "", &a);
+    operate(HTTP_GET, SESSIONS "/", "", &a);
     expect(&a, 404, "Not Found");
     answer_release(&a);
-    ask(HTTP_GET, SESSIONS "/a/", "", &a);
+    operate(HTTP_GET, SESSIONS "/a/", "", &a);
     expect(&a, 404, "Not Found");
     answer_release(&a);
-    ask(HTTP_PUT, SESSIONS "/a", "", &a);
+    operate(HTTP_PUT, SESSIONS "/a", "", &a);
     expect(&a, 405, "Method Not Allowed");
     CHECK(strstr(buf_text(&a.headers), "Allow: GET, HEAD, DELETE\n"));
     answer_release(&a);
@@ -266,10 +267,10 @@ static void test_one(void)
     /* A turn holds it: its message is on the way to the store. */
     say("a", "{\"user_input\":\"order\"}", &b);
     say("a", "{\"user_input\":\"order\"}", &waiting);
-    ask(HTTP_POST, SESSIONS "/a/hibernate", "", &a);
+    operate(HTTP_POST, SESSIONS "/a/hibernate", "", &a);
     expect(&a, 409, "\"code\":\"session_in_use\"");
     answer_release(&a);
-    ask(HTTP_DELETE, SESSIONS "/a", "", &a);
+    operate(HTTP_DELETE, SESSIONS "/a", "", &a);
     CHECK(!a.status);
     expect(&waiting, 410, "\"code\":\"session_ended\"");
     fake_reap();
@@ -280,24 +281,24 @@ static void test_one(void)
     answer_release(&a);
     answer_release(&b);
     answer_release(&waiting);
-    ask(HTTP_DELETE, SESSIONS "/a", "", &a);
+    operate(HTTP_DELETE, SESSIONS "/a", "", &a);
     expect(&a, 404, "There is no session with this id.");
     answer_release(&a);
 
     make("b");
-    ask(HTTP_POST, SESSIONS "/b/hibernate", "", &a);
+    operate(HTTP_POST, SESSIONS "/b/hibernate", "", &a);
     expect(&a, 200,
            "{\"id\":\"b\",\"state\":\"hibernated\",\"used_bytes\":0,\"stored_bytes\":");
     answer_release(&a);
     CHECK(!session_peek(bar_sessions, "b"));
-    ask(HTTP_POST, SESSIONS "/b/hibernate", "", &a); /* nothing to do, nothing wrong */
+    operate(HTTP_POST, SESSIONS "/b/hibernate", "", &a); /* nothing to do, nothing wrong */
     expect(&a, 200, "\"state\":\"hibernated\"");
     answer_release(&a);
-    ask(HTTP_POST, SESSIONS "/nobody/hibernate", "", &a);
+    operate(HTTP_POST, SESSIONS "/nobody/hibernate", "", &a);
     expect(&a, 404, "not_found");
     answer_release(&a);
     fake.fail_gets = ERR_STORE;
-    ask(HTTP_GET, SESSIONS "/b", "", &a);
+    operate(HTTP_GET, SESSIONS "/b", "", &a);
     expect(&a, 503, "\"code\":\"store_unavailable\"");
     answer_release(&a);
     fake.fail_gets = ERR_NONE;
@@ -332,7 +333,7 @@ static void test_no_conversation(void)
     CHECK_INT(a.status, 200);
     answer_release(&a);
     for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
-        ask(asked[i].method, asked[i].path, "", &a);
+        operate(asked[i].method, asked[i].path, "", &a);
         fake_reap();
         CHECK_INT(a.status, 200);
         for (size_t k = 0; k < ARRAY_LEN(secrets); k++) {

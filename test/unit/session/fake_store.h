@@ -266,7 +266,7 @@ static void fake_expire(struct fake_write *w)
 }
 
 /* Do and answer what was queued so far; what that queues anew waits for the next call. */
-static void fake_reap(void)
+static inline void fake_reap(void)
 {
     struct fake_write now[FAKE_ROWS];
     unsigned n = fake.queued;
@@ -298,7 +298,7 @@ static void fake_reap(void)
     }
 }
 
-static void fake_clear(void)
+static inline void fake_clear(void)
 {
     for (int i = 0; i < FAKE_ROWS; i++)
         if (fake.rows[i].version)

@@ -196,8 +196,9 @@ static void hour_committed(void *ctx, const struct err *e)
 static bool hour_speak(struct hour_turn *t, struct session *s, struct err *e)
 {
     struct hour *h = t->hour;
+    uint32_t gone;
 
-    if (session_fold(s, e) < 0)
+    if (session_fold_due(s, &gone) && session_fold(s, gone, (struct str){"", 0}, e) < 0)
         return false;
     uint32_t turn = s->turns + 1;
     struct str text = hour_text(t->guest, turn);

@@ -28,7 +28,7 @@ static char *own(const char *text)
 static int need_short(const struct yaml_node *map, const char *key, const char **ret,
                       struct err *e)
 {
-    const char *text;
+    const char *text = NULL;
 
     if (yaml_need_text(map, key, &text, e) < 0)
         return -1;
@@ -40,7 +40,7 @@ static int need_short(const struct yaml_node *map, const char *key, const char *
 
 static int read_language(struct agent *a, const struct yaml_node *voice, struct err *e)
 {
-    const char *text;
+    const char *text = NULL;
 
     if (!yaml_get(voice, "language"))
         return 0;
@@ -108,7 +108,7 @@ int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err 
 #undef VOICE
                                         "say", NULL};
     const struct yaml_node *voice = yaml_get(root, "voice");
-    const char *text;
+    const char *text = NULL;
     struct err at; /* "agent.yaml:14: espeak", for who finds out that there is no such voice */
 
     a->voice = (struct voice_how){.language = "en", .speed = 1};

@@ -212,6 +212,7 @@ struct api_talker {
 
 bool api__talker_add(struct api *a, struct api_talker *t, const char *id) MUST_USE;
 void api__talker_remove(struct api_talker *t);
+unsigned api__talker_count(struct api *a, const char *id);
 /* Everybody in this session. */
 struct api_hushed api__hush(struct api *a, const char *id);
 

@@ -9,6 +9,7 @@
 
 struct talkers { /* of one session */
     struct list list;
+    unsigned count;
     char id[];
 };
 
@@ -33,6 +34,7 @@ bool api__talker_add(struct api *a, struct api_talker *t, const char *id)
     t->api = a;
     t->asked = 0;
     list_append(&t->in->list, &t->link);
+    t->in->count++;
     return true;
 }
 
@@ -44,10 +46,18 @@ void api__talker_remove(struct api_talker *t)
         return;
     t->in = NULL;
     list_remove(&t->link);
-    if (!list_empty(&in->list))
+    if (--in->count)
         return;
     map_remove(&t->api->talkers, in->id, strlen(in->id));
     free(in);
+}
+
+unsigned api__talker_count(struct api *a, const char *id)
+{
+    struct talkers *in;
+
+    find(a, id, &in);
+    return in ? in->count : 0;
 }
 
 /* The newest that was not asked in this round. */

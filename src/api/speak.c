@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define MAX_TALKERS 8 /* of one session */
+
 struct speak {
     struct api_call call;
     struct api *api;
@@ -93,10 +95,12 @@ static void hush(struct api_talker *talker, struct api_hushed *did)
 {
     struct speak *k = LIST_ITEM(talker, struct speak, talker);
 
-    if (!k->talk.speech)
-        return;
     did->speeches++;
+    if (k->waiting) /* for its session: then it will not come */
+        session_wait_cancel(&k->wait);
+    k->waiting = false;
     api__talk_stop(&k->talk, VOICE_STOPPED);
+    k->talk.outcome = VOICE_STOPPED;
     on_spoken(&k->talk);
 }
 
@@ -166,6 +170,23 @@ static bool read_format(struct api *a, struct http_req *req, enum voice_format *
     return true;
 }
 
+/* One session must not keep the voice for itself. False: answered. */
+static bool enlist(struct speak *k)
+{
+    struct err e;
+
+    if (api__talker_count(k->api, k->id) >= MAX_TALKERS) {
+        err_set(&e, ERR_BUSY_TURN, 0, "%d answers are being spoken in this session already",
+                MAX_TALKERS);
+        api__error(k->req, &e);
+        return false;
+    }
+    if (api__talker_add(k->api, &k->talker, k->id))
+        return true;
+    api__error_code(k->req, ERR_NOMEM, NULL);
+    return false;
+}
+
 void api__speech(struct api *a, struct http_req *req)
 {
     const struct api_call *call = http_req_ctx(req);
@@ -185,8 +206,7 @@ void api__speech(struct api *a, struct http_req *req)
         free(k);
         return;
     }
-    if (!api__talker_add(a, &k->talker, k->id)) {
-        api__error_code(req, ERR_NOMEM, NULL);
+    if (!enlist(k)) {
         free(k);
         return;
     }

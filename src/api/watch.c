@@ -364,8 +364,7 @@ static void catch_up(const struct watched *on, const struct watcher *w, uint32_t
 static struct watched *watched_new(struct api *a, const char *id)
 {
     size_t len = strlen(id);
-    struct watched *on =
-        map_reserve(&a->watch.by_id) ? calloc(1, sizeof(*on) + len + 1) : NULL;
+    struct watched *on = map_reserve(&a->watch.by_id) ? calloc(1, sizeof(*on) + len + 1) : NULL;
 
     if (!on)
         return NULL;

@@ -184,7 +184,7 @@ static bool line_start(struct clean *c)
 static bool address(struct clean *c)
 {
     static const char *const heads[] = {"https://", "http://", "www."};
-    size_t at = c->at, end = c->at, host;
+    size_t at = c->at, end, host;
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         if (clean__starts(c, at, heads[i]))

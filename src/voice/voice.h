@@ -151,7 +151,7 @@ void speech_finish(struct speech *s);
 /* While paused nothing is given out, and no sentence is begun. Resuming may call the sink. */
 void speech_pause(struct speech *s, bool pause);
 /* No callback comes any more, and `s` is dead. Leaves NULL. */
-void speech_stop(struct speech **s);
+void speech_stop(struct speech **ref);
 /* From now on another budget pays; NULL: the voice's own (own_limit). False: it has no room. */
 bool speech_charge(struct speech *s, struct budget *b) MUST_USE;
 /* Let the speech's budget carry n bytes more of its reader's, until it ends. */

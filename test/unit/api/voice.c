@@ -514,6 +514,44 @@ static void test_speech(void)
     close_speaking_bar();
 }
 
+/* Many readings of one session, some that wait for it: bounded, and ended with one word. */
+static void test_many_readings(void)
+{
+    struct answer turn, a[9];
+
+    open_speaking_bar();
+    stream("", &turn);
+    fake_reap();
+    answer_release(&turn);
+    stream("", &turn); /* holds the session */
+    for (int i = 0; i < 7; i++)
+        send(HTTP_GET, "/api/speech/1", "", "", &a[i]);
+    CHECK_INT(a[4].status, 429); /* so many may wait for a session */
+    fake_reap();
+    for (int i = 0; i < 9; i++) {
+        if (i < 4)
+            continue;
+        if (i < 7)
+            answer_release(&a[i]);
+        send(HTTP_GET, "/api/speech/1", "", "", &a[i]);
+    }
+    CHECK(a[8].whole && a[8].status == 429 && has(&a[8], "8 answers are being spoken"));
+    stop("\"turns\":0,\"speeches\":8");
+    for (int i = 0; i < 9; i++) {
+        CHECK(a[i].whole && a[i].status == (i < 8 ? 409 : 429));
+        answer_release(&a[i]);
+    }
+    answer_release(&turn);
+    stream("", &turn);
+    send(HTTP_GET, "/api/speech/1", "", "", &a[0]); /* waits for the session */
+    stop("\"turns\":0,\"speeches\":1");
+    CHECK(a[0].whole && a[0].status == 409);
+    answer_release(&a[0]);
+    fake_reap();
+    answer_release(&turn);
+    close_speaking_bar();
+}
+
 static const struct tap_case cases[] = {
     {"audio comes between the events of a reply", test_events},
     {"who does not ask, and where nobody speaks", test_silence},
@@ -528,6 +566,7 @@ static const struct tap_case cases[] = {
     {"a reader that comes back", test_resumed},
     {"a message that is repeated", test_repeated},
     {"a reply read out", test_speech},
+    {"many readings of one session", test_many_readings},
 };
 
 int main(void)

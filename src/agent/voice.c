@@ -25,26 +25,26 @@ static char *own(const char *text)
     return text ? xstrdup(text) : NULL;
 }
 
-static int need_short(const struct yaml_node *map, const char *key, const char **ret,
-                      struct err *e)
+/* NULL: an error. */
+static const char *short_text(const struct yaml_node *map, const char *key, struct err *e)
 {
     const char *text = NULL;
 
     if (yaml_need_text(map, key, &text, e) < 0)
-        return -1;
-    if (strlen(text) > NAME_LEN_MAX)
-        return yaml_err(yaml_get(map, key), e, "'%s' has at most %d bytes", key, NAME_LEN_MAX);
-    *ret = text;
-    return 0;
+        return NULL;
+    if (strlen(text) <= NAME_LEN_MAX)
+        return text;
+    yaml_err(yaml_get(map, key), e, "'%s' has at most %d bytes", key, NAME_LEN_MAX);
+    return NULL;
 }
 
 static int read_language(struct agent *a, const struct yaml_node *voice, struct err *e)
 {
-    const char *text = NULL;
+    const char *text;
 
     if (!yaml_get(voice, "language"))
         return 0;
-    if (need_short(voice, "language", &text, e) < 0)
+    if (!(text = short_text(voice, "language", e)))
         return -1;
     for (const char *p = text; *p; p++)
         if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '-')
@@ -108,7 +108,7 @@ int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err 
 #undef VOICE
                                         "say", NULL};
     const struct yaml_node *voice = yaml_get(root, "voice");
-    const char *text = NULL;
+    const char *text;
     struct err at; /* "agent.yaml:14: espeak", for who finds out that there is no such voice */
 
     a->voice = (struct voice_how){.language = "en", .speed = 1};
@@ -120,7 +120,7 @@ int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err 
     for (unsigned i = 0; i < VOICE__COUNT; i++) {
         if (!yaml_get(voice, providers[i]))
             continue;
-        if (need_short(voice, providers[i], &text, e) < 0)
+        if (!(text = short_text(voice, providers[i], e)))
             return -1;
         a->voice.name[i] = a->voice_texts.name[i] = own(text);
         yaml_err(yaml_get(voice, providers[i]), &at, "%s", providers[i]);

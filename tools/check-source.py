@@ -20,6 +20,8 @@ BANNED = {
     "longjmp": "an error", "usleep": "a timer", "sleep": "a timer", "scanf": "a parser",
 }
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
+# jansson goes on with half a token when it is refused memory: it is left by a jump, in one place.
+JUMPS = {"src/memory/json_region.c"}
 # pthread_create: the loop owns everything; what blocks has one place each.
 THREADS = {"src/store", "src/net", "src/voice"}
 
@@ -66,6 +68,8 @@ def main():
         for i, line in enumerate(code.split("\n"), 1):
             if ours:
                 for m in CALL.finditer(line):
+                    if m[1] in ("setjmp", "longjmp") and str(f) in JUMPS:
+                        continue
                     bad.append(f"{f}:{i}: {m[1]}() is banned: {BANNED[m[1]]}")
                 if "pthread_create" in line and str(f.parent) not in THREADS:
                     bad.append(f"{f}:{i}: threads belong to {', '.join(sorted(THREADS))}")

@@ -14,7 +14,7 @@ struct session_table;
 
 /* When it is idle in memory: to read there and then. NULL: asleep, held, or not there. */
 const struct session *session_at_rest(const struct session_table *t, const char *id,
-                                   int64_t now_s);
+                                      int64_t now_s);
 
 struct session_seen {
     /*

@@ -117,7 +117,7 @@ static size_t on_audio(struct api_talk *t, const struct speech_chunk *chunk)
 
     if (c->stream)
         return api__event_audio(&c->events, chunk, c->format);
-    if (speech_carry(t->speech, 2 * chunk->data.len)) /* and once more as base64 */
+    if (speech_carry(t->speech, 4 * chunk->data.len)) /* as a buf grows, and as base64 */
         buf_add(&c->audio, chunk->data.data, chunk->data.len);
     else
         c->audio.full = true;

@@ -245,9 +245,13 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
     buf_str(line, ", \"audio_base64\": \"");
     base64_add(line, c->data.data, c->data.len);
     buf_str(line, "\"}\n\n");
-    size_t queued = http_stream_write(ev->req, line->data, line->full ? 0 : line->len);
+    size_t waiting = 0;
+    if (line->full) /* as in send_event() */
+        http_stream_cut(ev->req);
+    else
+        waiting = http_stream_write(ev->req, line->data, line->len);
     buf_release(line); /* far more than other events need */
-    return queued;
+    return waiting;
 }
 
 void api__event_audio_end(struct api_events *ev, const char *outcome)

@@ -53,6 +53,24 @@ bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
     return fine;
 }
 
+bool api__body_fits(const struct api *a, struct http_req *req)
+{
+    struct session_stats s;
+    size_t len = http_req_body(req).len;
+
+    session_stats(a->cfg.sessions, &s);
+    if (len <= s.budget)
+        return true;
+    session_count_over_budget(a->cfg.sessions);
+    struct err e;
+    err_set(&e, ERR_SESSION_MEMORY, 0,
+            "A request of %zu bytes is more than a session may hold at once, which is %zu bytes. "
+            "Send a shorter message; the conversation goes on as it was",
+            len, s.budget);
+    api__error(req, &e);
+    return false;
+}
+
 static bool says_json(struct http_req *req)
 {
     struct str type = http_req_header(req, "content-type");

@@ -504,7 +504,8 @@ void api__chat(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!api__session_id(req, c->id) || !(c->body = api__body_object(req))) {
+    if (!api__session_id(req, c->id) || !api__body_fits(a, req) ||
+        !(c->body = api__body_object(req))) {
         end(c);
         return;
     }
@@ -593,7 +594,8 @@ void api__stream(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!stream_text(c) || !api__stream_session_id(req, c->id) || !how_to_answer(c)) {
+    if (!api__body_fits(a, req) || !stream_text(c) || !api__stream_session_id(req, c->id) ||
+        !how_to_answer(c)) {
         end(c);
         return;
     }

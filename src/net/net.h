@@ -31,7 +31,7 @@ void loop_run(struct loop *l);   /* until nothing is left, or loop_stop() */
 void loop_stop(struct loop *l);
 int64_t loop_now(const struct loop *l); /* monotonic ms, cached per turn of the loop */
 uint64_t loop_hrtime_ns(void);          /* monotonic, not cached: for measuring */
-int64_t loop_unix_s(void); /* clock.c */
+int64_t loop_unix_s(void);              /* clock.c */
 
 /* A repeating timer; period 0 fires once. It does not keep the loop alive. */
 struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx);

@@ -260,6 +260,7 @@ void session_leave(struct session *s)
     }
     s->idle_since_s = s->table->now_s;
     session__move(s, SESSION_IDLE);
+    session__pack_soon(s);
 }
 
 /* The row of a session that is being reverted has come. */

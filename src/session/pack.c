@@ -1,7 +1,10 @@
 /*
- * Packing. A session that grew turn by turn lies in chunks with room to spare and with what was
- * replaced left behind. When nobody has used it for a while it is built anew from its own
- * durable form, in one chunk of just the right size, and stays resident.
+ * Packing. A session that grew by a turn lies in chunks with room to spare and with what was
+ * replaced left behind. When it becomes idle it is built anew from its own durable form, in one
+ * chunk of just the right size, and stays resident: a small one at once, so that what it leaves
+ * behind serves the next session's turn; a larger one when nobody has used it for a while. A
+ * very large one never: its chunks are full but for the last, and it would take the loop's
+ * time.
  */
 #include "session/session.h"
 
@@ -9,6 +12,8 @@
 
 #include <string.h>
 
+#define SMALL ((size_t)16 * 1024)
+#define LARGE ((size_t)256 * 1024)
 #define PACK_AFTER_S 10 /* idle for so long */
 #define PACK_PER_TICK 256
 #define WORTH 64 /* bytes; below, it stays as it is */
@@ -38,6 +43,8 @@ static void pack(struct session *s)
     uint32_t turns = s->turns;
     struct err e;
 
+    if (s->region.held > LARGE)
+        return;
     buf_clear(&t->plain);
     session_encode(s, &t->plain);
     size_t need = t->plain.full ? 0 : measure(s);
@@ -49,8 +56,16 @@ static void pack(struct session *s)
         MUST(s->turns == turns);
         return;
     }
-    session__close(s,
-                   SESSION_END_ROOM); /* memory was refused between the two; the row is there */
+    /* Memory was refused between the two; the row is there. */
+    session__close(s, SESSION_END_ROOM);
+}
+
+void session__pack_soon(struct session *s)
+{
+    size_t held = s->region.held;
+
+    if (held <= SMALL && held - region_used(&s->region) > held / 4)
+        pack(s);
 }
 
 void session__pack_tick(struct session_table *t)

@@ -24,7 +24,6 @@
 
 struct seal;
 struct store;
-struct session_table;
 
 #define SESSION_ID_MAX 128
 #define SESSION_SECRET_MAX 512

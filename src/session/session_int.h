@@ -86,9 +86,10 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
 /* hibernate.c: let one idle session leave memory; false when none may */
 bool session__make_room(struct session_table *t) MUST_USE;
 
-/* pack.c: idle sessions into as few bytes as they need; and: this one is left behind */
+/* pack.c: idle sessions into as few bytes as they need; soon: `s` may be gone afterwards */
+void session__pack_soon(struct session *s);
 void session__pack_tick(struct session_table *t);
-void session__packed(struct session_table *t, const struct session *s);
+void session__packed(struct session_table *t, const struct session *s); /* passed by */
 
 /* remove.c: nobody holds it (any more): out of memory, and its row out of the store */
 void session__remove(struct session *s);

@@ -4,6 +4,8 @@
 
 #include "unit/session/life.h"
 
+#include <malloc.h>
+
 static void test_idle_ones_hibernate(void)
 {
     struct session_table *t = table_with(65536, 50);
@@ -108,6 +110,25 @@ static void test_pressure_hibernates(void)
     session_table_free(&t);
 }
 
+/* A small one is packed when it becomes idle. */
+static void test_small_ones_are_packed_at_once(void)
+{
+    struct session_table *t = table_with(65536, 20);
+    struct waiter w;
+
+    for (int turns = 1; turns < 40; turns++) {
+        ask(t, "a", SESSION_CREATE, &w);
+        CHECK_INT(w.s->turns, turns - 1);
+        CHECK_INT(turn(w.s, "something to say", "and what was answered"), ERR_NONE);
+        session_leave(w.s);
+        const struct session *s = map_get(&t->by_id, "a", 1);
+        CHECK(s && s->region.held - region_used(&s->region) <= s->region.held / 4 + 64);
+        CHECK_INT(s->budget.used,
+                  malloc_usable_size((void *)(uintptr_t)s) + sizeof(size_t) + s->region.held);
+    }
+    session_table_free(&t);
+}
+
 /* What nobody uses is packed: the same session in fewer bytes, and its neighbours' order kept.
  */
 static void test_idle_ones_are_packed(void)
@@ -115,13 +136,15 @@ static void test_idle_ones_are_packed(void)
     struct session_table *t = table_with(65536, 20);
     struct session_stats before, after;
     struct waiter w;
-    char id[16];
+    char id[16], long_text[1024];
 
+    memset(long_text, 'x', sizeof(long_text));
+    long_text[sizeof(long_text) - 1] = '\0';
     for (int i = 0; i < 4; i++) {
         snprintf(id, sizeof(id), "s%d", i);
         ask(t, id, SESSION_CREATE, &w);
         for (int turns = 0; turns < 9; turns++)
-            CHECK_INT(turn(w.s, "something to say", "and what was answered"), ERR_NONE);
+            CHECK_INT(turn(w.s, long_text, long_text), ERR_NONE);
         session_leave(w.s);
         now_s += 3;
         session_tick(t, now_s);
@@ -146,7 +169,7 @@ static void test_idle_ones_are_packed(void)
     ask(t, "s2", SESSION_CREATE, &w);
     CHECK_INT(w.s->message_count, 18);
     CHECK_INT(w.s->turns, 9);
-    CHECK_STR(w.s->last->text, "and what was answered");
+    CHECK_STR(w.s->last->text, long_text);
     CHECK_INT(turn(w.s, "and on", "it goes"), ERR_NONE); /* its version is still right */
     session_leave(w.s);
     session_table_free(&t);
@@ -194,6 +217,7 @@ static const struct tap_case cases[] = {
     {"idle ones hibernate", test_idle_ones_hibernate},
     {"room is made before rejecting", test_room_is_made_before_rejecting},
     {"pressure hibernates the coldest", test_pressure_hibernates},
+    {"small ones are packed at once", test_small_ones_are_packed_at_once},
     {"idle ones are packed", test_idle_ones_are_packed},
     {"ten times more sessions than fit", test_ten_times_more_than_fit},
 };

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 struct loop_timer {
@@ -98,6 +97,8 @@ void loop_free(struct loop **l)
         next = s->next;
         uv_close((uv_handle_t *)&s->uv, free_handle);
     }
+    while ((*l)->jobs) /* what a thread has cannot be called back */
+        uv_run(&(*l)->uv, UV_RUN_ONCE);
     /* Only closing handles may be left; each turn calls back those that are done. */
     for (int turns = 0; uv_loop_close(&(*l)->uv) == UV_EBUSY; turns++) {
         MUST(turns < 100);
@@ -125,11 +126,6 @@ int64_t loop_now(const struct loop *l)
 uint64_t loop_hrtime_ns(void)
 {
     return uv_hrtime();
-}
-
-int64_t loop_unix_s(void)
-{
-    return (int64_t)time(NULL);
 }
 
 static void on_timer(uv_timer_t *uv)

@@ -72,3 +72,4 @@ void ops__memory_metrics(struct ops *o, struct metric_writer *w);
 void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
+void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */

@@ -76,6 +76,9 @@ size_t session__own_bytes(const struct session *s); /* charged for its block and
 /* Empty the region: no history, no keys, no agent's state. */
 void session__wipe(struct session *s);
 
+/* rider.c: it leaves memory */
+void session__put_off(struct session *s);
+
 /* open.c: its queue is not empty, or it was ended */
 void session__load(struct session *s, int64_t now_s);
 /* Nobody who waits now gets this session: empty its queue, then tell them all. */

@@ -214,6 +214,7 @@ void session__close(struct session *s, enum session_end why)
         t->unstored--;
     t->stats.ended[why]++;
     map_remove(&t->by_id, s->id, strlen(s->id));
+    session__put_off(s);
     session__wipe(s);
     s->magic = 0;
     budget_return(&s->budget, s->budget.used);

@@ -15,8 +15,9 @@ VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 
 PKGS := libuv sqlite3 libsodium jansson yaml-0.1
-# libcurl is loaded by the commands that need it (src/base/curl.h), not linked.
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl 2>/dev/null)
+# libcurl is loaded by those who need it (src/base/curl.h), not linked; and so are the libraries
+# of the voice (src/voice/library.c).
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl espeak-ng libopusenc 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 # The distribution's Python is the one that has its pytest.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)

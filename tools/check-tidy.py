@@ -15,7 +15,7 @@ import sys
 
 def flags():
     out = subprocess.run(["pkg-config", "--cflags", "libuv", "sqlite3", "libsodium", "jansson",
-                          "yaml-0.1", "libcurl"], capture_output=True, text=True)
+                          "yaml-0.1", "libcurl", "espeak-ng", "libopusenc"], capture_output=True, text=True)
     return ["-std=c11", "-D_GNU_SOURCE", '-DMAYA_VERSION="0"', '-DMAYA_PREFIX="/"', "-Isrc",
             *shlex.split(out.stdout)]
 

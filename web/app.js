@@ -6,12 +6,14 @@ import { Bill } from "./bill.js";
 import { Chat } from "./chat.js";
 import { Client, Lost, Refused } from "./client.js";
 import { Menu } from "./menu.js";
+import { Voice } from "./voice.js";
 
 const byId = (id) => document.getElementById(id);
 const client = new Client();
 const chat = new Chat(byId("log"), byId("announce"));
 const bill = new Bill({ onTip: tip, onPay: () => say("I'd like to pay, please") });
 const menu = new Menu(say);
+const voice = new Voice(() => byId("aloud").classList.toggle("speaking", voice.speaking));
 const field = byId("message");
 
 let greeting = "";
@@ -76,9 +78,27 @@ async function refreshBill() {
   }
 }
 
+/* Whoever speaks up is listened to. */
+function hush() {
+  client.hush();
+  voice.hush();
+}
+
+function toggleAloud() {
+  client.aloud = !client.aloud;
+  byId("aloud").setAttribute("aria-pressed", String(client.aloud));
+  if (client.aloud) {
+    voice.speak();
+  } else {
+    hush();
+    voice.silence();
+  }
+}
+
 function say(text) {
   const words = text.trim();
   if (!words) return;
+  hush();
   byId("hints").hidden = true;
   enqueue({ turn: client.message(words), asked: chat.addUser(words), reply: null });
 }
@@ -168,6 +188,9 @@ function turnHooks(reply, onKnown) {
       reply.hold(fullWords(refused), `I will ask again in ${seconds} s.`);
       showState("waiting for a place", "busy");
     },
+    audio(event) {
+      voice.hear(event);
+    },
     event(event) {
       if (event.type === "session") reply.restart();
       else if (event.type === "text_chunk") reply.append(event.content ?? "");
@@ -205,6 +228,7 @@ async function takeTurn(said, signal) {
 }
 
 function stop() {
+  hush();
   if (!current) return;
   for (const { asked } of waiting) {
     asked.element.classList.remove("queued");
@@ -249,6 +273,7 @@ async function loadAgent() {
   if (agent.house) byId("house").textContent = agent.house;
   if (agent.name && agent.house) document.title = `${agent.name} at ${agent.house}`;
   greeting = agent.greeting ?? "";
+  byId("aloud").hidden = !agent.voice || !Voice.possible;
 }
 
 async function loadHistory() {
@@ -315,8 +340,9 @@ function listen() {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
   });
   byId("stop").addEventListener("click", stop);
+  byId("aloud").addEventListener("click", toggleAloud);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && current && !byId("sure").open) stop();
+    if (event.key === "Escape" && (current || voice.speaking) && !byId("sure").open) stop();
   });
   for (const hint of document.querySelectorAll("#hints button"))
     hint.addEventListener("click", () => {

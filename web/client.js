@@ -65,7 +65,9 @@ async function refusal(response) {
 }
 
 export class Client {
+  aloud = false; /* ask for audio, too */
   #memory = ""; /* the id, where the browser keeps nothing for us */
+  #speech = null; /* the AbortController of an answer that is still being spoken */
   seenTurn = 0; /* number of the newest turn that is shown: news are what comes behind it */
   #ownTurns = new Map(); /* of those that we asked for ourselves: number to message */
   #unsure = new Set(); /* messages that were given up: they may have been done all the same */
@@ -163,6 +165,7 @@ export class Client {
    * until a full bar is asked again. Resolves after `complete` or `error`. A `session` event
    * means that the answer is told from its start, also when some of it was told before: the
    * server undoes a turn whose listener is gone, and does it again for one that comes back.
+   * Aloud: audio(event) for each `audio`, also after it was resolved, until hush().
    */
   async turn(turn, hooks, signal) {
     turn.lost = 0;
@@ -234,7 +237,7 @@ export class Client {
       if (response.status === 204) return true; /* nothing of it is missing */
       this.#noteSession(response);
       hooks.connected();
-      return await this.#read(response.body, turn, hooks, heard);
+      return await this.#read(response.body, turn, hooks, heard, inner);
     } finally {
       clearTimeout(quiet);
       signal.removeEventListener("abort", stop);
@@ -247,23 +250,30 @@ export class Client {
     headers["Idempotency-Key"] = turn.key;
     if (turn.lastId) headers["Last-Event-ID"] = turn.lastId;
     const query = new URLSearchParams({ message: turn.text, session_id: this.sessionId });
+    if (this.aloud) query.set("audio", "wav");
     if (turn.lastId && `${query}`.length <= MAX_QUERY)
       return fetch(`${API}/chat/stream?${query}`, { headers, signal, cache: "no-store" });
     headers["Content-Type"] = "application/json";
-    const body = JSON.stringify({ message: turn.text });
+    const body = JSON.stringify({ message: turn.text, ...(this.aloud && { audio: "wav" }) });
     return fetch(`${API}/chat/stream`, { method: "POST", headers, body, signal });
   }
 
-  async #read(stream, turn, hooks, heard) {
+  async #read(stream, turn, hooks, heard, inner) {
     let ended = false;
+    let speaking = this.aloud;
     const parser = new SseParser(({ id, data }) => {
-      if (ended) return;
       let event;
       try {
         event = JSON.parse(data);
       } catch {
         return;
       }
+      if (event.type === "audio") { /* has no id of its own */
+        hooks.audio(event);
+        return;
+      }
+      if (event.type === "audio_end" || event.type === "error") speaking = false;
+      if (ended || event.type === "audio_end") return;
       if (event.type === "session") {
         turn.seen.clear();
         if (event.session_id) this.sessionId = event.session_id;
@@ -286,9 +296,32 @@ export class Client {
         parser.push(value);
       }
     } finally {
-      reader.cancel().catch(() => {});
+      if (!ended || !speaking) reader.cancel().catch(() => {});
     }
+    if (ended && speaking) this.#listen(reader, parser, () => speaking, inner);
     return ended;
+  }
+
+  /* The text is complete; what is left of its speech comes in the background. */
+  async #listen(reader, parser, speaking, inner) {
+    this.#speech = inner;
+    try {
+      while (speaking()) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        parser.push(value);
+      }
+    } catch {
+      /* hushed, or lost: the words are there */
+    }
+    if (this.#speech === inner) this.#speech = null;
+    reader.cancel().catch(() => {});
+  }
+
+  /* The speech of an answer that is complete is not wanted any more. */
+  hush() {
+    this.#speech?.abort();
+    this.#speech = null;
   }
 
   #headers() {

@@ -27,6 +27,8 @@ struct session;
 struct session_state_ops;
 struct session_table;
 struct turn;
+struct voice;
+struct voice_how;
 
 /* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, knowledge/ *.md */
 
@@ -45,11 +47,13 @@ struct agent_cfg {
 int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e) MUST_USE;
 void agent_free(struct agent **a);
 void agent_set_sessions(struct agent *a, struct session_table *t);
+void agent_set_speaker(struct agent *a, const struct voice *v); /* NULL: nobody */
 const struct session_state_ops *agent_state_ops(void);
 const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
+const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
 /* Who thinks for this session, and who speaks: "house", "off". */
 const char *agent_mind_name(const struct agent *a, const struct session *s);
 const char *agent_voice_name(const struct agent *a, const struct session *s);
@@ -110,6 +114,8 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
                 struct turn **ret);
 /* The person left or wants silence: what the turn changed and did not commit is undone. */
 void turn_stop(struct turn *t);
+/* Would it be undone? Once it is being committed it stays, and is best let end by itself. */
+bool turn_can_stop(const struct turn *t);
 
 /* Time passes: minds that fold too long are stopped. Call it a few times a second. */
 void agent_tick(struct agent *a);

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "mind/mind.h"
 #include "session/session.h"
+#include "voice/voice.h"
 
 struct limit_bucket { /* a token bucket that refills `rate` a minute, up to `rate` */
     double tokens;
@@ -32,6 +33,12 @@ _Static_assert(sizeof(struct agent_pace) <= SESSION_ASIDE, "it fits into a sessi
 struct agent {
     struct agent_cfg cfg;
     char *name, *greeting, *persona;
+    const struct voice *speaker;
+    struct voice_how voice; /* its texts are those below, or static */
+    struct {
+        char *language, *from, *name[VOICE__COUNT];
+        struct voice_word *words;
+    } voice_texts;
     size_t documents;
     struct bar_menu *menu;
     struct phrases *phrases;
@@ -88,3 +95,8 @@ int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
 bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
                        struct buf *out) MUST_USE;
 void agent__tail_split(struct str tail, struct turn_done *ret);
+
+/* voice.c */
+struct yaml_node;
+int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err *e) MUST_USE;
+void agent__free_voice(struct agent *a);

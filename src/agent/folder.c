@@ -15,7 +15,7 @@
 
 static int read_who(struct agent *a, const char *folder, struct err *e)
 {
-    static const char *const known[] = {"name", "greeting", "persona", NULL};
+    static const char *const known[] = {"name", "greeting", "persona", "voice", NULL};
     char *path = xprintf("%s/agent.yaml", folder);
     const char *name, *greeting, *persona;
     struct yaml *y = NULL;
@@ -30,7 +30,7 @@ static int read_who(struct agent *a, const char *folder, struct err *e)
     }
     if (yaml_only_keys(root, known, e) < 0 || yaml_need_text(root, "name", &name, e) < 0 ||
         yaml_need_text(root, "greeting", &greeting, e) < 0 ||
-        yaml_need_text(root, "persona", &persona, e) < 0)
+        yaml_need_text(root, "persona", &persona, e) < 0 || agent__read_voice(a, root, e) < 0)
         goto out;
     if (!*name || strlen(name) > 64) {
         yaml_err(yaml_get(root, "name"), e, "a name has 1 to 64 bytes");
@@ -138,6 +138,7 @@ void agent_free(struct agent **a)
         phrases_free(&(*a)->phrases);
     if ((*a)->menu)
         bar_menu_free(&(*a)->menu);
+    agent__free_voice(*a);
     free((*a)->name);
     free((*a)->greeting);
     free((*a)->persona);
@@ -181,11 +182,15 @@ const char *agent_mind_name(const struct agent *a, const struct session *s)
     return a->mind->ops->name;
 }
 
+void agent_set_speaker(struct agent *a, const struct voice *v)
+{
+    a->speaker = v;
+}
+
 const char *agent_voice_name(const struct agent *a, const struct session *s)
 {
-    (void)a;
     (void)s;
-    return "off";
+    return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
 }
 
 const struct agent_stats *agent_stats(const struct agent *a)

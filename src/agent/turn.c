@@ -476,3 +476,8 @@ void turn_stop(struct turn *t)
         break;
     }
 }
+
+bool turn_can_stop(const struct turn *t)
+{
+    return t->phase <= TURN_THINKING && !t->silent;
+}

@@ -5,6 +5,7 @@
 #include "api/assets.h"
 #include "base/alloc.h"
 #include "ops/ops.h"
+#include "seal/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct api *api_new(const struct api_cfg *cfg)
     a->cfg = *cfg;
     for (int i = 0; i < ROUTE__COUNT; i++)
         a->plain[i].route = (enum api_route)i;
+    map_init(&a->talkers, seal_random_u64());
     api__watch_init(a);
     return a;
 }
@@ -45,6 +47,7 @@ void api_free(struct api **a)
     if (!*a)
         return;
     api__watch_release(*a);
+    map_release(&(*a)->talkers);
     free(*a);
     *a = NULL;
 }
@@ -146,12 +149,12 @@ static void cross_origin(const struct api *a, struct http_req *req)
     http_header(req, "Access-Control-Expose-Headers", "X-Session-ID, Retry-After");
 }
 
-/* HEAD asks what GET would say, without its effects; a turn is nothing but effects, and
- * what a stream without an end would say is not known. */
+/* HEAD asks what GET would say, without its effects; a turn, and speech, are nothing but
+ * effects, and what a stream without an end would say is not known. */
 static bool has_head(int route)
 {
     return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
-           route != ROUTE_SESSION_EVENTS;
+           route != ROUTE_SPEECH && route != ROUTE_SESSION_EVENTS;
 }
 
 /* A set of methods is a number with a bit for each. */

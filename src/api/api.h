@@ -19,10 +19,12 @@ struct buf;
 struct http_req;
 struct ops;
 struct session_table;
+struct voice;
 
 struct api_cfg {
     struct agent *agent;
     struct session_table *sessions;
+    struct voice *voice;       /* NULL: nobody speaks */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "net/net.h"
 #include "session/session.h"
+#include "voice/voice.h"
 
 #include <jansson.h>
 
@@ -28,6 +29,8 @@ struct api_call {
 struct api {
     struct api_cfg cfg;
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+    struct map talkers;                  /* hush.c: by session */
+    unsigned hush_rounds;
     struct api_watch {
         struct map by_id;      /* struct watched */
         struct list sessions;  /* the same, in the order in which they are looked at */
@@ -138,6 +141,9 @@ struct api_place {
 
 struct api_events {
     struct http_req *req;
+    struct api_talk *talk; /* speaks the sentences, and keeps the stream open; NULL: nobody */
+    size_t talk_from;      /* sentences before the first that it spoke */
+    bool talking;
     char id[SESSION_ID_MAX + 1];
     struct api_place at;
     struct buf pending; /* text of the sentence that is not finished */
@@ -154,9 +160,64 @@ void api__event_session(struct api_events *ev);
 void api__event_text(struct api_events *ev, const char *data, size_t len);
 void api__event_complete(struct api_events *ev, const struct turn_done *d);
 void api__event_error(struct api_events *ev, const struct err *e);
+/* A piece of what is spoken; returns the bytes that wait for the reader. */
+size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
+                        enum voice_format format);
+/* After `complete` or instead of more audio: ends the stream. */
+void api__event_audio_end(struct api_events *ev, const char *outcome);
 /* Everything of a finished reply that a client at `from` does not have yet. */
 void api__events_resume(struct api_events *ev, const struct api_place *from,
                         const struct turn_done *d);
+
+/* chat.c: what the person said in that turn, the reply behind it; NULL: not in the history */
+const struct session_message *api__said_in(const struct session *s, uint32_t turn);
+
+/* talk.c: a speech for a client */
+
+struct api_talk {
+    struct speech *speech; /* NULL: silent */
+    struct session_rider rider;
+    enum voice_outcome outcome; /* of the one that ended */
+    size_t (*audio)(struct api_talk *t, const struct speech_chunk *c); /* bytes that wait */
+    void (*ended)(struct api_talk *t); /* by itself, and not inside begin, say or stop */
+};
+
+/* False: no memory. `audio` and `ended` are set before. */
+bool api__talk_begin(struct api_talk *t, struct api *a, const struct session *s,
+                     enum voice_format format, bool joined) MUST_USE;
+void api__talk_say(struct api_talk *t, struct str text); /* sentence by sentence */
+void api__talk_stop(struct api_talk *t, enum voice_outcome why);
+void api__talk_room(struct api_talk *t); /* for http_stream_on_room() */
+
+/* What a request asks for, in its body or its query. False: answered. */
+bool api__flag(struct http_req *req, const json_t *body, const char *name, bool *ret) MUST_USE;
+bool api__format(struct http_req *req, const json_t *body, const char *name,
+                 enum voice_format *ret, bool *ret_given) MUST_USE;
+bool api__wants_voice(struct api *a, struct http_req *req, const json_t *body, bool *ret,
+                      enum voice_format *ret_format) MUST_USE;
+
+/* hush.c: barge-in */
+
+struct api_hushed {
+    unsigned turns;    /* undone */
+    unsigned speeches; /* silenced, and the turn stands */
+};
+
+struct talkers;
+struct api_talker {
+    struct list link;
+    struct talkers *in; /* NULL: not known here */
+    struct api *api;
+    unsigned asked;
+    /* End what may be ended, count it. May remove itself, and be freed. */
+    void (*hush)(struct api_talker *t, struct api_hushed *did);
+};
+
+bool api__talker_add(struct api *a, struct api_talker *t, const char *id) MUST_USE;
+void api__talker_remove(struct api_talker *t);
+unsigned api__talker_count(struct api *a, const char *id);
+/* Everybody in this session. */
+struct api_hushed api__hush(struct api *a, const char *id);
 
 /* watch.c: the streams of /session/events */
 void api__watch_init(struct api *a); /* listens to the agent from now on */

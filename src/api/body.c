@@ -63,10 +63,11 @@ bool api__body_fits(const struct api *a, struct http_req *req)
         return true;
     session_count_over_budget(a->cfg.sessions);
     struct err e;
-    err_set(&e, ERR_SESSION_MEMORY, 0,
-            "A request of %zu bytes is more than a session may hold at once, which is %zu bytes. "
-            "Send a shorter message; the conversation goes on as it was",
-            len, s.budget);
+    err_set(
+        &e, ERR_SESSION_MEMORY, 0,
+        "A request of %zu bytes is more than a session may hold at once, which is %zu bytes. "
+        "Send a shorter message; the conversation goes on as it was",
+        len, s.budget);
     api__error(req, &e);
     return false;
 }

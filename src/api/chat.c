@@ -1,7 +1,9 @@
 /* A turn over HTTP: POST /chat for the whole answer, /chat/stream for events. */
 #include "api/api_int.h"
 
+#include "base/base64.h"
 #include "base/json_text.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,15 @@ struct chat {
     bool inside, over;
     struct api_place resume;
     struct api_events events;
+    struct api_talker talker;
+    bool interrupt; /* whoever talks in this session is to stop first */
+    bool voiced;    /* audio was asked for */
+    bool told;      /* the text was, so that only audio is left to tell */
+    enum voice_format format;
+    struct api_talk talk;
+    struct buf held;  /* an answer that waits for its audio */
+    size_t held_at;   /* where the audio belongs in it: a null is there */
+    struct buf audio; /* so far */
     char id[SESSION_ID_MAX + 1];
 };
 
@@ -31,6 +42,10 @@ static void end(struct chat *c)
     c->body = NULL;
     buf_release(&c->param);
     api__events_release(&c->events);
+    api__talk_stop(&c->talk, VOICE_STOPPED);
+    api__talker_remove(&c->talker);
+    buf_release(&c->held);
+    buf_release(&c->audio);
     c->over = true;
     if (!c->inside)
         free(c);
@@ -51,24 +66,29 @@ static void on_gone(void *ctx, struct http_req *req)
     end(c);
 }
 
-/* The answer of POST /chat. */
-static void answer(struct chat *c, struct str reply, const struct session *s, size_t count,
-                   struct str order, struct str summary, struct str mind, const char *code)
+/* The answer of POST /chat; returns where its audio belongs. */
+static size_t write_answer(struct buf *body, const struct turn_done *d, const char *code)
+{
+    buf_str(body, "{\"response_text\":");
+    json_text(body, d->reply.data, d->reply.len, false);
+    buf_char(body, ',');
+    api__history_text(body, d->session, d->history_count);
+    buf_printf(body, ",\"current_order\":%.*s,\"audio_base64\":", STR_FMT(d->order));
+    size_t at = body->len;
+    buf_printf(body, "null,\"payment_summary\":%.*s,\"quota_error_html\":null",
+               STR_FMT(d->summary));
+    api__mind_members(body, d->mind, ",");
+    if (code)
+        buf_printf(body, ",\"code\":\"%s\"", code);
+    buf_char(body, '}');
+    return at;
+}
+
+static void answer(struct chat *c, const struct turn_done *d, const char *code)
 {
     struct buf body = BUF_INIT;
 
-    buf_str(&body, "{\"response_text\":");
-    json_text(&body, reply.data, reply.len, false);
-    buf_char(&body, ',');
-    api__history_text(&body, s, count);
-    buf_printf(&body,
-               ",\"current_order\":%.*s,\"audio_base64\":null,\"payment_summary\":%.*s,"
-               "\"quota_error_html\":null",
-               STR_FMT(order), STR_FMT(summary));
-    api__mind_members(&body, mind, ",");
-    if (code)
-        buf_printf(&body, ",\"code\":\"%s\"", code);
-    buf_char(&body, '}');
+    write_answer(&body, d, code);
     api__answer_text(c->req, c->id, &body);
     buf_release(&body);
 }
@@ -83,10 +103,117 @@ static void answer_aside(struct chat *c, const char *text, const struct session 
     if (order.full || summary.full)
         api__error_code(c->req, ERR_NOMEM, NULL);
     else
-        answer(c, str_of(text), s, SIZE_MAX, str_of(order.data), str_of(summary.data),
-               str_of("{}"), code);
+        answer(c,
+               &(struct turn_done){
+                   .session = s,
+                   .reply = str_of(text),
+                   .history_count = SIZE_MAX,
+                   .order = str_of(order.data),
+                   .summary = str_of(summary.data),
+               },
+               code);
     buf_release(&order);
     buf_release(&summary);
+}
+
+/* Speech. */
+
+static size_t on_audio(struct api_talk *t, const struct speech_chunk *chunk)
+{
+    struct chat *c = LIST_ITEM(t, struct chat, talk);
+
+    if (c->stream)
+        return api__event_audio(&c->events, chunk, c->format);
+    if (speech_carry(t->speech, 4 * chunk->data.len)) /* as a buf grows, and as base64 */
+        buf_add(&c->audio, chunk->data.data, chunk->data.len);
+    else
+        c->audio.full = true;
+    return 0;
+}
+
+/* The held answer, with its audio when all of it is there. */
+static void answer_held(struct chat *c)
+{
+    struct buf body = BUF_INIT;
+    bool whole = c->talk.outcome == VOICE_SPOKEN && c->audio.len && !c->audio.full;
+    size_t rest = c->held_at + (whole ? strlen("null") : 0);
+
+    if (c->format == VOICE_WAV && whole)
+        voice_wav_finish(c->audio.data, c->audio.len);
+    buf_add(&body, c->held.data, c->held_at);
+    if (whole) {
+        buf_char(&body, '"');
+        base64_add(&body, c->audio.data, c->audio.len);
+        buf_char(&body, '"');
+    }
+    buf_add(&body, c->held.data + rest, c->held.len - rest);
+    api__answer_text(c->req, c->id, body.full ? &c->held : &body);
+    buf_release(&body);
+}
+
+/* The text was told; now everything that is said was told too. */
+static void end_voiced(struct chat *c)
+{
+    if (c->stream)
+        api__event_audio_end(&c->events, voice_outcome_text(c->talk.outcome));
+    else
+        answer_held(c);
+    end(c);
+}
+
+/* The text was told: what is left is to be heard. `c` may be gone afterwards. */
+static void only_talk(struct chat *c)
+{
+    c->told = true;
+    if (c->stream)
+        http_req_charge(c->req, NULL); /* the session may be gone before its last word */
+    if (c->talk.speech)
+        speech_finish(c->talk.speech); /* on_spoken() ends it */
+    else
+        end_voiced(c);
+}
+
+/* A speech that ends before its text only stays silent. */
+static void on_spoken(struct api_talk *t)
+{
+    struct chat *c = LIST_ITEM(t, struct chat, talk);
+
+    if (c->told)
+        end_voiced(c);
+}
+
+static void on_room(void *ctx, struct http_req *req)
+{
+    struct chat *c = http_req_ctx(req);
+
+    (void)ctx;
+    api__talk_room(&c->talk);
+}
+
+static void begin_talk(struct chat *c, const struct session *s)
+{
+    struct voice *v = c->api->cfg.voice;
+
+    c->talk.outcome = VOICE_FAILED;
+    c->talk.audio = on_audio;
+    c->talk.ended = on_spoken;
+    if (v && *voice_name(v) && !api__talk_begin(&c->talk, c->api, s, c->format, !c->stream))
+        log_debug("api", "silent", "session=%s", log_id(c->id));
+    if (!c->stream)
+        return;
+    c->events.talk = &c->talk;
+    http_stream_on_room(c->req, on_room);
+}
+
+/* The answer is whole but for its audio. */
+static void hold_answer(struct chat *c, const struct turn_done *d)
+{
+    c->held_at = write_answer(&c->held, d, NULL);
+    if (c->held.full)
+        api__talk_stop(&c->talk, VOICE_FAILED);
+    else if (c->talk.speech && !speech_carry(c->talk.speech, c->held.len))
+        api__talk_stop(&c->talk, VOICE_OVER_BUDGET);
+    api__talk_say(&c->talk, d->reply);
 }
 
 /* What the turn tells. */
@@ -95,12 +222,14 @@ static void on_opened(void *ctx, const struct session *s, uint32_t turn)
 {
     struct chat *c = ctx;
 
-    if (!c->stream || !c->req)
-        return;
-    c->begun = true;
-    api__events_begin(&c->events, c->req, c->id, turn);
-    http_req_charge(c->req, session_budget(s)); /* done and fail end the stream, and so this */
-    api__event_session(&c->events);
+    if (c->stream && c->req) {
+        c->begun = true;
+        api__events_begin(&c->events, c->req, c->id, turn);
+        http_req_charge(c->req, session_budget(s)); /* until fail ends it, or only_talk() */
+        api__event_session(&c->events);
+    }
+    if (c->voiced && c->req)
+        begin_talk(c, s);
 }
 
 static void on_text(void *ctx, const char *data, size_t len)
@@ -118,20 +247,18 @@ static void on_done(void *ctx, const struct turn_done *d)
     c->turn = NULL;
     if (c->req && c->stream)
         api__event_complete(&c->events, d);
+    else if (c->req && c->voiced)
+        hold_answer(c, d);
     else if (c->req)
-        answer(c, d->reply, d->session, d->history_count, d->order, d->summary, d->mind, NULL);
-    end(c);
+        answer(c, d, NULL);
+    if (c->req && c->voiced)
+        only_talk(c);
+    else
+        end(c);
 }
 
-static void on_fail(void *ctx, const struct session *s, const struct err *e)
+static void say_failed(struct chat *c, const struct session *s, const struct err *e)
 {
-    struct chat *c = ctx;
-
-    c->turn = NULL;
-    if (!c->req) {
-        end(c);
-        return;
-    }
     if (c->begun) {
         api__event_error(&c->events, e);
     } else if (e->code == ERR_RATE_LIMITED) { /* the predecessor's clients expect 200 */
@@ -147,7 +274,40 @@ static void on_fail(void *ctx, const struct session *s, const struct err *e)
         http_header(c->req, "X-Session-ID", "%s", c->id);
         api__error(c->req, e);
     }
+}
+
+static void on_fail(void *ctx, const struct session *s, const struct err *e)
+{
+    struct chat *c = ctx;
+
+    c->turn = NULL;
+    api__talk_stop(&c->talk, VOICE_STOPPED);
+    if (c->req)
+        say_failed(c, s, e);
     end(c);
+}
+
+/* The person has enough: what is not committed is undone, what is stands and is not said. */
+static void hush(struct api_talker *talker, struct api_hushed *did)
+{
+    struct chat *c = LIST_ITEM(talker, struct chat, talker);
+    struct turn *turn = c->turn;
+    struct err e;
+
+    did->speeches += c->talk.speech && (!turn || !turn_can_stop(turn));
+    api__talk_stop(&c->talk, VOICE_STOPPED);
+    if (turn && turn_can_stop(turn)) {
+        did->turns++;
+        c->turn = NULL;
+        if (c->begun)
+            http_req_charge(c->req, NULL); /* the session may go with the turn */
+        turn_stop(turn);
+        err_set(&e, ERR_STOPPED, 0, "%s", err_sentence(ERR_STOPPED));
+        say_failed(c, NULL, &e);
+        end(c);
+    } else if (c->told) {
+        end_voiced(c);
+    }
 }
 
 /* The key of a message that must not be taken twice; empty: none. False: answered. */
@@ -166,6 +326,13 @@ static bool idempotency_key(struct http_req *req, struct str *ret)
     return true;
 }
 
+/* From now on this is one who talks in its session. False: no memory. */
+static bool enlist(struct chat *c)
+{
+    c->talker.hush = hush;
+    return api__talker_add(c->api, &c->talker, c->id);
+}
+
 static void start_turn(struct chat *c)
 {
     const struct turn_sink sink = {c, on_opened, on_text, on_done, on_fail};
@@ -179,6 +346,13 @@ static void start_turn(struct chat *c)
     bool outer = c->inside;
 
     if (!idempotency_key(c->req, &request.idempotency_key)) {
+        end(c);
+        return;
+    }
+    if (c->interrupt)
+        api__hush(c->api, c->id);
+    if (!enlist(c)) {
+        api__error_code(c->req, ERR_NOMEM, NULL);
         end(c);
         return;
     }
@@ -200,9 +374,7 @@ static void start_turn(struct chat *c)
 
 /* Looking first: for the turn that a returning reader was in, or for a blank message. */
 
-/* The reply of turn `turn`, if it answered `text`; NULL otherwise. */
-static const struct session_message *find_reply(const struct session *s, uint32_t turn,
-                                                struct str text)
+const struct session_message *api__said_in(const struct session *s, uint32_t turn)
 {
     const struct session_message *m = s->first;
 
@@ -210,12 +382,22 @@ static const struct session_message *find_reply(const struct session *s, uint32_
         return NULL;
     for (uint32_t i = s->message_count - (s->turns - turn + 1) * 2; i > 0; i--)
         m = m->next;
-    if (!m->from_person || m->len != text.len || memcmp(m->text, text.data, text.len) != 0)
+    return m->from_person ? m : NULL;
+}
+
+/* The reply of turn `turn`, if it answered `text`; NULL otherwise. */
+static const struct session_message *find_reply(const struct session *s, uint32_t turn,
+                                                struct str text)
+{
+    const struct session_message *m = api__said_in(s, turn);
+
+    if (!m || m->len != text.len || memcmp(m->text, text.data, text.len) != 0)
         return NULL;
     return m->next;
 }
 
-static void resume(struct chat *c, const struct session *s, const struct session_message *reply)
+/* False: answered with an error. */
+static bool resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
     const char *by = agent_answered_by(s, c->resume.turn);
     struct buf order = BUF_INIT, summary = BUF_INIT;
@@ -230,20 +412,25 @@ static void resume(struct chat *c, const struct session *s, const struct session
         .summary = str_of(buf_text(&summary)),
         .mind = str_of(mind),
     };
-    if (order.full || summary.full) {
-        api__error_code(c->req, ERR_NOMEM, NULL);
-    } else {
+    bool told = !order.full && !summary.full && enlist(c);
+    if (told) {
         api__events_begin(&c->events, c->req, c->id, c->resume.turn);
+        if (c->voiced) /* what was not told yet is spoken too */
+            begin_talk(c, s);
         api__events_resume(&c->events, &c->resume, &d);
+    } else {
+        api__error_code(c->req, ERR_NOMEM, NULL);
     }
     buf_release(&order);
     buf_release(&summary);
+    return told;
 }
 
 static void on_looked(struct session_wait *w, struct session *s, const struct err *e)
 {
     struct chat *c = LIST_ITEM(w, struct chat, wait);
     const struct session_message *reply = NULL;
+    bool told = false;
 
     c->waiting = false;
     if (e) {
@@ -259,10 +446,12 @@ static void on_looked(struct session_wait *w, struct session *s, const struct er
         return;
     }
     if (s && (reply = find_reply(s, c->resume.turn, c->text)))
-        resume(c, s, reply);
+        told = resume(c, s, reply);
     if (s)
         session_leave(s);
-    if (reply)
+    if (told && c->voiced)
+        only_talk(c);
+    else if (reply)
         end(c);
     else
         start_turn(c); /* that turn was stopped and undone, so it is asked again */
@@ -317,6 +506,13 @@ static bool take_string(struct chat *c, const char *name)
     return true;
 }
 
+/* Aloud? At once? False: answered. */
+static bool how_to_answer(struct chat *c)
+{
+    return api__wants_voice(c->api, c->req, c->body, &c->voiced, &c->format) &&
+           api__flag(c->req, c->body, "interrupt", &c->interrupt);
+}
+
 void api__chat(struct api *a, struct http_req *req)
 {
     struct chat *c = begin(a, req, false);
@@ -341,6 +537,10 @@ void api__chat(struct api *a, struct http_req *req)
     }
     if (c->param.full) {
         api__error_code(req, ERR_NOMEM, NULL);
+        end(c);
+        return;
+    }
+    if (!how_to_answer(c)) {
         end(c);
         return;
     }
@@ -409,7 +609,8 @@ void api__stream(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!api__body_fits(a, req) || !stream_text(c) || !api__stream_session_id(req, c->id)) {
+    if (!api__body_fits(a, req) || !stream_text(c) || !api__stream_session_id(req, c->id) ||
+        !how_to_answer(c)) {
         end(c);
         return;
     }

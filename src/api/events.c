@@ -3,10 +3,12 @@
  * Python's separators and ASCII escapes), each with an id that says where in the reply its
  * reader is: <turn>-<bytes of text>-<sentences>, and -end behind it for `complete`. So a reader
  * that comes back with Last-Event-ID gets exactly what it lacks, however the text was cut the
- * first time.
+ * first time. Audio has no id of its own: it is not told again, and the place of the reader is
+ * that in the text.
  */
 #include "api/api_int.h"
 
+#include "base/base64.h"
 #include "base/json_text.h"
 #include "mind/mind.h"
 
@@ -143,6 +145,12 @@ static void send_sentence(struct api_events *ev, struct str sentence)
     member(ev, "content", sentence.data, sentence.len);
     close_event(ev, sentence.data, sentence.len);
     send_event(ev);
+    if (!ev->talk || !ev->talk->speech)
+        return;
+    if (!ev->talking)
+        ev->talk_from = ev->at.sentences - 1;
+    ev->talking = true;
+    speech_say(ev->talk->speech, sentence);
 }
 
 /* How much of the pending text is whole sentences; *ret_count how many. */
@@ -209,6 +217,50 @@ void api__event_complete(struct api_events *ev, const struct turn_done *d)
     buf_printf(&ev->line, ", \"current_order\": %.*s, \"payment_summary\": %.*s",
                STR_FMT(d->order), STR_FMT(d->summary));
     api__mind_members(&ev->line, d->mind, ", ");
+    send_event(ev);
+    if (!ev->talk)
+        http_stream_end(ev->req);
+}
+
+size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
+                        enum voice_format format)
+{
+    struct buf *line = &ev->line;
+
+    buf_clear(line);
+    buf_str(line, "data: {\"type\": \"audio\"");
+    member(ev, "session_id", ev->id, strlen(ev->id));
+    buf_printf(line, ", \"sentence\": %zu, \"chunk\": %zu, \"last\": %s",
+               ev->talk_from + c->sentence, c->index, c->last ? "true" : "false");
+    buf_printf(line, ", \"format\": \"%s\", \"sample_rate\": %u", voice_format_text(format),
+               c->rate);
+    if (c->index == 0) {
+        member(ev, "content", c->text.data, c->text.len);
+        buf_printf(line, ", \"seconds\": %.3f, \"visemes\": [", c->seconds);
+        for (size_t i = 0; i < c->viseme_count; i++)
+            buf_printf(line, "%s{\"at\": %.3f, \"viseme\": \"%s\"}", i ? ", " : "",
+                       c->visemes[i].at_ms / 1000.0,
+                       voice_mouth_text((enum voice_mouth)c->visemes[i].mouth));
+        buf_char(line, ']');
+    }
+    buf_str(line, ", \"audio_base64\": \"");
+    base64_add(line, c->data.data, c->data.len);
+    buf_str(line, "\"}\n\n");
+    size_t waiting = 0;
+    if (line->full) /* as in send_event() */
+        http_stream_cut(ev->req);
+    else
+        waiting = http_stream_write(ev->req, line->data, line->len);
+    buf_release(line); /* far more than other events need */
+    return waiting;
+}
+
+void api__event_audio_end(struct api_events *ev, const char *outcome)
+{
+    buf_clear(&ev->line);
+    buf_str(&ev->line, "data: {\"type\": \"audio_end\"");
+    member(ev, "session_id", ev->id, strlen(ev->id));
+    buf_printf(&ev->line, ", \"outcome\": \"%s\"", outcome);
     send_event(ev);
     http_stream_end(ev->req);
 }

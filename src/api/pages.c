@@ -64,12 +64,27 @@ void api__menu(struct api *a, struct http_req *req)
         json_pack("{s:s, s:o}", "house", bar_menu_house(menu), "categories", categories));
 }
 
+/* Who speaks, and as what; null where nobody does. */
+static json_t *voice_json(const struct voice *v)
+{
+    json_t *formats = json_array();
+
+    if (!v || !*voice_name(v)) {
+        json_decref(formats);
+        return json_null();
+    }
+    for (unsigned i = 0; i < VOICE_FORMAT__COUNT; i++)
+        json_array_append_new(formats, json_string(voice_format_text((enum voice_format)i)));
+    return json_pack("{s:s, s:o}", "name", voice_name(v), "formats", formats);
+}
+
 void api__agent(struct api *a, struct http_req *req)
 {
     api__answer_json(req, NULL,
-                     json_pack("{s:s, s:s, s:s}", "name", agent_name(a->cfg.agent), "greeting",
-                               agent_greeting(a->cfg.agent), "house",
-                               bar_menu_house(agent_menu(a->cfg.agent))));
+                     json_pack("{s:s, s:s, s:s, s:o}", "name", agent_name(a->cfg.agent),
+                               "greeting", agent_greeting(a->cfg.agent), "house",
+                               bar_menu_house(agent_menu(a->cfg.agent)), "voice",
+                               voice_json(a->cfg.voice)));
 }
 
 /* For those who run it. */

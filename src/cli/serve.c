@@ -17,6 +17,7 @@
 #include "seal/seal.h"
 #include "session/session.h"
 #include "store/store.h"
+#include "voice/voice.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -52,6 +53,7 @@ struct serve {
     struct session_table *table;
     struct serve_minds minds;
     struct agent *agent;
+    struct voice *voice;
     struct ops *ops;
     struct api *api;
     struct http_server *http;
@@ -299,12 +301,37 @@ static int open_sessions(struct serve *s, struct err *e)
     return 0;
 }
 
+/* Speech that its session no longer carries: as much as there is for bodies. */
+#define SPEECH_SHARE 32
+
+static int open_voice(struct serve *s, struct err *e)
+{
+    const char *name = config_text(s->config, C_VOICE_NAME);
+    struct voice_cfg cfg = {
+        .loop = s->loop,
+        .choice = config_text(s->config, C_VOICE),
+        .how = *agent_voice(s->agent),
+        .own_limit = (size_t)(s->limit / SPEECH_SHARE),
+        .now_ns = loop_hrtime_ns,
+    };
+
+    for (unsigned i = 0; name && i < VOICE__COUNT; i++)
+        cfg.how.name[i] = name;
+    if (name)
+        cfg.how.name_from = "MAYA_VOICE_NAME";
+    if (voice_new(&cfg, &s->voice, e) < 0)
+        return -1;
+    agent_set_speaker(s->agent, s->voice);
+    return 0;
+}
+
 static void open_doors(struct serve *s)
 {
     const struct config *c = s->config;
     const struct api_cfg api_cfg = {
         .agent = s->agent,
         .sessions = s->table,
+        .voice = s->voice,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
         .expiry_s = config_int(c, C_EXPIRY_S),
@@ -317,6 +344,7 @@ static void open_doors(struct serve *s)
         .sessions = s->table,
         .store = s->store,
         .cgroup = s->cgroup,
+        .voice = s->voice,
         .threshold = config_number(c, C_THRESHOLD),
         .agent_folder = s->agent_folder,
         .config_memory = (uint64_t)config_int(c, C_MEMORY_MB) << 20,
@@ -438,7 +466,8 @@ static int start(struct serve *s, struct err *e)
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
     dump_config(s->config);
     if (cli__find_agent(s->config, s->agent_folder, e) < 0 || check_memory(s, e) < 0 ||
-        loop_new(&s->loop, e) < 0 || open_store(s, e) < 0 || open_sessions(s, e) < 0)
+        loop_new(&s->loop, e) < 0 || open_store(s, e) < 0 || open_sessions(s, e) < 0 ||
+        open_voice(s, e) < 0)
         return -1;
     open_doors(s);
     if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
@@ -465,6 +494,9 @@ static void stop(struct serve *s)
     if (s->store)
         store_close(&s->store); /* commits and answers what is queued; then all sessions idle */
     session_table_free(&s->table);
+    if (s->agent)
+        agent_set_speaker(s->agent, NULL);
+    voice_free(&s->voice);
     agent_free(&s->agent);
     http_client_free(&s->minds.http);
     free(s->minds.vertex_url);

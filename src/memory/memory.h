@@ -63,11 +63,16 @@ struct region {
 
 /* No allocation happens here. `first` 0 means 1 KiB. The budget must outlive the region. */
 void region_init(struct region *r, struct budget *budget, size_t first);
-void region_release(struct region *r); /* free all; the region may be used again */
-/* Take one chunk now for n bytes to come, rounded up as they are. False when refused. */
-bool region_reserve(struct region *r, size_t n) MUST_USE;
+void region_release(struct region *r);      /* free all; the region may be used again */
 size_t region_used(const struct region *r); /* of what is held: bytes given out, rounded */
-size_t region_charge(size_t n);             /* what reserving n bytes charges */
+/*
+ * Let an empty region begin in memory of its owner's, who has charged it and frees it after the
+ * region's last use; region_release() empties it and keeps it. Aligned to 16. `size` as
+ * region_lent_size() says for n bytes as region_used() counts them.
+ */
+void region_lend(struct region *r, void *memory, size_t size);
+size_t region_lent_size(size_t n);
+size_t region_lent(const struct region *r); /* bytes of `held` that are lent */
 
 /* Zeroed, aligned to 16. NULL when the budget (or malloc) refuses; nothing is changed then. */
 void *region_alloc(struct region *r, size_t n) MUST_USE;

@@ -16,8 +16,9 @@ struct region_chunk {
     struct region_chunk *next;
     size_t size; /* bytes of data */
     size_t used; /* a multiple of ALIGN, so it may pass size by less than that */
-    size_t charged : 63;
-    size_t own : 1; /* holds one large allocation and nothing else */
+    size_t charged : 62;
+    size_t own : 1;  /* holds one large allocation and nothing else */
+    size_t lent : 1; /* lies in memory of the region's owner, and stays until that goes */
     _Alignas(16) unsigned char data[];
 };
 
@@ -104,20 +105,27 @@ static void chunk_free(struct region *r, struct region_chunk **at)
 
 void region_release(struct region *r)
 {
-    while (r->chunks)
-        chunk_free(r, &r->chunks);
-    MUST(r->held == 0);
+    struct region_chunk **at = &r->chunks;
+
+    while (*at) {
+        if ((*at)->lent) {
+            (*at)->used = 0;
+            at = &(*at)->next;
+        } else {
+            chunk_free(r, at);
+        }
+    }
+    MUST(r->held == (r->chunks ? r->chunks->charged : 0));
 }
 
-bool region_reserve(struct region *r, size_t n)
+void region_lend(struct region *r, void *memory, size_t size)
 {
-    struct region_chunk *c = n <= BIGGEST ? chunk_new(r, n) : NULL;
+    struct region_chunk *c = memory;
 
-    if (!c)
-        return false;
-    c->next = r->chunks;
+    MUST(!r->chunks && size > sizeof(*c) && (uintptr_t)memory % ALIGN == 0);
+    *c = (struct region_chunk){.size = size - sizeof(*c), .charged = size, .lent = 1};
     r->chunks = c;
-    return true;
+    r->held = size;
 }
 
 size_t region_used(const struct region *r)
@@ -129,9 +137,18 @@ size_t region_used(const struct region *r)
     return n;
 }
 
-size_t region_charge(size_t n)
+size_t region_lent(const struct region *r)
 {
-    return foresee(sizeof(struct region_chunk) + n);
+    size_t n = 0;
+
+    for (const struct region_chunk *c = r->chunks; c; c = c->next)
+        n += c->lent ? c->charged : 0;
+    return n;
+}
+
+size_t region_lent_size(size_t n)
+{
+    return sizeof(struct region_chunk) + round_up(n);
 }
 
 static size_t room(const struct region_chunk *c)
@@ -257,7 +274,7 @@ void region__give(struct region *r, void *p, size_t n)
     (*at)->used -= round_up(n ? n : 1);
     /* The chunk that is filled at present stays, lest a lone buf asks malloc again and again.
      */
-    if ((*at)->used == 0 && ((*at)->own || at != &r->chunks))
+    if ((*at)->used == 0 && !(*at)->lent && ((*at)->own || at != &r->chunks))
         chunk_free(r, at);
 }
 

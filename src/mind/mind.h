@@ -183,6 +183,7 @@ void phrases_free(struct phrases **p);
 /*
  * The length of the first whole sentence of text (with its trailing space), or 0 while none is
  * complete. `last` says that nothing will follow, so that the rest counts as whole. "$13.00",
- * "Mr. Smith", "e.g. this" and "..." do not split.
+ * "Mr. Smith", "e.g. this" and "..." do not split; a list does between its items, and so does
+ * Chinese or Japanese, which has no spaces (abbreviations: sentence.def).
  */
 size_t sentence_next(const char *text, size_t len, bool last);

@@ -1,4 +1,4 @@
-/* Aside from the loop, so that a test can tell another time. */
+/* The time of day: a file of its own, so that a test can have another one. */
 #include "net/net.h"
 
 #include <time.h>

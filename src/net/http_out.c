@@ -163,6 +163,8 @@ static void on_written(uv_write_t *w, int status)
     out_free(c);
     if (c->state == CONN_FLUSH)
         http_conn__next(c);
+    else if (c->state == CONN_STREAM && !c->doomed && c->req->on_room)
+        c->req->on_room(c->req->ctx, c->req);
 }
 
 /* What is left of bufs after n bytes were sent. */

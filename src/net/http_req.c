@@ -244,6 +244,11 @@ void http_req_on_gone(struct http_req *r, void (*fn)(void *ctx, struct http_req 
     r->on_gone = fn;
 }
 
+void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_req *r))
+{
+    r->on_room = fn;
+}
+
 void http_stream_on_drain(struct http_req *r, void (*fn)(void *ctx, struct http_req *r))
 {
     r->on_drain = fn;

@@ -97,6 +97,8 @@ void loop_free(struct loop **l)
         next = s->next;
         uv_close((uv_handle_t *)&s->uv, free_handle);
     }
+    while ((*l)->jobs) /* what a thread has cannot be called back */
+        uv_run(&(*l)->uv, UV_RUN_ONCE);
     /* Only closing handles may be left; each turn calls back those that are done. */
     for (int turns = 0; uv_loop_close(&(*l)->uv) == UV_EBUSY; turns++) {
         MUST(turns < 100);

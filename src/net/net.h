@@ -32,7 +32,7 @@ void loop_run(struct loop *l);   /* until nothing is left, or loop_stop() */
 void loop_stop(struct loop *l);
 int64_t loop_now(const struct loop *l); /* monotonic ms, cached per turn of the loop */
 uint64_t loop_hrtime_ns(void);          /* monotonic, not cached: for measuring */
-int64_t loop_unix_s(void);
+int64_t loop_unix_s(void);              /* clock.c */
 
 /* A repeating timer; period 0 fires once. It does not keep the loop alive. */
 struct loop_timer *loop_every(struct loop *l, int64_t period_ms, void (*fn)(void *), void *ctx);
@@ -56,6 +56,20 @@ void loop_watch_free(struct loop_watch **w);
 /* Call fn on this signal from now on. */
 int loop_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx,
                 struct err *e) MUST_USE;
+
+/* offload.c: what blocks, on a small pool of threads */
+
+struct loop_job;
+/*
+ * `work` runs on a thread of the pool and may touch nothing but what ctx owns; `done` follows
+ * on the loop, exactly once and never inside this call, and until then ctx must live. `ran` is
+ * false when the job was cancelled before a thread took it. NULL: no memory, and no callback.
+ * loop_free() waits for the jobs that are left.
+ */
+struct loop_job *loop_offload(struct loop *l, void (*work)(void *ctx),
+                              void (*done)(void *ctx, bool ran), void *ctx) MUST_USE;
+/* Before `done`: if no thread has it yet it never runs. A running one has to notice itself. */
+void loop_job_cancel(struct loop_job *j);
 
 /* http.c: the server */
 
@@ -174,6 +188,8 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
  * comes later, never inside this call). With len 0 it only tells.
  */
 size_t http_stream_write(struct http_req *r, const void *data, size_t len);
+/* Called, not inside a call from above, whenever all that waited for this reader was sent. */
+void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_req *r));
 /*
  * From now on what waits for this reader is charged to `b` before it is kept; NULL: to nobody
  * but the server. What waits already moves along, as far as it fits. A reader whose queue would

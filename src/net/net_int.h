@@ -22,6 +22,7 @@ struct loop_signal;
 struct loop {
     uv_loop_t uv;
     struct loop_signal *signals;
+    unsigned jobs; /* on the pool, or not yet told */
 };
 
 enum conn_state {
@@ -104,6 +105,7 @@ struct http_req {
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
+    void (*on_room)(void *ctx, struct http_req *r);
     struct budget *budget; /* for what waits for its reader, or NULL */
     uint64_t started_ns;
     uint64_t body_left; /* of Content-Length */

@@ -18,12 +18,14 @@ struct http_server;
 struct ops;
 struct session_table;
 struct store;
+struct voice;
 
 struct ops_cfg {
     struct agent *agent;
     struct session_table *sessions;
     struct store *store;
     struct cgroup *cgroup;
+    struct voice *voice;       /* NULL: nobody speaks */
     double threshold;          /* of pressure */
     const char *agent_folder;  /* must stay readable for the container to be healthy */
     const char *const *routes; /* label values of maya_http_requests_total, by index */

@@ -74,3 +74,4 @@ void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
 void ops__mind_metrics(struct ops *o, struct metric_writer *w); /* metrics_minds.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
+void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */

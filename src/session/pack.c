@@ -1,10 +1,10 @@
 /*
  * Packing. A session that grew by a turn lies in chunks with room to spare and with what was
  * replaced left behind. When it becomes idle it is built anew from its own durable form, in one
- * chunk of just the right size, and stays resident: a small one at once, so that what it leaves
- * behind serves the next session's turn; a larger one when nobody has used it for a while. A
- * very large one never: its chunks are full but for the last, and it would take the loop's
- * time.
+ * block of just the right size with its record, and stays resident: a small one at once, so
+ * that what it leaves behind serves the next session's turn; a larger one when nobody has used
+ * it for a while. A very large one never: its chunks are full but for the last, and it would
+ * take the loop's time.
  */
 #include "session/session.h"
 
@@ -43,21 +43,20 @@ static void pack(struct session *s)
     uint32_t turns = s->turns;
     struct err e;
 
-    if (s->region.held > LARGE)
-        return;
+    if (s->region.held > LARGE || session__own_bytes(s) != s->budget.used)
+        return; /* or somebody else charges its budget, and knows where it is */
     buf_clear(&t->plain);
     session_encode(s, &t->plain);
     size_t need = t->plain.full ? 0 : measure(s);
-    if (need == 0 || s->region.held <= region_charge(need) + WORTH)
+    if (need == 0 || s->budget.used <= session__block_size(s, need) + WORTH)
         return;
-    session__wipe(s);
-    if (region_reserve(&s->region, need) &&
-        session_decode(s, t->plain.data, t->plain.len, &e) == 0) {
+    s = session__settle(s, need);
+    if (!s)
+        return;
+    if (session_decode(s, t->plain.data, t->plain.len, &e) == 0)
         MUST(s->turns == turns);
-        return;
-    }
-    /* Memory was refused between the two; the row is there. */
-    session__close(s, SESSION_END_ROOM);
+    else
+        session__close(s, SESSION_END_ROOM); /* memory was refused; the row is there */
 }
 
 void session__pack_soon(struct session *s)

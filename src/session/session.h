@@ -19,11 +19,11 @@
 #include "base/strs.h"
 #include "memory/memory.h"
 #include "session/monitor.h"
+#include "session/rider.h"
 #include "session/seen.h"
 
 struct seal;
 struct store;
-struct session_table;
 
 #define SESSION_ID_MAX 128
 #define SESSION_SECRET_MAX 512
@@ -96,6 +96,7 @@ struct session {
     struct session_replay *replays; /* SESSION_REPLAYS of them, or NULL */
     struct list waiters;            /* struct session_wait, in order of arrival */
     uint32_t waiter_count;
+    struct session_rider *riders; /* who else charges the budget */
     /* A commit in progress. */
     void (*committed)(void *ctx, const struct err *e);
     void *commit_ctx;

@@ -66,8 +66,18 @@ void session__move(struct session *s, enum session_state to);
 struct session *session__new(struct session_table *t, const char *id);
 /* Out of the table and of memory. Nobody may wait for it. */
 void session__close(struct session *s, enum session_end why);
+/*
+ * Wipe an idle session and move it into a block of its own that has room for so many bytes of
+ * its region, too. NULL, and nothing was changed, when there is no memory or budget for both.
+ */
+struct session *session__settle(struct session *s, size_t bytes) MUST_USE;
+size_t session__block_size(const struct session *s, size_t bytes);
+size_t session__own_bytes(const struct session *s); /* charged for its block and its region */
 /* Empty the region: no history, no keys, no agent's state. */
 void session__wipe(struct session *s);
+
+/* rider.c: it leaves memory */
+void session__put_off(struct session *s);
 
 /* open.c: its queue is not empty, or it was ended */
 void session__load(struct session *s, int64_t now_s);

@@ -158,6 +158,50 @@ void session__wipe(struct session *s)
     s->replays = NULL;
 }
 
+static size_t record_size(const char *id)
+{
+    return (sizeof(struct session) + strlen(id) + 1 + 15) & ~(size_t)15;
+}
+
+size_t session__own_bytes(const struct session *s)
+{
+    size_t block = malloc_usable_size((void *)(uintptr_t)s) + sizeof(size_t);
+
+    return block + s->region.held - region_lent(&s->region);
+}
+
+size_t session__block_size(const struct session *s, size_t bytes)
+{
+    return record_size(s->id) + region_lent_size(bytes);
+}
+
+struct session *session__settle(struct session *s, size_t bytes)
+{
+    struct session_table *t = s->table;
+    size_t record = record_size(s->id), size = session__block_size(s, bytes);
+    struct session *n;
+
+    MUST(s->state == SESSION_IDLE && s->waiter_count == 0);
+    if (!budget_fits(&s->budget, size + 2 * sizeof(size_t) + 15) || !(n = malloc(size)))
+        return NULL;
+    size_t charge = malloc_usable_size(n) + sizeof(size_t);
+    session__wipe(s);
+    size_t before = s->budget.used;
+    MUST(budget_charge(&s->budget, charge));
+    memcpy(n, s, sizeof(*n) + strlen(s->id) + 1);
+    n->link.prev->next = n->link.next->prev = &n->link;
+    list_init(&n->waiters);
+    if (t->unpacked == s)
+        t->unpacked = n;
+    region_init(&n->region, &n->budget, FIRST_CHUNK);
+    region_lend(&n->region, (char *)n + record, size - record);
+    MUST(map_put(&t->by_id, n->id, strlen(n->id), n) == s);
+    budget_return(&n->budget, before); /* the old block's */
+    s->magic = 0;
+    free(s);
+    return n;
+}
+
 void session__close(struct session *s, enum session_end why)
 {
     struct session_table *t = s->table;
@@ -170,6 +214,7 @@ void session__close(struct session *s, enum session_end why)
         t->unstored--;
     t->stats.ended[why]++;
     map_remove(&t->by_id, s->id, strlen(s->id));
+    session__put_off(s);
     session__wipe(s);
     s->magic = 0;
     budget_return(&s->budget, s->budget.used);

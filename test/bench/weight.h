@@ -45,7 +45,7 @@ static inline void weight_on_look(struct session_wait *w, struct session *s,
 
     for (const struct session_message *m = s->first; m; m = m->next) {
         text += m->len;
-        messages += weight_rounded(sizeof(*m) + m->len + 1);
+        messages += weight_rounded(offsetof(struct session_message, text) + m->len + 1);
     }
     p->sessions++;
     p->used += s->budget.used;
@@ -54,7 +54,7 @@ static inline void weight_on_look(struct session_wait *w, struct session *s,
     p->state += state;
     p->id += id;
     p->data += text + lines + state + id;
-    p->structs += whole - id;
+    p->structs += whole - id - region_lent(&s->region);
     p->messages += messages - text;
     p->spare_lines += cap - lines;
     p->chunks += s->region.held - messages - cap - state;

@@ -64,6 +64,7 @@ def bar(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alloc")
     node = Node(folder, {"LD_PRELOAD": LIBRARY, "FAIL_ALLOC": str(folder / "plan"),
                          "MAYA_SESSIONS_PER_CONTAINER": "5000", "MAYA_MAX_SESSIONS": "0",
+                         "MAYA_VOICE": "off",  # libespeak-ng does not survive it
                          "MAYA_DEFAULT_SESSION_MEMORY_MB": "0.0625"})
     node.allocations = Allocations(folder / "plan")
     node.start()

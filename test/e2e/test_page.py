@@ -225,6 +225,62 @@ def test_words_appear_as_they_come(page):
         assert longer.startswith(shorter)
 
 
+# Maya's voice
+
+
+SOUNDS = """
+    window.sounds = [];
+    const start = AudioBufferSourceNode.prototype.start;
+    AudioBufferSourceNode.prototype.start = function (at) {
+      sounds.push({ at, seconds: this.buffer.duration, stopped: false });
+      const mine = sounds[sounds.length - 1];
+      const stop = this.stop.bind(this);
+      this.stop = () => { mine.stopped = true; stop(); };
+      return start.call(this, at);
+    };
+"""
+
+
+def test_silent_unless_asked(page, proxy):
+    page.js(SOUNDS)
+    assert page.find("#aloud").get_attribute("aria-pressed") == "false"
+    page.say("hello there")
+    assert page.js("return sounds") == []
+    assert not any(b"audio" in (body or b"") for _, _, _, body in proxy.messages())
+
+
+def test_reads_answers_aloud(page):
+    page.js(SOUNDS)
+    page.find("#aloud").click()
+    assert page.find("#aloud").get_attribute("aria-pressed") == "true"
+    reply = page.say("What do you recommend?")
+    sentences = page.js("return document.getElementById('announce').childElementCount")
+    page.until(lambda: len(page.js("return sounds")) == sentences)
+    sounds = page.js("return sounds")
+    assert reply and all(s["seconds"] > 0.3 for s in sounds)
+    for a, b in zip(sounds, sounds[1:]):  # one after the other
+        assert b["at"] >= a["at"] + a["seconds"] - 0.001
+    page.find("#aloud").click()
+    assert all(s["stopped"] for s in page.js("return sounds") if s["at"] > 1)
+    page.say("hello there")
+    assert len(page.js("return sounds")) == len(sounds)
+    assert not page.errors()
+
+
+def test_a_new_message_ends_the_speech(page):
+    page.js(SOUNDS)
+    page.find("#aloud").click()
+    page.say("What's on the menu?")
+    page.until(lambda: len(page.js("return sounds")) > 1)
+    page.find("#message").send_keys("hello there", Keys.ENTER)
+    page.until(lambda: page.js("return sounds")[1]["stopped"])
+    page.idle()
+    page.until(lambda: not page.js("return sounds[sounds.length - 1].stopped"))
+    page.press(Keys.ESCAPE)
+    page.until(lambda: page.js("return sounds[sounds.length - 1].stopped"))
+    assert not page.errors()
+
+
 def test_order_tab_and_balance_follow_the_conversation(page):
     page.say("Two Martinis, dry, please")
     assert [n.lower() for n in page.order()] == ["2 × martini"]

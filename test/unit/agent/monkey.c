@@ -441,12 +441,11 @@ static void balance(void)
         LIST_EACH(at, after, &table->by_state[state])
         {
             const struct session *s = LIST_ITEM(at, struct session, link);
-            size_t own = malloc_usable_size((void *)(uintptr_t)s) + sizeof(size_t);
             count++;
             total += s->budget.used;
             CHECK(s->budget.used <= BUDGET);
             if (state != SESSION_BUSY)
-                CHECK_INT(s->budget.used, own + s->region.held);
+                CHECK_INT(s->budget.used, session__own_bytes(s));
             if (state == SESSION_IDLE)
                 CHECK(s->waiter_count == 0 && s->version && !s->committed);
         }

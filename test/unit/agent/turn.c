@@ -230,7 +230,7 @@ static void on_seen(struct session_wait *w, struct session *s, const struct err 
     seen->messages = s->message_count;
     seen->tab = bar_tab_cents(agent_tab(s));
     seen->used = s->budget.used - s->region.held;
-    seen->empty = malloc_usable_size(s) + sizeof(size_t);
+    seen->empty = malloc_usable_size(s) + sizeof(size_t) - region_lent(&s->region);
     seen->memo = agent__state(s)->memo.len;
     session_leave(s);
 }

@@ -26,6 +26,7 @@ struct http_req {
     const char *peer; /* "127.0.0.1" at first */
     void *ctx;
     void (*on_gone)(void *ctx, struct http_req *r);
+    void (*on_room)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
     struct answer *to;
     struct budget *budget; /* given with http_req_charge() */
@@ -222,11 +223,19 @@ void http_stream_begin(struct http_req *r, int status, const char *content_type)
     r->streaming = true;
 }
 
+static size_t fake_waiting; /* what every reader has not taken yet */
+
 size_t http_stream_write(struct http_req *r, const void *data, size_t len)
 {
     MUST(r->streaming);
     buf_add(&r->to->body, data, len);
-    return 0;
+    return fake_waiting;
+}
+
+void http_stream_on_room(struct http_req *r, void (*fn)(void *ctx, struct http_req *r))
+{
+    MUST(r->streaming);
+    r->on_room = fn;
 }
 
 void http_stream_cut(struct http_req *r)

@@ -287,6 +287,45 @@ static void nobody_writes_into_another(void)
     CHECK_INT(b.used, 0);
 }
 
+/* It begins in its owner's memory, goes on with chunks of its own, and keeps what was lent. */
+static void lent_memory_is_filled_first_and_kept(void)
+{
+    struct budget b;
+    struct region r;
+    size_t size = region_lent_size(3 * 32);
+    char *memory = malloc(size);
+
+    budget_init(&b, 4096, NULL);
+    CHECK(budget_charge(&b, size)); /* by the owner */
+    region_init(&r, &b, 0);
+    region_lend(&r, memory, size);
+    CHECK_INT(r.held, size);
+    CHECK_INT(region_lent(&r), size);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3; i++) {
+            char *p = region_alloc(&r, 20 + (size_t)i);
+            CHECK(p > memory && p < memory + size && *p == 0);
+            memset(p, 'x', 20 + (size_t)i);
+        }
+        CHECK_INT(region_used(&r), 3 * 32);
+        CHECK_INT(b.used, size); /* not charged twice */
+        char *more = region_alloc(&r, 100);
+        CHECK(more && (more < memory || more >= memory + size));
+        CHECK_INT(b.used, r.held);
+        char *json = region_resize(&r, NULL, 0, 48);
+        CHECK(json != NULL);
+        region_release(&r);
+        CHECK_INT(b.used, size);
+        CHECK_INT(r.held, size);
+    }
+    char *only = region_resize(&r, NULL, 0, 32);
+    CHECK(only > memory && only < memory + size);
+    r.mem.resize(&r.mem, only, 32, 0); /* given back whole: the memory is still its owner's */
+    CHECK_INT(region_lent(&r), size);
+    region_release(&r);
+    free(memory);
+}
+
 static const struct tap_case cases[] = {
     {"the charge is what malloc holds", charge_is_what_malloc_holds},
     {"small sessions are small", small_sessions_are_small},
@@ -303,6 +342,7 @@ static const struct tap_case cases[] = {
     {"a buf lives in it", a_buf_lives_in_it},
     {"a released region serves again", a_released_region_serves_again},
     {"nobody writes into another", nobody_writes_into_another},
+    {"lent memory is filled first and kept", lent_memory_is_filled_first_and_kept},
 };
 
 TAP_MAIN(cases)

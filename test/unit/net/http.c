@@ -265,6 +265,50 @@ static void cuts_a_stalled_reader(void)
     end();
 }
 
+static size_t to_write, rooms;
+
+/* Goes on when the reader has taken what there was, so that little ever waits. */
+static void write_more(void *ctx, struct http_req *r)
+{
+    char lump[4096] = {0};
+    size_t queued = 0;
+
+    CHECK(ctx == &t && http_stream_write(r, NULL, 0) == 0);
+    rooms++;
+    while (to_write && queued == 0) {
+        queued = http_stream_write(r, lump, sizeof(lump));
+        to_write -= sizeof(lump);
+    }
+    CHECK(queued <= sizeof(lump) + 64);
+    if (!to_write)
+        http_stream_end(r);
+}
+
+static void tells_of_room(void)
+{
+    static char got[65536];
+    size_t len = 0;
+    ssize_t n;
+
+    to_write = 512 * 4096;
+    rooms = 0;
+    begin(hold_stream);
+    int fd = dial();
+    say(fd, "GET / HTTP/1.0\r\n\r\n");
+    TURN_UNTIL(t.held);
+    http_stream_on_room(t.held, write_more);
+    write_more(&t, t.held);
+    while ((n = recv(fd, got, sizeof(got), MSG_DONTWAIT)) != 0) {
+        len += n > 0 ? (size_t)n : 0;
+        uv_run(&t.loop->uv, UV_RUN_NOWAIT);
+    }
+    CHECK(len > 512 * 4096);
+    CHECK(rooms > 2);
+    CHECK_INT(t.gone, 0);
+    close(fd);
+    end();
+}
+
 /* Whatever the client did not take at once comes later, in order and whole. */
 static void keeps_what_is_not_taken(void)
 {
@@ -606,6 +650,7 @@ static const struct tap_case cases[] = {
     {"tells who is gone", tells_who_is_gone},
     {"tells who had gone before its request came up", tells_who_had_gone_before},
     {"cuts a stalled reader, and not inside a call", cuts_a_stalled_reader},
+    {"tells when a reader has taken everything", tells_of_room},
     {"keeps what a client does not take at once", keeps_what_is_not_taken},
     {"charges what waits", charges_what_waits},
     {"cuts a reader that does not fit its budget", cuts_a_reader_over_budget},

@@ -1,0 +1,105 @@
+/*
+ * Private to voice/: the providers, the encoders, and what the files know of each other.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "memory/memory.h"
+#include "net/net.h"
+#include "voice/voice.h"
+
+#define VOICE_NUMBER_MAX 999999999999u
+#define VOICE_RATE_MAX 48000u
+#define VOICE_SECONDS_MAX 60 /* of one sentence; what is longer is cut */
+
+/* What a provider is asked to speak. */
+struct voice_line {
+    struct str text; /* clean; borrowed until the end */
+    uint64_t speech; /* the same for all lines of one speech */
+    bool first;      /* of its speech: somebody hears nothing yet */
+    bool last;       /* of its speech, as far as is known */
+};
+
+/* Where it is heard. All on the loop, never inside start(); nothing after stop(). */
+struct voice_ear {
+    void *ctx;
+    /* Any number of times, in order. Borrowed for the call; times since the line's beginning.
+     */
+    void (*heard)(void *ctx, const int16_t *samples, size_t count,
+                  const struct voice_viseme *visemes, size_t viseme_count);
+    /* Once. `failed`: NULL, or why it is not whole. */
+    void (*said)(void *ctx, const struct err *failed);
+};
+
+struct voice_provider;
+struct voice_task;
+
+struct voice_ops {
+    const char *name;
+    /* Blocking, maybe on the pool, once, before anything else. Sets *ret_rate. */
+    int (*load)(struct voice_provider *p, uint32_t *ret_rate, struct err *e);
+    struct voice_provider *(*make)(struct loop *l, const struct voice_how *how);
+    /* NULL: no memory. One line at a time and speech; any number of speeches. */
+    struct voice_task *(*start)(struct voice_provider *p, const struct voice_line *line,
+                                const struct voice_ear *ear);
+    void (*stop)(struct voice_task *t);
+    void (*free)(struct voice_provider *p); /* all tasks ended or stopped */
+};
+#define VOICE(name, text, ops) extern const struct voice_ops ops;
+#include "voice/provider.def"
+#undef VOICE
+
+struct encoder;
+
+/* Samples to a file. `add` and `finish` run on any thread, one at a time. */
+struct encoder_ops {
+    bool quick;                             /* not worth another thread */
+    int (*load)(struct err *e);             /* its library; may be called again */
+    struct encoder *(*open)(uint32_t rate); /* NULL: it could not */
+    size_t (*most)(size_t samples);         /* bytes that add and finish write at most */
+    bool (*add)(struct encoder *n, const int16_t *samples, size_t count, struct buf *out);
+    bool (*finish)(struct encoder *n, struct buf *out);
+    void (*free)(struct encoder *n);
+};
+#define FORMAT(name, text, type, encoder) extern const struct encoder_ops encoder;
+#include "voice/format.def"
+#undef FORMAT
+const struct encoder_ops *voice__encoder(enum voice_format f);
+
+struct voice {
+    struct voice_cfg cfg;
+    enum voice_id id; /* VOICE__COUNT: nobody speaks */
+    const struct voice_ops *ops;
+    struct voice_provider *provider;
+    struct loop_timer *later; /* until it begins to load */
+    struct loop_job *loading;
+    bool pending; /* not known yet whether it speaks */
+    bool freed;
+    uint32_t rate;
+    struct list speeches;
+    uint64_t speech_count;
+    struct budget own;
+    struct err failed; /* why nobody speaks */
+    struct voice_stats stats;
+};
+
+/* number.c: n <= VOICE_NUMBER_MAX in English words */
+void voice__number(struct buf *out, uint64_t n);
+
+/* mouth.c: of a phoneme in IPA; false: it moves no mouth. Empty: silence. */
+bool voice__mouth(const char *ipa, size_t len, enum voice_mouth *ret) MUST_USE;
+
+/* library.c: a shared library, its functions by a table. Once loaded it stays. */
+struct voice_symbol {
+    const char *name;
+    void *at; /* a pointer to a function */
+};
+int voice__library(const char *file, const char *package, const struct voice_symbol *symbols,
+                   size_t count, struct err *e) MUST_USE;
+
+/* voice.c: there is something to say, so load it now */
+void voice__hurry(struct voice *v);
+
+/* speech.c: the provider was loaded, or was not */
+void speech__loaded(struct voice *v);

@@ -213,8 +213,7 @@ size_t session_summary_max(const struct session *s); /* a sixteenth of the budge
 /* Let them go and keep `summary` instead (UTF-8 within the maximum; it may be the old one). All
  * pointers into the region are new. When it fails the session must be reverted. */
 int session_fold(struct session *s, uint32_t count, struct str summary, struct err *e) MUST_USE;
-/* Everything back to default, the keys too; the id stays. */
-int session_reset(struct session *s, struct err *e) MUST_USE;
+int session_reset(struct session *s, struct err *e) MUST_USE; /* all but the id, keys too */
 /* An empty text clears. Both are replaced. */
 int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;

@@ -100,13 +100,19 @@ const struct seal_key *seal__ring_find(const struct seal *s, const uint8_t id[SE
     return i < 0 ? NULL : &s->keys[i];
 }
 
+/* While a container serves: no memory is asked for. seal_new() has seen that it fits. */
+void seal__path(const struct seal *s, const char *name, char ret[PATH_MAX])
+{
+    MUST(snprintf(ret, PATH_MAX, "%s/%s", s->data_dir, name) < PATH_MAX);
+}
+
 /* Many rotations without a restart: a key whose file was removed is needed by no row. */
 static bool forget_one(struct seal *s)
 {
     for (unsigned i = 1; i < s->count; i++) {
-        char *path = xprintf("%s/%s", s->data_dir, s->keys[i].file);
+        char path[PATH_MAX];
+        seal__path(s, s->keys[i].file, path);
         bool gone = s->keys[i].file[0] && access(path, F_OK) < 0 && errno == ENOENT;
-        free(path);
         if (!gone)
             continue;
         sodium_free(s->keys[i].bytes);
@@ -168,17 +174,17 @@ static int add_file(struct seal *s, const char *name, bool *ret_none, struct err
 {
     char line[SEAL_KEY_TEXT + 1];
     uint8_t key[SEAL_KEY_BYTES];
-    char *path = xprintf("%s/%s", s->data_dir, name);
+    char path[PATH_MAX];
     const struct seal_file f = {
         .path = path, .what = "key", .size = sizeof(line), .secret = true};
-    int at = -1, r = seal__file_read(&f, line, e);
 
+    seal__path(s, name, path);
+    int at = -1, r = seal__file_read(&f, line, e);
     *ret_none = r == 1;
     if (r == 0 && key_from_line(path, line, key, e) == 0)
         at = seal__ring_add(s, key, SEAL_KEY_FILE, name, e);
     sodium_memzero(line, sizeof(line));
     sodium_memzero(key, sizeof(key));
-    free(path);
     return at;
 }
 
@@ -258,10 +264,10 @@ static bool same_stamp(const struct seal_stamp *a, const struct seal_stamp *b)
 
 int seal_refresh(struct seal *s, struct err *e)
 {
-    char *path = xprintf("%s/%s", s->data_dir, SEAL_CURRENT_FILE);
-    struct seal_stamp key = stamp_of(path), folder = stamp_of(s->data_dir);
+    char path[PATH_MAX];
 
-    free(path);
+    seal__path(s, SEAL_CURRENT_FILE, path);
+    struct seal_stamp key = stamp_of(path), folder = stamp_of(s->data_dir);
     if (!s->bad && same_stamp(&key, &s->key_seen) && same_stamp(&folder, &s->folder_seen))
         return 0;
     s->key_seen = key;
@@ -309,6 +315,9 @@ int seal_new(const char *master, const char *data_dir, const char *salt_file, st
 
     if (sodium_init() < 0)
         return err_set(e, ERR_INTERNAL, 0, "libsodium found no source of randomness");
+    if (strlen(data_dir) > PATH_MAX - 64)
+        return err_set(e, ERR_CONFIG, 0, "the path of the data folder has more than %d bytes",
+                       PATH_MAX - 64);
     s = xalloc(sizeof(*s));
     s->data_dir = xstrdup(data_dir);
     s->salt_file =

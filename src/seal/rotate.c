@@ -30,12 +30,13 @@ static off_t lock_place(const struct seal_key *k)
 
 static int open_lock(const struct seal *s, int flags, struct err *e)
 {
-    char *path = xprintf("%s/%s", s->data_dir, LOCK_FILE);
+    char path[PATH_MAX];
+
+    seal__path(s, LOCK_FILE, path);
     int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
 
     if (fd < 0)
         err_set(e, ERR_IO, errno, "open the lock file '%s'", path);
-    free(path);
     return fd;
 }
 

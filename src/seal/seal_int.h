@@ -9,6 +9,8 @@
 
 #include "seal/seal.h"
 
+#include <limits.h>
+
 #include <sys/types.h>
 #include <time.h>
 
@@ -67,6 +69,9 @@ int seal__file_read(const struct seal_file *f, void *dst, struct err *e) MUST_US
 void seal__file_sync_folder(const char *path); /* of this file */
 
 /* ring.c */
+
+/* Of a file in the data folder. */
+void seal__path(const struct seal *s, const char *name, char ret[PATH_MAX]);
 
 /* For one key more: 0, or -1 when there are too many. */
 int seal__ring_room(struct seal *s, struct err *e) MUST_USE;

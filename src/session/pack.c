@@ -43,7 +43,7 @@ static void pack(struct session *s)
     uint32_t turns = s->turns;
     struct err e;
 
-    if (s->region.held > LARGE || session__own_bytes(s) != s->budget.used)
+    if (s->region.held > LARGE || s->riders || session__own_bytes(s) != s->budget.used)
         return; /* or somebody else charges its budget, and knows where it is */
     buf_clear(&t->plain);
     session_encode(s, &t->plain);

@@ -23,6 +23,7 @@ GROUPS = {
     "million": "a million stored sessions, kill -9, ready again",
     "hour": "an hour with ten times more sessions than fit",
     "durable": "kill -9 and power cuts: what was acknowledged and is gone",
+    "streams": "idle event streams, the kernel's part included",
     "voice": "how soon an answer is heard after its first full sentence",
     "cache": "health for a minute beside a writer that fills the page cache",
 }

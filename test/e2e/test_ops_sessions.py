@@ -101,7 +101,7 @@ def test_figures_of_one(nodes):
     assert s["id"] == sid and s["state"] == "idle" and s["waiting"] == 0
     assert (s["turns"], s["messages"], s["folded"], s["version"]) == (2, 4, 0, 2)
     assert 0 < s["used_bytes"] <= s["peak_bytes"] <= s["budget_bytes"] == 4 << 20
-    assert s["mind"] == "house" and s["voice"] == "off"
+    assert (s["mind"], s["voice"]) == ("house", node.get("/api/v1/agent").json()["voice"]["name"])
     assert 0 <= s["idle_s"] <= s["age_s"] and s["expires_in_s"] == 3600 - s["idle_s"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", s["created_at"])
     assert listing(node)["sessions"][0]["id"] == sid

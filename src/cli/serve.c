@@ -466,8 +466,10 @@ static int start(struct serve *s, struct err *e)
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
     dump_config(s->config);
     if (cli__find_agent(s->config, s->agent_folder, e) < 0 || check_memory(s, e) < 0 ||
-        loop_new(&s->loop, e) < 0 || open_store(s, e) < 0 || open_sessions(s, e) < 0 ||
-        open_voice(s, e) < 0)
+        loop_new(&s->loop, e) < 0)
+        return -1;
+    loop_expect_conns(s->loop, (unsigned)config_int(s->config, C_MAX_CONNS));
+    if (open_store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);
     if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||

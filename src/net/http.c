@@ -305,7 +305,7 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     set_limits(s);
     if (!buf_reserve(&s->scratch, JOINED_MAX + HEAD_ROOM))
         alloc_die(JOINED_MAX + HEAD_ROOM);
-    loop__expect_fds(l, (unsigned)cfg->max_conns + OTHER_FDS);
+    loop_expect_conns(l, cfg->max_conns);
     uv_timer_init(&l->uv, &s->tick);
     uv_timer_init(&l->uv, &s->grace);
     uv_check_init(&l->uv, &s->check);

@@ -65,8 +65,9 @@ static void on_nothing(uv_poll_t *p, int status, int events)
  * libuv keeps a table by number of descriptor and grows it when it meets a higher one. So let
  * it meet the highest: an event that nobody sets, under that number, watched for a moment.
  */
-void loop__expect_fds(struct loop *l, unsigned count)
+void loop_expect_conns(struct loop *l, unsigned conns)
 {
+    unsigned count = conns + OTHER_FDS;
     struct rlimit most;
     uv_poll_t *p = xalloc(sizeof(*p));
     int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), fd = -1;

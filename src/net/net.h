@@ -29,7 +29,12 @@ struct loop_wake;
 
 int loop_new(struct loop **ret, struct err *e) MUST_USE;
 void loop_free(struct loop **l); /* everything on it must be closed or closing */
-void loop_run(struct loop *l);   /* until nothing is left, or loop_stop() */
+/*
+ * Room for so many connections' descriptors, now: libuv ends the program when it finds none
+ * later. Before there is another thread it takes no time; after, the kernel waits 15 ms.
+ */
+void loop_expect_conns(struct loop *l, unsigned conns);
+void loop_run(struct loop *l); /* until nothing is left, or loop_stop() */
 void loop_stop(struct loop *l);
 int64_t loop_now(const struct loop *l); /* monotonic ms, cached per turn of the loop */
 uint64_t loop_hrtime_ns(void);          /* monotonic, not cached: for measuring */

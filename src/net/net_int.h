@@ -156,10 +156,6 @@ struct http_server {
     char read[READ_LARGE];
 };
 
-/* loop.c: room for so many descriptors, now. libuv ends the program when it finds none later.
- */
-void loop__expect_fds(struct loop *l, unsigned count);
-
 /* http.c */
 void http_server__want_turn(struct http_server *s);
 void http_server__conn_closed(struct http_server *s);

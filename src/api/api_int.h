@@ -102,8 +102,8 @@ void api__answer_text(struct http_req *req, const char *session_id, const struct
 bool api__session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
 /* The same for a stream: the header wins over ?session_id=, which an EventSource has to use. */
 bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1]);
-/* False: no session could hold this body, so it is not even read; answered with 413. */
-bool api__body_fits(const struct api *a, struct http_req *req);
+/* False: the session could not hold this body, so it is not even read; answered with 413. */
+bool api__body_fits(const struct api *a, struct http_req *req, const char *id);
 /* The body as a JSON object, new reference. NULL: answered with 422 or 503. */
 json_t *api__body_object(struct http_req *req);
 /* The body as an object if it is one, else NULL. False: no memory; answered. */

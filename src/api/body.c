@@ -53,21 +53,33 @@ bool api__stream_session_id(struct http_req *req, char ret[SESSION_ID_MAX + 1])
     return fine;
 }
 
-bool api__body_fits(const struct api *a, struct http_req *req)
+/* What the session could take now; all of its budget while it is busy or not in memory. */
+static size_t room_of(const struct api *a, const char *id)
 {
-    struct session_stats s;
-    size_t len = http_req_body(req).len;
+    int64_t now_s = a->cfg.now_s ? a->cfg.now_s(a->cfg.clock_ctx) : 0;
+    const struct session *s = session_at_rest(a->cfg.sessions, id, now_s);
+    struct session_stats all;
 
-    session_stats(a->cfg.sessions, &s);
-    if (len <= s.budget)
+    if (s)
+        return s->budget.limit - s->budget.used;
+    session_stats(a->cfg.sessions, &all);
+    return all.budget;
+}
+
+bool api__body_fits(const struct api *a, struct http_req *req, const char *id)
+{
+    size_t len = http_req_body(req).len, room = room_of(a, id);
+    struct err e;
+
+    if (len <= room)
         return true;
     session_count_over_budget(a->cfg.sessions);
-    struct err e;
     err_set(
         &e, ERR_SESSION_MEMORY, 0,
-        "A request of %zu bytes is more than a session may hold at once, which is %zu bytes. "
-        "Send a shorter message; the conversation goes on as it was",
-        len, s.budget);
+        "A request of %zu bytes is more than this session's memory budget can take now, which "
+        "is %zu bytes. Send a shorter one; the conversation goes on as it was",
+        len, room);
+    http_header(req, "X-Session-ID", "%s", id);
     api__error(req, &e);
     return false;
 }

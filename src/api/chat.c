@@ -519,7 +519,7 @@ void api__chat(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!api__session_id(req, c->id) || !api__body_fits(a, req) ||
+    if (!api__session_id(req, c->id) || !api__body_fits(a, req, c->id) ||
         !(c->body = api__body_object(req))) {
         end(c);
         return;
@@ -609,8 +609,8 @@ void api__stream(struct api *a, struct http_req *req)
 
     if (!c)
         return;
-    if (!api__body_fits(a, req) || !stream_text(c) || !api__stream_session_id(req, c->id) ||
-        !how_to_answer(c)) {
+    if (!api__stream_session_id(req, c->id) || !api__body_fits(a, req, c->id) ||
+        !stream_text(c) || !how_to_answer(c)) {
         end(c);
         return;
     }

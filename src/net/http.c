@@ -308,13 +308,15 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     loop_expect_conns(l, cfg->max_conns);
     uv_timer_init(&l->uv, &s->tick);
     uv_timer_init(&l->uv, &s->grace);
+    uv_timer_init(&l->uv, &s->rest);
     uv_check_init(&l->uv, &s->check);
     uv_idle_init(&l->uv, &s->idle);
-    s->tick.data = s->grace.data = s->check.data = s->idle.data = s;
+    s->tick.data = s->grace.data = s->rest.data = s->check.data = s->idle.data = s;
     uv_unref((uv_handle_t *)&s->tick);
     uv_unref((uv_handle_t *)&s->grace);
+    uv_unref((uv_handle_t *)&s->rest);
     uv_unref((uv_handle_t *)&s->check);
-    s->handles = 4;
+    s->handles = 5;
     if (make_listener(s, e) < 0) {
         http_server_free(&s);
         return -1;
@@ -359,6 +361,7 @@ void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(
     if (s->draining)
         return;
     s->draining = true;
+    http_conn__rested(s);
     s->drained = drained;
     s->drained_ctx = ctx;
     uv_timer_start(&s->grace, on_grace, grace_ms > 0 ? (uint64_t)grace_ms : 0, 0);
@@ -381,6 +384,7 @@ void http_server_free(struct http_server **server)
     close_all(s);
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
     uv_close((uv_handle_t *)&s->grace, on_handle_closed);
+    uv_close((uv_handle_t *)&s->rest, on_handle_closed);
     uv_close((uv_handle_t *)&s->check, on_handle_closed);
     uv_close((uv_handle_t *)&s->idle, on_handle_closed);
     if (s->listening && !uv_is_closing(&s->listener.handle))

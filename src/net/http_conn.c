@@ -7,6 +7,10 @@
 
 /* The life of a connection. */
 
+#define REST_WORTH_NS 1000000u
+#define REST_FACTOR 5u /* of a time that began with the request */
+#define REST_MOST_MS 200
+
 /* to[from]: the states one may go to. */
 #define TO(state) (1u << CONN_##state)
 static const unsigned allowed[CONN__COUNT] = {
@@ -124,7 +128,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     http_conn__feed(c, buf->base, (size_t)n);
-    if (c->in_len >= READ_SMALL && c->state >= CONN_BUSY && c->state <= CONN_FLUSH) {
+    if (!c->paused && c->in_len >= READ_SMALL && c->state >= CONN_BUSY &&
+        c->state <= CONN_FLUSH) {
         uv_read_stop(stream); /* it asks faster than it is answered */
         c->paused = true;
         list_append(&c->server->paused, &c->hush);
@@ -197,13 +202,74 @@ void http_conn__turn(struct conn *c)
     }
     if (c->state == CONN_STREAM && c->server->drain_begun)
         tell_drain(c);
-    if (c->state != CONN_IDLE)
+    if (c->state != CONN_IDLE || c->rest_until)
         return;
     http_conn__feed(c, NULL, 0);
     if (c->eof && c->state != CONN_FLUSH) /* as in on_eof(), which comes only once */
         http_conn__close(c, HTTP_CLOSE_GONE);
     else if (c->paused && (c->state <= CONN_BODY || c->in_len < READ_SMALL))
         resume(c); /* the rest of a head is needed, however much of it is here */
+}
+
+static void on_rested(uv_timer_t *t)
+{
+    struct http_server *s = t->data;
+    int64_t now = loop_now(s->loop), next = INT64_MAX;
+
+    LIST_EACH(at, after, &s->paused)
+    {
+        struct conn *c = LIST_ITEM(at, struct conn, hush);
+        if (c->rest_until > now && c->rest_until < next)
+            next = c->rest_until;
+        if (c->rest_until == 0 || c->rest_until > now)
+            continue;
+        c->rest_until = 0;
+        if (c->state == CONN_IDLE)
+            http_conn__ready(c);
+        else if (c->in_len < READ_SMALL)
+            resume(c); /* so that its leaving is seen at once */
+    }
+    if (next != INT64_MAX)
+        uv_timer_start(t, on_rested, (uint64_t)(next - now), 0);
+}
+
+void http_conn__rested(struct http_server *s)
+{
+    LIST_EACH(at, after, &s->paused)
+    {
+        struct conn *c = LIST_ITEM(at, struct conn, hush);
+        if (c->rest_until == 0)
+            continue;
+        c->rest_until = 0;
+        resume(c);
+        if (c->state == CONN_IDLE && c->in_len)
+            http_conn__ready(c);
+    }
+}
+
+/*
+ * One loop serves everybody. A large request that took it REST_WORTH or more is followed by a
+ * rest of that connection four times as long, so that nobody alone has more than a fifth of the
+ * loop.
+ */
+void http_conn__rest(struct conn *c, uint64_t took_ns)
+{
+    struct http_server *s = c->server;
+    int64_t ms = (int64_t)(took_ns * REST_FACTOR / 1000000);
+
+    if (took_ns < REST_WORTH_NS || c->state == CONN_CLOSED || c->doomed || c->eof ||
+        s->draining)
+        return;
+    if (!c->paused) {
+        uv_read_stop(&c->uv.stream);
+        c->paused = true;
+        list_append(&s->paused, &c->hush);
+    }
+    ms = ms < REST_MOST_MS ? ms : REST_MOST_MS;
+    c->rest_until = loop_now(s->loop) + ms;
+    s->stats.rests++;
+    if (!uv_is_active((uv_handle_t *)&s->rest) || uv_timer_get_due_in(&s->rest) > (uint64_t)ms)
+        uv_timer_start(&s->rest, on_rested, (uint64_t)ms, 0);
 }
 
 static void expire(struct conn *c)

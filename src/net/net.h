@@ -128,6 +128,7 @@ const char *http_close_label(enum http_close c);
 struct http_stats {
     uint64_t accepted, requests;
     uint64_t closed[HTTP_CLOSE__COUNT];
+    uint64_t rests;                /* connections that had to let others come first */
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
     /* Memory now, as malloc gives it. */
     size_t bytes_conns;  /* connections, heads of requests, what was read ahead */

@@ -86,6 +86,7 @@ struct conn {
     struct list ready; /* server->ready */
     struct list hush;  /* server->paused, while `paused` */
     int64_t deadline;
+    int64_t rest_until; /* 0: not resting; else paused, and nothing of it is used until then */
     struct http_server *server;
     struct http_req *req; /* being read, or with its owner */
     struct out *out;
@@ -128,6 +129,7 @@ struct http_server {
     } listener;
     uv_timer_t tick;  /* looks at deadlines while there are connections */
     uv_timer_t grace; /* the end of a drain */
+    uv_timer_t rest;  /* the next one that has rested enough */
     uv_check_t check; /* the end of a turn, when there is something for it */
     uv_idle_t idle;   /* makes that turn come at once */
     bool unix_socket, draining, listening, freed, drain_begun;
@@ -170,6 +172,9 @@ void http_conn__next(
 void http_conn__turn(struct conn *c); /* at the end of a turn, for conns on server->ready */
 void http_conn__ready(struct conn *c);
 void http_conn__sweep(struct http_server *s);
+/* A request of it took the loop so long: the others come first for a while. */
+void http_conn__rest(struct conn *c, uint64_t took_ns);
+void http_conn__rested(struct http_server *s); /* a drain: nobody rests any more */
 
 /* http_read.c: bytes to requests */
 void http_conn__feed(struct conn *c, const char *data, size_t len);

@@ -59,6 +59,7 @@ static void http_metrics(const struct ops *o, struct metric_writer *w)
     metric_one(w, M_HTTP_CONNECTIONS, s.conns);
     metric_one(w, M_HTTP_STREAMS, s.streams);
     metric_one(w, M_HTTP_ACCEPTED, (double)s.accepted);
+    metric_one(w, M_HTTP_RESTS, (double)s.rests);
     metric_begin(w, M_HTTP_BAD);
     for (unsigned i = 0; i < HTTP_CLOSE__COUNT; i++)
         one_label(w, "reason", http_close_label((enum http_close)i), (double)s.closed[i]);

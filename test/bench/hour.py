@@ -26,7 +26,7 @@ def arguments(parser):
     parser.add_argument("--hour-seconds", type=int, default=3600, help="hour: of virtual time")
     parser.add_argument("--hour-real-seconds", type=int, default=75,
                         help="hour: of the part over HTTP")
-    parser.add_argument("--hour-real-mib", type=int, default=40,
+    parser.add_argument("--hour-real-mib", type=int, default=28,
                         help="hour: limit of the cgroup of that part")
 
 
@@ -101,7 +101,8 @@ class Crowd(threading.Thread):
         status, answer = client.chat(session, WORDS[turns % len(WORDS)])
         if status == 200:
             self.acknowledged[session] = turns + 1
-            if len(answer["history"]) != 2 * (turns + 1):
+            # Who talks for long folds: what is left of it is then checked at the end.
+            if len(answer["history"]) > 2 * (turns + 1):
                 self.faults.append(f"{session} has {len(answer['history'])} messages")
         elif answer.get("code") in ORDINARY:
             self.refused[answer["code"]] += 1
@@ -119,7 +120,7 @@ def look_at_all(bench, folder, crowds, sample):
     with maya.client() as c:
         for session, turns in random.Random(1).sample(known, min(sample, len(known))):
             status, body = c.get("/api/v1/session/history", session)
-            lost += status != 200 or len(body["history"]) != 2 * turns
+            lost += status != 200 or (len(body["history"]) + body.get("folded", 0)) != 2 * turns
     maya.stop()
     return lost, len(known)
 

@@ -1,5 +1,6 @@
 """How many sessions there may be, how big one may be, and that they outlive the process."""
 import concurrent.futures
+import json
 import re
 import sqlite3
 
@@ -238,3 +239,26 @@ def test_room_is_made_for_those_who_talk(nodes):
     for i in range(12):
         until("a place is free", lambda: node.metric("maya_active_sessions") < 3)
         assert node.tab(f"guest-{i:08}")["tab_amount"] == 6.0
+
+
+def test_what_takes_long_lets_others_come_first(nodes):
+    """Two large messages on one connection, one behind the other: both are answered, in order,
+    and between them the connection rested."""
+    node = nodes({"MAYA_MAX_BODY_BYTES": "4194304", "MAYA_DEFAULT_SESSION_MEMORY_MB": "32",
+                  "MAYA_SESSIONS_PER_CONTAINER": "4"})
+    assert node.metric("maya_http_rests_total") == 0
+
+    def large(word):
+        body = json.dumps({"user_input": f"{word} " * 200000}).encode()
+        return (b"POST /api/v1/chat HTTP/1.1\r\nHost: a\r\nX-Session-ID: large-session-01\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
+    s = node.raw(large("olives") + large("lemons")
+                 + b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    data = b""
+    while piece := s.recv(1 << 20):
+        data += piece
+    s.close()
+    answers = data.count(b"HTTP/1.1 ")
+    assert answers == 3 and data.count(b"HTTP/1.1 200 ") == 3, data[:300]
+    assert data.rindex(b'"status":"ready"') > data.index(b"lemons") > data.index(b"olives")
+    assert node.metric("maya_http_rests_total") >= 2

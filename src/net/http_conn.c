@@ -7,8 +7,8 @@
 
 /* The life of a connection. */
 
-#define REST_WORTH_NS 1000000u
-#define REST_FACTOR 5u /* of a time that began with the request */
+#define REST_WORTH_NS 200000u
+#define REST_FACTOR 10u /* of a time that began with the request */
 #define REST_MOST_MS 200
 
 /* to[from]: the states one may go to. */
@@ -249,8 +249,7 @@ void http_conn__rested(struct http_server *s)
 
 /*
  * One loop serves everybody. A large request that took it REST_WORTH or more is followed by a
- * rest of that connection four times as long, so that nobody alone has more than a fifth of the
- * loop.
+ * rest of that connection, so that nobody alone has more than a tenth of the loop.
  */
 void http_conn__rest(struct conn *c, uint64_t took_ns)
 {

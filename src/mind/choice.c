@@ -1,6 +1,7 @@
 /* Who answers this turn, and who answers when that one cannot. */
 #include "mind/cloud_int.h"
 
+#include "bar/bar.h"
 #include "base/alloc.h"
 
 #include <stdlib.h>
@@ -177,6 +178,104 @@ static void choice_start(struct mind *m, struct mind_turn *turn, const struct mi
         house_answers(c, turn, sink);
 }
 
+/*
+ * Folding: a provider is shown what goes as if it had just been said, and asked for a summary.
+ * One that cannot leaves it to the rule; and so does one that calls a tool.
+ */
+struct folding {
+    struct relay relay; /* first: freed as one */
+    struct mind_turn turn;
+    struct mind_memo memo;
+};
+
+static int on_fold_tool(void *ctx, const char *name, json_t *args, json_t **ret)
+{
+    (void)ctx;
+    (void)name;
+    (void)args;
+    (void)ret;
+    return -1;
+}
+
+static void on_fold_fail(void *ctx, const struct err *e)
+{
+    struct relay *r = ctx;
+    struct mind_sink sink = r->sink;
+    struct err copy = *e;
+
+    end(r);
+    sink.fail(sink.ctx, &copy);
+}
+
+/* What was said at the end of an answer that broke off is no summary. */
+static void on_fold_done(void *ctx)
+{
+    struct relay *r = ctx;
+    struct err e;
+
+    if (r->turn->why[0]) {
+        err_set(&e, ERR_MIND, 0, "%s", r->turn->why);
+        on_fold_fail(ctx, &e);
+    } else {
+        on_done(ctx);
+    }
+}
+
+static bool fold_request(const struct mind_fold *f, struct buf *out)
+{
+    buf_init(out, &f->scratch->mem);
+    buf_printf(out,
+               "Do not answer the conversation above and call no tool. It is about to be "
+               "forgotten. Write what a bartender should remember of this guest from it, in at "
+               "most %zu characters of plain text: name, allergies, likes, plans, what was "
+               "promised. Leave the orders out. Nothing that was not said.",
+               f->max / 2);
+    if (f->summary.len)
+        buf_printf(out, " Take over what was remembered before: %.*s", STR_FMT(f->summary));
+    return !out->full;
+}
+
+static void choice_fold(struct mind *m, const struct mind_fold *f, const struct mind_sink *sink,
+                        struct mind_call **ret)
+{
+    static const struct bar_tab nothing;
+    struct choice *c = (struct choice *)m;
+    struct mind *by = has_gemini(&c->cfg) ? c->gemini : c->openai;
+    struct folding *fold = by ? calloc(1, sizeof(*fold)) : NULL;
+    struct buf text;
+    struct err e;
+
+    *ret = NULL;
+    if (!fold || !fold_request(f, &text)) {
+        free(fold);
+        err_set(&e, ERR_MIND, 0, "nobody is there to fold");
+        sink->fail(sink->ctx, &e);
+        return;
+    }
+    struct relay *r = &fold->relay;
+    *r = (struct relay){c, &fold->turn, *sink, by, NULL, true, false};
+    fold->turn = (struct mind_turn){
+        .text = {text.data, text.len},
+        .past = f->gone,
+        .past_count = f->gone_count,
+        .tab = &nothing,
+        .memo = &fold->memo,
+        .scratch = f->scratch,
+        .turn_number = 1,
+    };
+    const struct mind_sink mine = {.ctx = r,
+                                   .text = on_text,
+                                   .call_tool = on_fold_tool,
+                                   .done = on_fold_done,
+                                   .fail = on_fold_fail};
+    by->ops->start(by, &fold->turn, &mine, &r->call);
+    r->starting = false;
+    if (r->over)
+        free(fold);
+    else
+        *ret = (struct mind_call *)r;
+}
+
 static void choice_stop(struct mind_call *call)
 {
     struct relay *r = (struct relay *)call;
@@ -200,8 +299,11 @@ static void choice_free(struct mind *m)
 struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
                       const struct bar_menu *menu, const struct phrases *phrases)
 {
-    static const struct mind_ops ops = {
-        .name = "choice", .start = choice_start, .stop = choice_stop, .free = choice_free};
+    static const struct mind_ops ops = {.name = "choice",
+                                        .start = choice_start,
+                                        .stop = choice_stop,
+                                        .free = choice_free,
+                                        .fold = choice_fold};
     struct choice *c = xalloc(sizeof(*c));
     struct mind_cloud_cfg cloud = {
         .all = cfg, .persona = persona, .menu = menu, .phrases = phrases};

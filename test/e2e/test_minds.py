@@ -539,3 +539,31 @@ def test_usage_details(bar):
         tokens = {k: n.metric("maya_mind_tokens_total", mind="openai", kind=k)
                   for k in ("prompt", "cached", "answer", "thought")}
         assert tokens == {"prompt": 100, "cached": 60, "answer": 20, "thought": 30}
+
+
+@pytest.mark.parametrize("folds, kept", [
+    (openai_words("Ana may not eat", " peanuts."), "Ana may not eat peanuts."),
+    (failure(500), "The guest said:\nHello, my name is Ana."),
+    (openai_calls(TWO), "The guest said:\nHello, my name is Ana."),
+    (openai_words("Half of a sum").cut(2), "The guest said:\nHello, my name is Ana."),
+], ids=["by the mind", "it fails", "it calls a tool", "it breaks off"])
+def test_folds(bar, folds, kept):
+    """A long conversation is folded by who thinks; and by rule when that comes to nothing."""
+    def answer(asked):
+        last = asked.json()["messages"][-1]["content"]
+        return folds if last.startswith("Do not answer the conversation above") else openai_words("Yes.")
+
+    with Provider(otherwise=answer) as p:
+        n = bar(p, MAYA_DEFAULT_SESSION_MEMORY_MB="0.25")
+        n.say("Hello, my name is Ana.", "folding-session")
+        for i in range(16):
+            n.say(f"What do you think of number {i}? " * 150, "folding-session")
+        body = n.get("/api/v1/session/history", session="folding-session").json()
+        assert body["folded"] > 0 and body["folded"] + len(body["history"]) == 34
+        assert body["summary"].startswith(kept), body["summary"]
+        assert body["current_order"] == []
+        asked = [a.json() for a in p.asked]
+        last = asked[-1]["messages"]
+        assert kept.split("\n")[-1] in last[0]["content"]  # and is told of what was folded
+        by = "mind" if kept.startswith("Ana") else "rule"
+        assert n.metric("maya_sessions_folded_total", by=by) >= 1

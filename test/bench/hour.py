@@ -26,7 +26,7 @@ def arguments(parser):
     parser.add_argument("--hour-seconds", type=int, default=3600, help="hour: of virtual time")
     parser.add_argument("--hour-real-seconds", type=int, default=75,
                         help="hour: of the part over HTTP")
-    parser.add_argument("--hour-real-mib", type=int, default=28,
+    parser.add_argument("--hour-real-mib", type=int, default=24,
                         help="hour: limit of the cgroup of that part")
 
 

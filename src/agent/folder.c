@@ -178,8 +178,8 @@ size_t agent_documents(const struct agent *a)
 
 const char *agent_mind_name(const struct agent *a, const struct session *s)
 {
-    (void)s;
-    return a->mind->ops->name;
+    (void)a;
+    return mind_name((enum mind_id)agent__state(s)->by);
 }
 
 void agent_set_speaker(struct agent *a, const struct voice *v)

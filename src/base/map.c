@@ -84,10 +84,13 @@ void *map_put(struct map *m, const char *key, size_t len, void *value)
     void *before;
 
     MUST(value && len <= UINT32_MAX);
-    if (!map_reserve(m))
-        alloc_die(m->cap * 2 * sizeof(*m->slots));
-    size_t i = find(m, key, len, h);
-    before = m->slots[i].value;
+    size_t i = m->cap ? find(m, key, len, h) : 0;
+    before = m->cap ? m->slots[i].value : NULL;
+    if (!before) { /* what takes another's place needs no room */
+        if (!map_reserve(m))
+            alloc_die(m->cap * 2 * sizeof(*m->slots));
+        i = find(m, key, len, h);
+    }
     m->slots[i] = (struct map_slot){key, (uint32_t)len, h, value};
     m->count += before == NULL;
     return before;

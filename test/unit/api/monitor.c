@@ -221,7 +221,7 @@ static void test_list(void)
     expect(&a, 200,
            "\"idle_s\":15,\"age_s\":15,\"expires_in_s\":3585,"
            "\"created_at\":\"1970-01-12T13:46:40Z\"");
-    expect(&a, 200, "\"mind\":\"repeat\",\"voice\":\"off\"}");
+    expect(&a, 200, "\"mind\":\"house\",\"voice\":\"off\"}");
     expect(&a, 200, "\"next\":\"-1000010~b\"");
     CHECK(!strstr(buf_text(&a.body), "\"id\":\"c\""));
     answer_release(&a);

@@ -133,12 +133,34 @@ static void reserving_leaves_nothing_to_ask_for(void)
     map_release(&m);
 }
 
+/* Also when the next new one would make it grow: to replace is not to insert. */
+static void replacing_never_grows(void)
+{
+    struct map m;
+    char keys[64][8];
+    int one, two;
+
+    map_init(&m, 7);
+    for (int i = 0; i < 48; i++) { /* three quarters of the first 64 */
+        snprintf(keys[i], sizeof(keys[i]), "k%d", i);
+        CHECK(map_put(&m, keys[i], strlen(keys[i]), &one) == NULL);
+    }
+    CHECK_INT(m.cap, 64);
+    for (int i = 0; i < 48; i++)
+        CHECK(map_put(&m, keys[i], strlen(keys[i]), &two) == &one);
+    CHECK_INT(m.cap, 64);
+    CHECK_INT(m.count, 48);
+    CHECK(map_get(&m, "k47", 3) == &two);
+    map_release(&m);
+}
+
 static const struct tap_case cases[] = {
     {"put, get, remove", basics},
     {"agrees with an array over 20000 steps", like_an_array},
     {"like keys are spread", spreads},
     {"the seed changes the order", seed_matters},
     {"after a reserve a put asks for nothing", reserving_leaves_nothing_to_ask_for},
+    {"replacing never grows", replacing_never_grows},
 };
 
 TAP_MAIN(cases)

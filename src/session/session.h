@@ -182,7 +182,7 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
                   int64_t now_s, struct session_wait *w);
 /* Leave the queue (the client is gone). Only before `ready` was called. */
 void session_wait_cancel(struct session_wait *w);
-/* Give the session to the next in the queue, or to idleness. */
+/* Give the session to the next in the queue, or to idleness; it may move, or go. */
 void session_leave(struct session *s);
 
 /* commit.c: durable before acknowledged. The holder keeps the session BUSY until `done`. */

@@ -68,7 +68,7 @@ static struct session_table *table(void)
                                     .hibernate_s = 30,
                                     .threshold = 0.8,
                                     .state_ops = agent_state_ops(),
-                                    .seal = the_seal()};
+                                    .seal = (struct seal *)(uintptr_t)the_seal()};
     struct session_table *t;
     struct err e;
 
@@ -141,8 +141,9 @@ static void survives(struct session *s)
     }
     fake_reap();
     MUST(committed == 1 && s->version == 8);
-    session_leave(s);
-    session__close(s, SESSION_END_IDLE);
+    session_leave(s); /* which may move it */
+    session__close(LIST_ITEM(list_first(&t->by_state[SESSION_IDLE]), struct session, link),
+                   SESSION_END_IDLE);
     ask(t, SESSION_CREATE, &a);
     MUST(a.s && a.s->version == 8);
     session_encode(a.s, &after);

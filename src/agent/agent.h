@@ -54,7 +54,7 @@ const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
 size_t agent_documents(const struct agent *a);
 const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
-/* Who thinks for this session, and who speaks: "house", "off". */
+/* Who thought for this session last, and who speaks: "house", "off"; "none" as yet. */
 const char *agent_mind_name(const struct agent *a, const struct session *s);
 const char *agent_voice_name(const struct agent *a, const struct session *s);
 

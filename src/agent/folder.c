@@ -179,7 +179,8 @@ size_t agent_documents(const struct agent *a)
 const char *agent_mind_name(const struct agent *a, const struct session *s)
 {
     (void)a;
-    return mind_name((enum mind_id)agent__state(s)->by);
+    /* One that is being read, or removed, has no state yet or no more. */
+    return s && s->agent ? mind_name((enum mind_id)agent__state(s)->by) : "none";
 }
 
 void agent_set_speaker(struct agent *a, const struct voice *v)

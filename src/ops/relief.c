@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #define SHED_EVERY_MS 5000             /* a cache that was dropped has to fill first */
+#define SHARE_WORTH 50                 /* sessions hold a 50th of the limit, or more */
 #define TRIM_EVERY_MS 1000             /* walking a large heap takes a while */
 #define TRIM_WORTH ((uint64_t)8 << 20) /* bytes that sessions gave back */
 
@@ -59,8 +60,11 @@ bool ops__relieve(struct ops *o, int64_t now_ms, int64_t now_s)
         some = shed(o, now_ms);
     if (rung >= PRESSURE_HIBERNATE) {
         uint64_t excess = pressure_excess(&o->pressure, &o->sample);
-        some |=
-            session_hibernate(o->cfg.sessions, now_s, excess, rung == PRESSURE_UNHEALTHY) > 0;
+        /* Who was used a moment ago leaves only where that can help: it may not come back soon.
+         */
+        bool urgent =
+            rung == PRESSURE_UNHEALTHY && o->sessions_used >= o->sample.limit / SHARE_WORTH;
+        some |= session_hibernate(o->cfg.sessions, now_s, excess, urgent) > 0;
         count_freed(o);
     }
     if ((some || o->freed >= TRIM_WORTH) && now_ms >= o->trim_after_ms) {

@@ -68,9 +68,12 @@ static void the_ladder_is_climbed_in_order(void)
     ops_sample(o, 1250 + SHED_EVERY_MS, 0);
     CHECK_INT(stub_did.shed, 4);
     CHECK_INT(stub_did.urgent, 0);
-    stub_memory(
-        910000); /* half way to the limit: nobody is spared for having talked just now */
+    stub_memory(910000); /* half way to the limit, and it is not the sessions' doing */
     ops_sample(o, 1500 + SHED_EVERY_MS, 0);
+    CHECK_INT(o->pressure.rung, PRESSURE_UNHEALTHY);
+    CHECK_INT(stub_did.urgent, 0);
+    stub_sessions.used = 50000; /* it is: nobody is spared for having talked just now */
+    ops_sample(o, 1750 + SHED_EVERY_MS, 0);
     CHECK_INT(stub_did.urgent, 1);
     stub_memory(600000);
     ops_sample(o, 9000, 0);

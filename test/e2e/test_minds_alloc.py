@@ -22,6 +22,7 @@ def bar(tmp_path):
     with Provider(otherwise=answer) as p:
         n = Node(tmp_path / "node", {
             "LD_PRELOAD": LIBRARY, "FAIL_ALLOC": str(tmp_path / "plan"), "MAYA_MIND": "gemini",
+            "MAYA_VOICE": "off",  # libespeak-ng does not survive it
             "MAYA_GEMINI_BASE_URL": p.url, "MAYA_MIND_RETRIES": "0", "MAYA_MIND_CONNECT_SECONDS": "0.5",
             "MAYA_MIND_FIRST_SECONDS": "0.5", "MAYA_MIND_SILENCE_SECONDS": "0.5",
             "MAYA_SESSIONS_PER_CONTAINER": "5000", "MAYA_DEFAULT_SESSION_MEMORY_MB": "0.5"})

@@ -1,115 +1,7 @@
 /* Versions of the stored form, and the summary that came with the second. */
 #include "session/codec.c"
 
-#include "unit/session/fake_store.h"
-#include "unit/tap.h"
-
-#include "base/log.h"
-#include "seal/seal.h"
-
-static struct seal *the_seal;
-static int64_t now_s = 1000000;
-
-/* The agent of these tests keeps one number. */
-static void *state_make(struct region *r)
-{
-    return region_alloc(r, sizeof(uint64_t));
-}
-
-static void state_encode(const void *state, struct buf *out)
-{
-    wire_put_uint(out, *(const uint64_t *)state);
-}
-
-static void *state_decode(struct region *r, const void *data, size_t len, struct err *e)
-{
-    uint64_t *n = region_alloc(r, sizeof(*n));
-    struct wire w = wire_read(data, len);
-
-    if (n)
-        *n = wire_uint(&w);
-    if (!n || w.bad) {
-        err_set(e, ERR_CORRUPT, 0, "not a number");
-        return NULL;
-    }
-    return n;
-}
-
-static const struct session_state_ops state_ops = {state_make, state_encode, state_decode};
-
-static struct session_table *table_with(size_t budget, uint32_t max)
-{
-    struct session_cfg cfg = {
-        .budget = budget,
-        .max_resident = max,
-        .expiry_s = 3600,
-        .hibernate_s = 300,
-        .max_waiters = 4,
-        .policy = SESSION_RESERVED,
-        .threshold = 0.8,
-        .state_ops = &state_ops,
-        .seal = the_seal,
-        .seed = 7,
-    };
-    struct session_table *t;
-    struct err e;
-
-    fake_clear();
-    CHECK(session_table_new(&cfg, &t, &e) == 0);
-    return t;
-}
-
-struct waiter {
-    struct session_wait wait;
-    struct session *s;
-    int calls;
-    enum err_code code;
-};
-
-static void on_test_ready(struct session_wait *w, struct session *s, const struct err *e)
-{
-    struct waiter *me = LIST_ITEM(w, struct waiter, wait);
-
-    me->calls++;
-    me->s = s;
-    me->code = e ? e->code : ERR_NONE;
-}
-
-static void ask(struct session_table *t, const char *id, enum session_mode mode,
-                struct waiter *w)
-{
-    *w = (struct waiter){.wait = {.ready = on_test_ready}};
-    session_open(t, id, mode, now_s, &w->wait);
-}
-
-struct commit_result {
-    int calls;
-    enum err_code code;
-};
-
-static void on_test_commit(void *ctx, const struct err *e)
-{
-    struct commit_result *r = ctx;
-
-    r->calls++;
-    r->code = e ? e->code : ERR_NONE;
-}
-
-/* Say something and commit it; the error code. The session stays held. */
-static enum err_code turn(struct session *s, const char *person, const char *maya)
-{
-    struct commit_result r = {0};
-    struct err e = {.code = ERR_NONE};
-
-    if (!session_say(s, str_of(person), str_of(maya)))
-        return ERR_SESSION_MEMORY;
-    if (session_commit(s, now_s, on_test_commit, &r, &e) < 0)
-        return e.code;
-    CHECK_INT(r.calls, 0);
-    fake_reap();
-    CHECK_INT(r.calls, 1);
-    return r.code;
-}
+#include "unit/session/life.h"
 
 static int decode_again(struct session *s, const struct buf *plain, struct err *e)
 {
@@ -233,16 +125,5 @@ static const struct tap_case cases[] = {
 
 int main(void)
 {
-    struct err e;
-
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0) {
-        fprintf(stderr, "%s\n", e.msg);
-        return 1;
-    }
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
+    return life_main(cases, (int)ARRAY_LEN(cases));
 }

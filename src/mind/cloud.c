@@ -383,13 +383,7 @@ static void cloud_stop(struct mind_call *call)
     struct cloud_call *c = (struct cloud_call *)call;
 
     cloud__settle(c, MIND_OUTCOME_STOPPED, 0);
-    c->over = true;
-    cloud__hang_up(c);
-    budget_return(c->talk.budget, c->charged);
-    region_release(&c->talk);
-    region_release(&c->wire);
-    region_release(&c->room);
-    region_release(&c->parse);
+    cloud__release(c);
     if (!c->inside)
         free(c);
 }

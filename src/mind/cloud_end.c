@@ -91,7 +91,7 @@ static void speak_of_tab(struct cloud_call *c)
 
 /* Ending. */
 
-static void release(struct cloud_call *c)
+void cloud__release(struct cloud_call *c)
 {
     c->over = true;
     cloud__hang_up(c);
@@ -115,7 +115,7 @@ void cloud__done(struct cloud_call *c)
     c->mind->stats.answers++;
     /* What the house mind meant to come back to is not what was talked of last. */
     *c->turn->memo = (struct mind_memo){0};
-    release(c);
+    cloud__release(c);
     c->sink.done(c->sink.ctx);
 }
 
@@ -124,7 +124,7 @@ static void fail(struct cloud_call *c, enum err_code code, const char *why)
     struct err e;
 
     err_set(&e, code, 0, "%s: %s", mind_name(c->mind->id), why);
-    release(c);
+    cloud__release(c);
     c->sink.fail(c->sink.ctx, &e);
 }
 

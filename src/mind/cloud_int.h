@@ -212,6 +212,7 @@ struct cloud_call {
 };
 
 /* cloud_end.c: how a turn ends */
+void cloud__release(struct cloud_call *c); /* all but the call itself, which is over */
 void cloud__done(struct cloud_call *c);
 void cloud__say(struct cloud_call *c, const char *text, size_t len);
 void cloud__flush(struct cloud_call *c);

@@ -8,9 +8,9 @@ src = pathlib.Path(__file__).resolve().parent.parent / "src"
 # A library is met in one place, so that it can be replaced there.
 AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
-    "curl/": {"base", "net", "voice", "cli"},
+    "curl/": {"base", "engine", "net", "voice", "cli"},
     "sqlite3.h": {"store", "mind", "agent"},
-    "sodium.h": {"seal", "base"},
+    "sodium.h": {"seal", "base", "engine"},
     "yaml.h": {"yaml"},
     "sys/epoll.h": {"net"},
 }

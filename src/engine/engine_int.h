@@ -1,0 +1,20 @@
+/* Private to the engine's files. */
+#pragma once
+
+#include "base/curl.h"
+#include "engine/engine.h"
+
+struct engine {
+    struct engine_place place;
+    const volatile sig_atomic_t *stop;
+    CURL *easy;
+    CURLM *multi;
+    char *base;  /* "http://docker" or "https://host:2376" */
+    char api[8]; /* "1.41"; "" until it is agreed on */
+    bool podman;
+    bool ssh;
+    char detail[CURL_ERROR_SIZE];
+};
+
+/* ssh.c: a socket whose other end is the engine of another host. -1 with errno. */
+int engine__ssh(const char *host);

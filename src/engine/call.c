@@ -255,7 +255,7 @@ static int refused(const struct engine *en, const struct engine_call *c, struct 
     if (c->status == 404)
         code = ERR_NOT_FOUND;
     else if (c->status == 409)
-        code = ERR_IN_USE;
+        code = ERR_USED;
     else if (c->status == 400)
         code = ERR_INVALID;
     if (words && *words)

@@ -66,7 +66,7 @@ struct engine_call {
 
 /*
  * 0 for any 2xx and for 304 (it is so already). Otherwise -1 with the engine's own words:
- * ERR_NOT_FOUND (404), ERR_IN_USE (409), ERR_INVALID (400), ERR_STOPPED, ERR_IO for the rest.
+ * ERR_NOT_FOUND (404), ERR_USED (409), ERR_INVALID (400), ERR_STOPPED, ERR_IO for the rest.
  */
 int engine_do(struct engine *en, struct engine_call *call, struct err *e) MUST_USE;
 void engine_call_release(struct engine_call *call);

@@ -4,7 +4,8 @@
  */
 #include "seal/seal_int.h"
 
-#include <dlfcn.h>
+#include "base/library.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sodium.h>
@@ -19,19 +20,16 @@ static struct {
 
 static int load(struct err *e)
 {
-    void *lib = crypto.EVP_PKEY_free ? NULL : dlopen("libcrypto.so.3", RTLD_NOW);
+    void *lib;
 
     if (crypto.EVP_PKEY_free)
         return 0;
+    lib = library_open(LIBRARY_CRYPTO, ERR_IO, e);
     if (!lib)
-        return err_set(e, ERR_IO, 0, "this needs libcrypto (Debian: libssl3): %s", dlerror());
+        return -1;
 #define FUNCTION(name)                                                                         \
-    do {                                                                                       \
-        void *at = dlsym(lib, #name);                                                          \
-        if (!at)                                                                               \
-            return err_set(e, ERR_IO, 0, "libcrypto has no %s", #name);                        \
-        memcpy(&crypto.name, &at, sizeof(at));                                                 \
-    } while (0);
+    if (library_find(lib, LIBRARY_CRYPTO, #name, &crypto.name, ERR_IO, e) < 0)                 \
+        return -1;
 #include "seal/jwt.def"
 #undef FUNCTION
     return 0;

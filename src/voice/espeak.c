@@ -290,8 +290,7 @@ static int load(struct voice_provider *p, uint32_t *ret_rate, struct err *e)
     (void)p;
     pthread_mutex_lock(&lib.mutex);
     if (!lib.rate)
-        rc = voice__library("libespeak-ng.so.1", "libespeak-ng1", symbols, ARRAY_LEN(symbols),
-                            e);
+        rc = voice__library(LIBRARY_ESPEAK, symbols, ARRAY_LEN(symbols), e);
     if (rc == 0 && !lib.rate) {
         int rate =
             lib.initialize(AUDIO_OUTPUT_SYNCHRONOUS, BUFFER_MS, NULL,

@@ -24,8 +24,7 @@ static int load(struct err *e)
 #undef FUNCTION
     };
 
-    if (!lib.loaded &&
-        voice__library("libmp3lame.so.0", "libmp3lame0", symbols, ARRAY_LEN(symbols), e) < 0)
+    if (!lib.loaded && voice__library(LIBRARY_MP3LAME, symbols, ARRAY_LEN(symbols), e) < 0)
         return -1;
     lib.loaded = true;
     return 0;

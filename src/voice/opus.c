@@ -30,8 +30,7 @@ static int load(struct err *e)
 #undef FUNCTION
     };
 
-    if (!lib.loaded &&
-        voice__library("libopusenc.so.0", "libopusenc0", symbols, ARRAY_LEN(symbols), e) < 0)
+    if (!lib.loaded && voice__library(LIBRARY_OPUSENC, symbols, ARRAY_LEN(symbols), e) < 0)
         return -1;
     lib.loaded = true;
     return 0;

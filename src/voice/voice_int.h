@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/library.h"
 #include "base/list.h"
 #include "memory/memory.h"
 #include "net/net.h"
@@ -95,8 +96,8 @@ struct voice_symbol {
     const char *name;
     void *at; /* a pointer to a function */
 };
-int voice__library(const char *file, const char *package, const struct voice_symbol *symbols,
-                   size_t count, struct err *e) MUST_USE;
+int voice__library(enum library_id id, const struct voice_symbol *symbols, size_t count,
+                   struct err *e) MUST_USE;
 
 /* voice.c: there is something to say, so load it now */
 void voice__hurry(struct voice *v);

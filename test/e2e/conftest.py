@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from docker import engine  # noqa: F401 - a fixture
 from node import MAYA, SANITIZED, Node
 
 

@@ -105,6 +105,19 @@ struct engine_frames {
 };
 void engine_frames_feed(struct engine_frames *f, const char *data, size_t len);
 
+/* talk.c: bytes both ways, as for a program that runs in a container */
+
+struct engine_talk {
+    int in_fd; /* read until its end; -1: there is nothing to say */
+    void (*on_bytes)(void *ctx, const char *data,
+                     size_t len); /* as they come, still in frames */
+    void (*on_look)(void *ctx);   /* now and then, at least ten times a second; or NULL */
+    void *ctx;
+};
+/* POST `body`, and then talk until the other side ends. */
+int engine_talk(struct engine *en, const char *path, const json_t *body,
+                struct engine_talk *with, struct err *e) MUST_USE;
+
 /* find.c */
 
 /* Where an engine is. */

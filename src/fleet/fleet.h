@@ -1,8 +1,8 @@
 /*
  * fleet: what `maya deploy` and its sisters do to an engine. Keeps nothing of its own: apps,
  * versions and secrets are kept by the Swarm, as services, configs and secrets with labels
- * (label.h). Blocking, for commands and services of their own. Knows no terminal: what it did
- * and found goes back as values.
+ * (fleet_int.h). Blocking, for commands and services of their own. Knows no terminal: what it
+ * did and found goes back as values.
  */
 #pragma once
 
@@ -43,3 +43,36 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
 int fleet_secret_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 /* ERR_NOT_FOUND; ERR_USED with the apps that use it, and nothing is deleted. */
 int fleet_secret_delete(struct engine *en, const char *name, struct err *e) MUST_USE;
+
+/* container.c: the running containers of apps */
+
+/*
+ * *ret: [{"id": "4f0c...", "app", "version": 3, "node", "state": "running", "since":
+ * "2025-...", "address": "10.0.0.7:32768" or null, "error": "" }], by app and version; what has
+ * ended is left out. `app` NULL: of all. The caller's reference.
+ */
+int fleet_container_list(struct engine *en, const char *app, json_t **ret,
+                         struct err *e) MUST_USE;
+/*
+ * Stop the container whose id begins like that, with the time its app has to drain; the Swarm
+ * starts another one in its place. ERR_NOT_FOUND; ERR_INVALID when several begin so; ERR_IO
+ * when it runs on a node that this engine does not speak for.
+ */
+int fleet_container_stop(struct engine *en, const char *id, struct err *e) MUST_USE;
+/* The whole id, of the app's containers that this very node runs. The caller frees it. */
+int fleet_container_find(struct engine *en, const char *id, char **ret, struct err *e) MUST_USE;
+
+/* Run a program in a container and talk with it. */
+struct fleet_exec {
+    const char *const *argv; /* NULL-ended */
+    bool terminal;           /* give it one */
+    int in_fd;               /* read until its end; -1: nothing */
+    /* stream 1 is its stdout, 2 its stderr; on a terminal all is 1 */
+    void (*on_bytes)(void *ctx, int stream, const char *data, size_t len);
+    /* Has the terminal's size changed since it was asked, or is it asked for the first time? */
+    bool (*resized)(void *ctx, int *rows, int *columns);
+    void *ctx;
+};
+/* *ret_code: how it ended. ERR_IO when it could not be started. */
+int fleet_container_exec(struct engine *en, const char *id, const struct fleet_exec *x,
+                         int *ret_code, struct err *e) MUST_USE;

@@ -3,7 +3,7 @@
  * "NAME.3" is the third version of NAME. Labels say the name and what values are in it.
  */
 #include "fleet/fleet.h"
-#include "fleet/label.h"
+#include "fleet/fleet_int.h"
 
 #include "base/alloc.h"
 #include "base/base64.h"
@@ -12,7 +12,6 @@
 #include "engine/engine.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,29 +103,6 @@ static void wipe_buf(struct buf *b)
     buf_release(b);
 }
 
-static const char *label_of(const json_t *thing, const char *label)
-{
-    const json_t *labels = json_object_get(json_object_get(thing, "Spec"), "Labels");
-    const char *text = json_string_value(json_object_get(labels, label));
-
-    return text ? text : "";
-}
-
-static const char *swarm_name(const json_t *thing)
-{
-    const char *text =
-        json_string_value(json_object_get(json_object_get(thing, "Spec"), "Name"));
-
-    return text ? text : "";
-}
-
-static int version_of(const json_t *secret)
-{
-    int64_t n = 0;
-
-    return str_to_int(label_of(secret, LABEL_VERSION), &n) && n > 0 && n < INT_MAX ? (int)n : 0;
-}
-
 /* All Swarm secrets that are ours, with every version. */
 static int read_all(struct engine *en, json_t **ret, struct err *e)
 {
@@ -146,8 +122,8 @@ static json_t *newest(const json_t *all, const char *name)
 
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *s = json_array_get(all, i);
-        if (strcmp(label_of(s, LABEL_SECRET), name) == 0 &&
-            (!best || version_of(s) > version_of(best)))
+        if (strcmp(fleet__label(s, LABEL_SECRET), name) == 0 &&
+            (!best || fleet__version(s) > fleet__version(best)))
             best = s;
     }
     return best;
@@ -210,7 +186,7 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
         check_size(v, e) < 0 || engine_need_swarm(en, e) < 0 || read_all(en, &all, e) < 0)
         return -1;
     const json_t *before = newest(all, name);
-    int version = before ? version_of(before) : 0;
+    int version = before ? fleet__version(before) : 0;
     json_decref(all);
     if (version && !replace)
         return err_set(e, ERR_USED, 0, "there is a secret '%s' already; --force replaces it",
@@ -238,12 +214,12 @@ static void add_users(json_t *apps, const json_t *services, const char *swarm)
         for (size_t k = 0; k < json_array_size(uses); k++) {
             const char *used =
                 json_string_value(json_object_get(json_array_get(uses, k), "SecretName"));
-            const char *app = label_of(s, LABEL_APP);
+            const char *app = fleet__label(s, LABEL_APP);
             bool there = false;
             if (!used || strcmp(used, swarm) != 0)
                 continue;
             if (!*app)
-                app = swarm_name(s);
+                app = fleet__name(s);
             for (size_t n = 0; n < json_array_size(apps); n++)
                 there |= strcmp(json_string_value(json_array_get(apps, n)), app) == 0;
             if (!there)
@@ -258,8 +234,8 @@ static json_t *users_of(const json_t *all, const json_t *services, const char *n
 
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *s = json_array_get(all, i);
-        if (strcmp(label_of(s, LABEL_SECRET), name) == 0)
-            add_users(apps, services, swarm_name(s));
+        if (strcmp(fleet__label(s, LABEL_SECRET), name) == 0)
+            add_users(apps, services, fleet__name(s));
     }
     return apps;
 }
@@ -280,7 +256,7 @@ static int by_name(const void *a, const void *b)
 {
     json_t *const *x = a, *const *y = b;
 
-    return strcmp(label_of(*x, LABEL_SECRET), label_of(*y, LABEL_SECRET));
+    return strcmp(fleet__label(*x, LABEL_SECRET), fleet__label(*y, LABEL_SECRET));
 }
 
 static json_t *list_newest(const json_t *all, const json_t *services)
@@ -290,15 +266,15 @@ static json_t *list_newest(const json_t *all, const json_t *services)
 
     for (size_t i = 0; i < most; i++) {
         json_t *s = json_array_get(all, i);
-        if (newest(all, label_of(s, LABEL_SECRET)) == s)
+        if (newest(all, fleet__label(s, LABEL_SECRET)) == s)
             rows[n++] = s;
     }
     qsort(rows, n, sizeof(json_t *), by_name);
     for (size_t i = 0; i < n; i++) {
-        const char *name = label_of(rows[i], LABEL_SECRET);
+        const char *name = fleet__label(rows[i], LABEL_SECRET);
         json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:O, s:o}", "name", name, "keys",
-                                              split_keys(label_of(rows[i], LABEL_KEYS)),
-                                              "version", version_of(rows[i]), "created",
+                                              split_keys(fleet__label(rows[i], LABEL_KEYS)),
+                                              "version", fleet__version(rows[i]), "created",
                                               json_object_get(rows[i], "CreatedAt"), "apps",
                                               users_of(all, services, name)));
     }
@@ -336,7 +312,7 @@ static int delete_all(struct engine *en, const json_t *all, const char *name, st
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *s = json_array_get(all, i);
         const char *id = json_string_value(json_object_get(s, "ID"));
-        if (strcmp(label_of(s, LABEL_SECRET), name) == 0 &&
+        if (strcmp(fleet__label(s, LABEL_SECRET), name) == 0 &&
             engine_json(en, "DELETE", NULL, NULL, e, "/secrets/%s", id ? id : "") < 0)
             return -1;
     }

@@ -37,7 +37,7 @@ LIBS = $(PKG_LIBS) -lm
 # Lowest layer last, as the linker wants it; the order comes from src/LAYERS.
 LAYERS := $(shell awk '!/^\#/ && NF { for (i = NF; i > 1; i--) print $$i }' src/LAYERS | tac)
 # Documents printed by `maya docs NAME`.
-DOCS := api commands config errors metrics
+DOCS := api commands config deploy-yaml errors metrics
 FOLDERS := $(foreach d,$(LAYERS),$(if $(wildcard src/$(d)/*.c),$(d)))
 ARCHIVES := $(foreach d,$(FOLDERS),$(B)/lib/$(d).a)
 

@@ -18,7 +18,7 @@ SECOND = {
     "voice": ["speech_"],
     "agent": ["turn_", "knowledge_", "scan_", "tool_", "rate_"],
     "mind": ["phrases_", "house_", "sentence_"],
-    "cli": ["cmd_"],
+    "cli": ["cmd_", "verb_"],
     "fleet": ["spec_"],
     "store": [],
 }

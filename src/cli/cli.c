@@ -1,6 +1,7 @@
 /* The table of commands, and what all of them share. */
 #include "cli/cli.h"
 #include "cli/cli_int.h"
+#include "cli/verb.h"
 
 #include "base/strs.h"
 
@@ -158,4 +159,5 @@ void cli_commands_markdown(struct buf *out)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         buf_printf(out, "| `maya %s %s` | %s |\n", commands[i].name, commands[i].usage,
                    commands[i].sentence);
+    cli__verbs_markdown(out);
 }

@@ -1,11 +1,13 @@
 /* `maya config`: every option and where its value came from; `check`: can it work. */
 #include "cli/cli.h"
+#include "cli/plan.h"
 
 #include "config/config.h"
 #include "memory/memory.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int show(const struct config *c)
 {
@@ -47,14 +49,48 @@ static int check(const struct config *c)
     return CLI_OK;
 }
 
+/* The numbers of a deploy.yaml: the one asked for, or the one that lies here. */
+static int check_deploy(const char *file)
+{
+    const struct spec_how how = {.environment = environ};
+    struct spec *s = NULL;
+    struct err e = {0};
+    int rc = spec_load(file, &how, &s, &e);
+
+    if (rc == 0) {
+        printf("%s: %s, %lld to %lld containers of %lld MiB\n", file, spec_text(s, SPEC_NAME),
+               (long long)spec_int(s, SPEC_MIN_CONTAINERS),
+               (long long)spec_int(s, SPEC_MAX_CONTAINERS),
+               (long long)spec_int(s, SPEC_MEMORY));
+        fflush(stdout);
+        rc = cli__prove(s, &e);
+    }
+    spec_free(&s);
+    return rc < 0 ? cli_fail(&e) : CLI_OK;
+}
+
+/* `maya config check -f FILE`; NULL when it is not that. */
+static const char *deploy_file(int argc, char **argv)
+{
+    if (argc == 4 && (strcmp(argv[2], "-f") == 0 || strcmp(argv[2], "--file") == 0))
+        return argv[3];
+    if (argc == 3 && strncmp(argv[2], "--file=", 7) == 0)
+        return argv[2] + 7;
+    return NULL;
+}
+
 int cmd_config(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "check") == 0 && deploy_file(argc, argv))
+        return check_deploy(deploy_file(argc, argv));
     struct config *c = config_new();
     bool only_check = argc > 1 && strcmp(argv[1], "check") == 0;
     int code = CLI_OK;
 
     if (cli_options("config", c, argc - only_check, argv + only_check, &code))
         code = only_check ? check(c) : show(c);
+    if (code == CLI_OK && argc == 2 && only_check && access(SPEC_FILE, F_OK) == 0)
+        code = check_deploy(SPEC_FILE);
     config_free(&c);
     return code;
 }

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/strs.h"
 #include "config/config.h"
+#include "fleet/fleet.h"
 #include "metric/metric.h"
 
 #include <stdio.h>
@@ -30,8 +31,10 @@ static const struct page {
     const char *name;
     void (*write)(struct buf *out);
 } pages[] = {
-    {"api", api_markdown}, {"commands", cli_commands_markdown}, {"config", config_markdown},
-    {"errors", errors},    {"metrics", metric_markdown},
+    {"api", api_markdown},          {"commands", cli_commands_markdown},
+    {"config", config_markdown},    {"deploy-yaml", spec_markdown},
+    {"deploy-schema", spec_schema}, {"errors", errors},
+    {"metrics", metric_markdown},
 };
 
 int cmd_docs(int argc, char **argv)

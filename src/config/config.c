@@ -136,7 +136,7 @@ static int read_env_file(struct config *c, struct err *e)
     struct err local;
 
     c->env_path = xstrdup(c->values[C_ENV_FILE].text);
-    if (config__env_read(c->env_path, &sink, &local) == 0)
+    if (config_env_read(c->env_path, &sink, &local) == 0)
         return 0;
     if (local.code == ERR_NOT_FOUND && !asked)
         return 0;

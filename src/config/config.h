@@ -81,3 +81,16 @@ struct config_plan {
  * ERR_CONFIG: the arithmetic, and the nearest plans that fit.
  */
 int config_plan(const struct config_plan *p, uint64_t *ret_sessions, struct err *e) MUST_USE;
+
+/* env.c: files in the form of .env */
+
+/* Who is told of every NAME=value; both end in NUL and live until the return. */
+struct config_sink {
+    void (*on_pair)(void *self, const char *name, const char *value, int line);
+    void *self;
+};
+/*
+ * Pairs before the first mistake have been reported. ERR_NOT_FOUND when there is no such file,
+ * ERR_IO when it cannot be read, ERR_CONFIG with file and line.
+ */
+int config_env_read(const char *path, const struct config_sink *sink, struct err *e) MUST_USE;

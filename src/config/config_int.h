@@ -45,16 +45,8 @@ void config__may_be(const struct config_row *r, struct buf *out);
 
 /* env.c */
 
-/* Who is told of every NAME=value; both end in NUL and live until the return. */
-struct config_sink {
-    void (*on_pair)(void *self, const char *name, const char *value, int line);
-    void *self;
-};
-
 #define CONFIG__ENV_MAX (1024 * 1024)
 
 /* `file` is for the message only. Pairs before the first mistake have been reported. */
 int config__env_parse(const char *text, size_t len, const char *file,
                       const struct config_sink *sink, struct err *e) MUST_USE;
-/* ERR_NOT_FOUND when there is no such file, ERR_IO when it cannot be read. */
-int config__env_read(const char *path, const struct config_sink *sink, struct err *e) MUST_USE;

@@ -194,7 +194,7 @@ int config__env_parse(const char *text, size_t len, const char *file,
     return rc;
 }
 
-int config__env_read(const char *path, const struct config_sink *sink, struct err *e)
+int config_env_read(const char *path, const struct config_sink *sink, struct err *e)
 {
     char shown[100];
     int fd = open(path, O_RDONLY | O_CLOEXEC);

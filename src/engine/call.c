@@ -89,18 +89,16 @@ static int on_connected(void *self, curl_socket_t fd, curlsocktype type)
     return CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
-static void set_tls_file(struct engine *en, CURLoption option, const char *name)
+static void set_tls_file(struct engine *en, CURL *easy, CURLoption option, const char *name)
 {
     char *path = xprintf("%s/%s", en->place.cert_path, name);
 
-    curl_lib.easy_setopt(en->easy, option, path); /* libcurl copies it */
+    curl_lib.easy_setopt(easy, option, path); /* libcurl copies it */
     free(path);
 }
 
-static void prepare_way(struct engine *en)
+static void prepare_way(struct engine *en, CURL *easy)
 {
-    CURL *easy = en->easy;
-
     curl_lib.easy_setopt(easy, CURLOPT_PROXY, "");
     curl_lib.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_lib.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -118,9 +116,9 @@ static void prepare_way(struct engine *en)
         curl_lib.easy_setopt(easy, CURLOPT_URL, "http://127.0.0.1/");
     }
     if (en->place.cert_path) {
-        set_tls_file(en, CURLOPT_CAINFO, "ca.pem");
-        set_tls_file(en, CURLOPT_SSLCERT, "cert.pem");
-        set_tls_file(en, CURLOPT_SSLKEY, "key.pem");
+        set_tls_file(en, easy, CURLOPT_CAINFO, "ca.pem");
+        set_tls_file(en, easy, CURLOPT_SSLCERT, "cert.pem");
+        set_tls_file(en, easy, CURLOPT_SSLKEY, "key.pem");
     }
 }
 
@@ -161,7 +159,7 @@ static void prepare(struct exchange *x)
     CURL *easy = en->easy;
 
     curl_lib.easy_reset(easy);
-    prepare_way(en);
+    prepare_way(en, easy);
     x->url = *en->api ? xprintf("%s/v%s%s", en->ssh ? "http://127.0.0.1" : en->base, en->api,
                                 c->path)
                       : xprintf("%s%s", en->ssh ? "http://127.0.0.1" : en->base, c->path);
@@ -255,7 +253,7 @@ static int refused(const struct engine *en, const struct engine_call *c, struct 
     if (c->status == 404)
         code = ERR_NOT_FOUND;
     else if (c->status == 409)
-        code = ERR_IN_USE;
+        code = ERR_USED;
     else if (c->status == 400)
         code = ERR_INVALID;
     if (words && *words)
@@ -284,6 +282,14 @@ static int judge(struct exchange *x, CURLcode why, struct err *e)
     if ((c->status >= 200 && c->status < 300) || c->status == 304)
         return 0;
     return refused(x->en, c, e);
+}
+
+CURLcode engine__connect(struct engine *en, CURL *easy)
+{
+    prepare_way(en, easy);
+    curl_lib.easy_setopt(easy, CURLOPT_URL, en->ssh ? "http://127.0.0.1" : en->base);
+    curl_lib.easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    return curl_lib.easy_perform(easy);
 }
 
 int engine_do(struct engine *en, struct engine_call *call, struct err *e)

@@ -66,7 +66,7 @@ struct engine_call {
 
 /*
  * 0 for any 2xx and for 304 (it is so already). Otherwise -1 with the engine's own words:
- * ERR_NOT_FOUND (404), ERR_IN_USE (409), ERR_INVALID (400), ERR_STOPPED, ERR_IO for the rest.
+ * ERR_NOT_FOUND (404), ERR_USED (409), ERR_INVALID (400), ERR_STOPPED, ERR_IO for the rest.
  */
 int engine_do(struct engine *en, struct engine_call *call, struct err *e) MUST_USE;
 void engine_call_release(struct engine_call *call);
@@ -104,6 +104,19 @@ struct engine_frames {
     uint32_t left;
 };
 void engine_frames_feed(struct engine_frames *f, const char *data, size_t len);
+
+/* talk.c: bytes both ways, as for a program that runs in a container */
+
+struct engine_talk {
+    int in_fd; /* read until its end; -1: there is nothing to say */
+    void (*on_bytes)(void *ctx, const char *data,
+                     size_t len); /* as they come, still in frames */
+    void (*on_look)(void *ctx);   /* now and then, at least ten times a second; or NULL */
+    void *ctx;
+};
+/* POST `body`, and then talk until the other side ends. */
+int engine_talk(struct engine *en, const char *path, const json_t *body,
+                struct engine_talk *with, struct err *e) MUST_USE;
 
 /* find.c */
 

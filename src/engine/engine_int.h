@@ -18,3 +18,6 @@ struct engine {
 
 /* ssh.c: a socket whose other end is the engine of another host. -1 with errno. */
 int engine__ssh(const char *host);
+
+/* call.c: connect a handle of its own, for who speaks no HTTP on it. */
+CURLcode engine__connect(struct engine *en, CURL *easy);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/strs.h"
 #include "config/config.h"
+#include "fleet/fleet.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -195,7 +196,7 @@ static int check_secrets(const struct spec *s, struct err *e)
     const struct image_list all = spec_list(s, SPEC_SECRETS);
 
     for (size_t i = 0; i < all.count; i++) {
-        if (!spec_name_ok(all.at[i].key, SPEC_NAME_MAX))
+        if (!spec_name_ok(all.at[i].key, FLEET_SECRET_NAME_MAX))
             return spec__err(s, item_line(s, SPEC_SECRETS, i), e,
                              "'%.40s' in 'secrets' is no secret's name: letters, digits, '-', "
                              "'.' and '_'; its values go into `maya secret create`",

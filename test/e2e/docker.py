@@ -270,7 +270,9 @@ def start_engine(swarm=False):
     except RuntimeError as e:
         pytest.skip(str(e))
     if swarm:
-        made.call("POST", "/swarm/init", {"ListenAddr": "127.0.0.1:2377",
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]  # other engines of this machine may have the usual one
+        made.call("POST", "/swarm/init", {"ListenAddr": f"127.0.0.1:{port}",
                                           "AdvertiseAddr": "127.0.0.1"})
     return made
 

@@ -118,12 +118,12 @@ static void file(void)
     CHECK(write(fd, "A=1\n", 4) == 4);
     close(fd);
     buf_clear(&seen.text);
-    CHECK_INT(config__env_read(path, &sink, &e), 0);
+    CHECK_INT(config_env_read(path, &sink, &e), 0);
     CHECK_STR(buf_text(&seen.text), "A=[1]@1 ");
     unlink(path);
-    CHECK_INT(config__env_read(path, &sink, &e), -1);
+    CHECK_INT(config_env_read(path, &sink, &e), -1);
     CHECK_INT(e.code, ERR_NOT_FOUND);
-    CHECK_INT(config__env_read("/tmp", &sink, &e), -1);
+    CHECK_INT(config_env_read("/tmp", &sink, &e), -1);
     CHECK_INT(e.code, ERR_IO);
     CHECK_STR(e.msg, "cannot read /tmp: Is a directory");
     buf_release(&seen.text);

@@ -118,7 +118,7 @@ static void refusals_have_their_words(void)
     CHECK(!engine_is_podman(en));
     CHECK_INT(code_of(en, "/gone", &e), ERR_NOT_FOUND);
     CHECK_STR(e.msg, "no such thing: x");
-    CHECK_INT(code_of(en, "/used", &e), ERR_IN_USE);
+    CHECK_INT(code_of(en, "/used", &e), ERR_USED);
     CHECK_INT(code_of(en, "/mute", &e), ERR_IO);
     CHECK(strstr(e.msg, "answers 500 to GET /mute"));
     CHECK_INT(code_of(en, "/same", &e), ERR_NONE);

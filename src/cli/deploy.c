@@ -1,0 +1,250 @@
+/* `maya deploy`, as far as it is a plan, and `maya image`. */
+#include "cli/plan.h"
+
+#include "cli/cli.h"
+#include "cli/cli_int.h"
+#include "config/config.h"
+#include "engine/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MIB 1048576.0
+
+int cli__spec(const struct cli_args *a, struct spec **ret, struct err *e)
+{
+    const char *file = a->flag[CLI_FLAG_FILE], *tag = a->flag[CLI_FLAG_TAG];
+    const struct spec_how how = {.name = a->flag[CLI_FLAG_NAME],
+                                 .strategy = a->flag[CLI_FLAG_STRATEGY],
+                                 .environment = environ};
+
+    if (tag && !spec_name_ok(tag, SPEC_TAG_MAX))
+        return err_set(e, ERR_INVALID, 0,
+                       "--tag is '%.60s'; it may be letters, digits, '-', '.' and '_', at most "
+                       "%d, the first and last a letter or digit",
+                       tag, SPEC_TAG_MAX);
+    if (!file && access(SPEC_FILE, F_OK) < 0)
+        return err_set(e, ERR_INVALID, 0,
+                       "there is no " SPEC_FILE " here; name one with -f, or write one that "
+                       "says name: my-app");
+    return spec_load(file ? file : SPEC_FILE, &how, ret, e);
+}
+
+const char *cli__agent_here(void)
+{
+    static char folder[PATH_MAX];
+    struct config *c = config_new();
+    struct err e;
+    int rc = cli__find_agent(c, folder, &e);
+
+    config_free(&c);
+    return rc < 0 ? NULL : folder;
+}
+
+static void print_field(const struct spec *s, enum spec_id id, const char *title)
+{
+    struct buf text = BUF_INIT;
+
+    spec_describe(s, id, &text);
+    if (text.len)
+        printf("%-11s %s\n", title, buf_text(&text));
+    buf_release(&text);
+}
+
+int cli__prove(const struct spec *s, struct err *e)
+{
+    double memory = spec_number(s, SPEC_MEMORY), share = spec_number(s, SPEC_THRESHOLD);
+    double footprint = (double)cli_footprint() / MIB;
+    double wanted = spec_number(s, SPEC_SESSIONS) * spec_number(s, SPEC_SESSION_MEMORY);
+
+    if (spec_prove(s, cli_footprint(), e) < 0)
+        return -1;
+    if (!spec_is_maya(s)) {
+        printf("sessions    %lld in each container\n", (long long)spec_int(s, SPEC_SESSIONS));
+        return 0;
+    }
+    printf(
+        "sessions    %lld x %.15g MiB = %.15g MiB; %.15g x %.15g - %.1f (the process) = %.1f: "
+        "%s\n",
+        (long long)spec_int(s, SPEC_SESSIONS), spec_number(s, SPEC_SESSION_MEMORY), wanted,
+        share, memory, footprint, share * memory - footprint,
+        wanted <= share * memory - footprint ? "they fit"
+                                             : "admitted while there is room (measured)");
+    return 0;
+}
+
+static const char *kind_words(enum image_kind kind)
+{
+    switch (kind) {
+    case IMAGE_OWN:
+        return "this program and what it needs";
+    case IMAGE_BASE:
+        return "a base with things put into it";
+    case IMAGE_RECIPE:
+        return "built from a Dockerfile";
+    case IMAGE_READY:
+        break;
+    }
+    return "as it is";
+}
+
+static void print_image(const struct spec *s, const struct image_made *made)
+{
+    enum image_kind kind = spec_image_kind(s);
+
+    printf("image       %s", made->ref ? made->ref : spec_text(s, SPEC_IMAGE_READY));
+    if (made->size)
+        printf(", %.1f MiB", (double)made->size / MIB);
+    printf(": %s\n", kind_words(kind));
+    print_field(s, SPEC_IMAGE_BASE, "  from");
+    print_field(s, SPEC_IMAGE_PACKAGES, "  packages");
+    print_field(s, SPEC_IMAGE_PIP, "  pip");
+    print_field(s, SPEC_IMAGE_REQUIREMENTS, "  pip -r");
+    print_field(s, SPEC_IMAGE_FILES, "  files");
+    print_field(s, SPEC_IMAGE_COMMANDS, "  commands");
+    print_field(s, SPEC_IMAGE_DOCKERFILE, "  from");
+}
+
+static void print_variable(void *ctx, const char *name, const char *value)
+{
+    bool *first = ctx;
+
+    printf("%-11s %s=%s\n", *first ? "env" : "", name, value);
+    *first = false;
+}
+
+static int print_plan(const struct spec *s, const char *tag, const struct image_made *made,
+                      struct err *e)
+{
+    bool first = true;
+
+    printf("app         %s%s%s, %s\n", spec_text(s, SPEC_NAME), tag ? ", tag " : "",
+           tag ? tag : "", spec_text(s, SPEC_STRATEGY));
+    print_image(s, made);
+    if (spec_list(s, SPEC_COMMAND).count)
+        print_field(s, SPEC_COMMAND, "command");
+    else
+        printf("command     %s\n", spec_is_maya(s) ? "maya serve" : "what the image says");
+    printf("port        %lld, as user %s\n", (long long)spec_int(s, SPEC_PORT),
+           spec_text(s, SPEC_USER));
+    printf("containers  %lld to %lld, %lld in reserve; one too many goes after %lld s\n",
+           (long long)spec_int(s, SPEC_MIN_CONTAINERS),
+           (long long)spec_int(s, SPEC_MAX_CONTAINERS),
+           (long long)spec_int(s, SPEC_BUFFER_CONTAINERS),
+           (long long)spec_int(s, SPEC_SCALEDOWN));
+    printf("memory      %lld MiB each, no swap; ", (long long)spec_int(s, SPEC_MEMORY));
+    if (spec_number(s, SPEC_CPU) > 0)
+        printf("%.15g cores\n", spec_number(s, SPEC_CPU));
+    else
+        puts("as many cores as there are");
+    fflush(stdout);
+    if (cli__prove(s, e) < 0)
+        return -1;
+    printf("in all      %lld sessions, %lld MiB when all containers run\n",
+           (long long)(spec_int(s, SPEC_SESSIONS) * spec_int(s, SPEC_MAX_CONTAINERS)),
+           (long long)(spec_int(s, SPEC_MEMORY) * spec_int(s, SPEC_MAX_CONTAINERS)));
+    printf("health      %s every %lld s, %lld s for an answer, %lld bad ones in a row\n",
+           spec_text(s, SPEC_HEALTH_PATH), (long long)spec_int(s, SPEC_HEALTH_INTERVAL),
+           (long long)spec_int(s, SPEC_HEALTH_TIMEOUT),
+           (long long)spec_int(s, SPEC_HEALTH_RETRIES));
+    printf("rollout     ready (%s) within %lld s, %lld s to drain, ended after %d s\n",
+           spec_text(s, SPEC_READY_PATH), (long long)spec_int(s, SPEC_READY_WITHIN),
+           (long long)spec_int(s, SPEC_DRAIN), spec_stop_grace_s(s));
+    spec_environment(s, print_variable, &first);
+    print_field(s, SPEC_SECRETS, "secrets");
+    print_field(s, SPEC_VOLUMES, "volumes");
+    print_field(s, SPEC_HOSTNAMES, "hostnames");
+    print_field(s, SPEC_TLS_CERTIFICATE, "tls");
+    return 0;
+}
+
+static int print_json(const struct spec *s, const char *tag, const struct image_made *made,
+                      struct err *e)
+{
+    char *stored = spec_stored(s);
+    json_t *root = json_loads(stored, 0, NULL);
+
+    free(stored);
+    MUST(root);
+    if (spec_prove(s, cli_footprint(), e) < 0) {
+        json_decref(root);
+        return -1;
+    }
+    json_object_set_new(
+        root, "image",
+        json_pack("{s:s*, s:I}", "ref", made->ref, "size", (json_int_t)made->size));
+    if (tag)
+        json_object_set_new(root, "tag", json_string(tag));
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
+    MUST(text);
+    puts(text);
+    free(text);
+    json_decref(root);
+    return 0;
+}
+
+static void on_note(void *ctx, const char *line)
+{
+    struct buf clean = BUF_INIT;
+
+    (void)ctx;
+    cli__clean(&clean, line);
+    fprintf(stderr, "%s\n", buf_text(&clean));
+    buf_release(&clean);
+}
+
+int cmd_deploy(int argc, char **argv)
+{
+    return cli__run_verb(argc, argv);
+}
+
+int verb_deploy_deploy(const struct cli_args *a)
+{
+    const char *tag = a->flag[CLI_FLAG_TAG];
+    struct image_made made = {0};
+    struct spec *s = NULL;
+    struct err e = {0};
+    int rc = cli__spec(a, &s, &e);
+
+    if (rc == 0)
+        rc = spec_image(s, NULL, cli__agent_here(), on_note, NULL, &made, &e);
+    if (rc == 0)
+        rc = a->flag[CLI_FLAG_JSON] ? print_json(s, tag, &made, &e)
+                                    : print_plan(s, tag, &made, &e);
+    if (rc == 0 && !a->flag[CLI_FLAG_DRY_RUN])
+        rc = err_set(&e, ERR_INVALID, 0, "this can only be planned yet: --dry-run");
+    image_made_release(&made);
+    spec_free(&s);
+    return rc < 0 ? cli_fail(&e) : CLI_OK;
+}
+
+int cmd_image(int argc, char **argv)
+{
+    return cli__run_verb(argc, argv);
+}
+
+int verb_image_build(const struct cli_args *a)
+{
+    struct image_made made = {0};
+    struct engine *en = NULL;
+    struct spec *s = NULL;
+    struct err e = {0};
+    int rc = cli__spec(a, &s, &e);
+
+    if (rc == 0)
+        rc = cli__engine(a, &en, &e);
+    if (rc == 0)
+        rc = spec_image(s, en, cli__agent_here(), on_note, NULL, &made, &e);
+    if (rc == 0 && a->flag[CLI_FLAG_JSON])
+        printf("{\"ref\": \"%s\", \"size\": %llu, \"sent\": %llu}\n", made.ref,
+               (unsigned long long)made.size, (unsigned long long)made.sent);
+    else if (rc == 0)
+        printf("%s, %.1f MiB, %s\n", made.ref, (double)made.size / MIB,
+               made.sent ? "new" : "was there already");
+    image_made_release(&made);
+    engine_close(&en);
+    spec_free(&s);
+    return rc < 0 ? cli_fail(&e) : CLI_OK;
+}

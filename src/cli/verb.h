@@ -1,0 +1,80 @@
+/*
+ * Private to cli/: commands with verbs, `maya secret create NAME ...`. What verbs there are is
+ * verb.def, what flags flag.def; help, errors and completion come from these tables.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cli_flag {
+#define FLAG(id, name, letter, value, sentence) CLI_FLAG_##id,
+#include "cli/flag.def"
+#undef FLAG
+    CLI_FLAG__COUNT
+};
+
+struct cli_args {
+    const char *flag[CLI_FLAG__COUNT]; /* NULL: not given; "" for one without a value */
+    char **word;                       /* what is no flag */
+    int words;
+};
+
+/* What the verbs are; the exit code is what they return. */
+#define VERB(command, verb, usage, least, most, flags, sentence)                               \
+    int verb_##command##_##verb(const struct cli_args *a);
+#include "cli/verb.def"
+#undef VERB
+
+struct cli_verb {
+    const char *command, *verb, *usage, *sentence;
+    int least, most;
+    uint32_t flags; /* bits of enum cli_flag */
+    int (*run)(const struct cli_args *a);
+};
+const struct cli_verb *cli__verb_at(size_t i); /* NULL after the last */
+
+struct cli_flag_row {
+    const char *name, *value, *sentence;
+    char letter;
+};
+const struct cli_flag_row *cli__flag_at(enum cli_flag id);
+
+/* Both tables, for the page about commands. */
+struct buf;
+void cli__verbs_markdown(struct buf *out);
+
+/* Run the verb in argv[1] of the command argv[0]. */
+int cli__run_verb(int argc, char **argv);
+/*
+ * Is it to be done? Without --yes it is asked, "[y/N]" behind the question; where nobody can be
+ * asked the answer is no, and says so.
+ */
+bool cli__confirm(const struct cli_args *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Ctrl-C sets it: what is under way ends with ERR_STOPPED and cleans up behind it. */
+extern volatile sig_atomic_t cli__stop;
+/* The engine of --engine or the environment. */
+struct engine;
+int cli__engine(const struct cli_args *a, struct engine **ret, struct err *e) MUST_USE;
+
+/* table.c: rows for people, JSON for programs */
+
+struct cli_table {
+    const char *const *columns; /* NULL-ended titles: "App", "Created at" */
+    char **cells;               /* NULL: nothing there */
+    size_t count, cap;
+};
+void cli__table_add(struct cli_table *t, const char *cell); /* copied; NULL: nothing there */
+void cli__table_addf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * Print and release. JSON is an array of objects whose keys are the titles in lower case with
+ * "_"; every value is a text or null. Without rows people read `none`.
+ */
+void cli__table_print(struct cli_table *t, bool json, const char *none);
+/* A time of RFC 3339: as it is for programs, "2025-06-15 15:06" here for people. */
+void cli__table_add_time(struct cli_table *t, const char *rfc3339, bool json);

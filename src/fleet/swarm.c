@@ -1,0 +1,48 @@
+/* What is kept in the Swarm's things, read. */
+#include "fleet/fleet_int.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/strs.h"
+#include "engine/engine.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+const char *fleet__text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+const char *fleet__name(const json_t *thing)
+{
+    return fleet__text(json_object_get(thing, "Spec"), "Name");
+}
+
+const char *fleet__label(const json_t *thing, const char *label)
+{
+    return fleet__text(json_object_get(json_object_get(thing, "Spec"), "Labels"), label);
+}
+
+int fleet__version(const json_t *thing)
+{
+    int64_t n = 0;
+
+    return str_to_int(fleet__label(thing, LABEL_VERSION), &n) && n > 0 && n < INT_MAX ? (int)n
+                                                                                      : 0;
+}
+
+int fleet__services(struct engine *en, const char *app, json_t **ret, struct err *e)
+{
+    char *label = app ? xprintf(LABEL_APP "=%s", app) : xstrdup(LABEL_APP);
+    const char *const filter[] = {"label", label, NULL};
+    struct buf text = BUF_INIT;
+
+    engine_filters(&text, filter);
+    int rc = engine_json(en, "GET", NULL, ret, e, "/services?%s", buf_text(&text));
+    buf_release(&text);
+    free(label);
+    return rc;
+}

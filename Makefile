@@ -111,7 +111,15 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 $(B)/obj/%.S.o: src/%.S $(wildcard web/*) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
-	$(Q)$(CC) $(CPPFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DMAYA_SILENT_PCAUDIO='"$(B)/silent/libpcaudio.so.0"' -MMD -MP -c -o $@ $<
+
+# Shared libraries that do nothing, for images (src/image/program.c).
+$(B)/silent/lib%.so.0: src/image/silent/%.c
+	@mkdir -p $(@D)
+	$(call say,LIB,$@)
+	$(Q)$(CC) -std=c11 -Os $(WARN) -fPIC -shared -nostdlib -Wl,-soname,$(@F) -Wl,--build-id=none \
+		-Wl,-z,noseparate-code -s -o $@ $<
+$(B)/obj/image/silent.S.o: $(B)/silent/libpcaudio.so.0
 
 # A change of compiler, flags or version rebuilds everything.
 FLAGS_NOW = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)

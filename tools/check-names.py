@@ -19,6 +19,7 @@ SECOND = {
     "agent": ["turn_", "knowledge_", "scan_", "tool_", "rate_"],
     "mind": ["phrases_", "house_", "sentence_"],
     "cli": ["cmd_", "verb_"],
+    "fleet": ["spec_"],
     "store": [],
 }
 BASE = {

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "fleet/spec.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/fleet.h"
 #include "fleet/fleet_int.h"
 
 #include <stdio.h>
@@ -94,7 +95,7 @@ static json_t *container(const struct service_cfg *c)
     if (spec_is_maya(s))
         json_object_set_new(
             body, "Healthcheck",
-            json_pack("{s:[s, s, s], s:I, s:I, s:i, s:I}", "Test", "CMD", "/maya", "healthcheck",
+            json_pack("{s:[s, s, s], s:I, s:I, s:i, s:I}", "Test", "CMD", "/usr/bin/maya", "healthcheck",
                       "Interval", (json_int_t)spec_int(s, SPEC_HEALTH_INTERVAL) * NS, "Timeout",
                       (json_int_t)spec_int(s, SPEC_HEALTH_TIMEOUT) * NS, "Retries",
                       (int)spec_int(s, SPEC_HEALTH_RETRIES), "StartPeriod", (json_int_t)(2 * NS)));

@@ -41,6 +41,23 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
     return NULL;
 }
 
+const char *yaml_key(const struct yaml_node *map, size_t i)
+{
+    MUST(map->kind == YAML_MAP && i < map->count);
+    return map->members[i].key;
+}
+
+int yaml_key_line(const struct yaml_node *map, size_t i)
+{
+    MUST(i < map->count);
+    return map->members[i].key_line;
+}
+
+int yaml_line(const struct yaml_node *n)
+{
+    return n->line;
+}
+
 const char *yaml_text(const struct yaml_node *n)
 {
     return n->text;

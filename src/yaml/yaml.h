@@ -29,6 +29,9 @@ size_t yaml_count(const struct yaml_node *n); /* members of a list or map */
 const struct yaml_node *yaml_at(const struct yaml_node *n,
                                 size_t i); /* list item or map value */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* or NULL */
+const char *yaml_key(const struct yaml_node *map, size_t i);
+int yaml_key_line(const struct yaml_node *map, size_t i);
+int yaml_line(const struct yaml_node *n);
 const char *yaml_text(const struct yaml_node *n); /* scalar as written, NULL for list or map */
 
 /* err_set() with "<file>:<line>: " in front. Code is ERR_AGENT unless told otherwise. */

@@ -39,7 +39,8 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
                         bool replace, struct err *e) MUST_USE;
 /*
  * *ret: [{"name", "keys": ["A"], "version": 2, "created": "2025-...", "apps": ["x"]}], by name;
- * the values can be read by nobody. The caller's reference.
+ * "id" and "swarm_name" are the Swarm's
+ * own. The values can be read by nobody. The caller's reference.
  */
 int fleet_secret_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 /* ERR_NOT_FOUND; ERR_USED with the apps that use it, and nothing is deleted. */

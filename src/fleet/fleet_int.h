@@ -11,6 +11,16 @@ struct engine;
 
 #define LABEL_APP "maya.app"         /* of a service, a config: the app's name */
 #define LABEL_VERSION "maya.version" /* "7" */
+#define LABEL_TAG "maya.tag"         /* of a config: what people call the version */
+#define LABEL_BY "maya.by"           /* of a config, a lock: who */
+#define LABEL_COMMIT "maya.commit"   /* of a config: "0f31a5b", "*" behind it: and changes */
+#define LABEL_STATE "maya.state"     /* of a config: "failed": it never became ready */
+#define LABEL_ROLE "maya.role"       /* of a service: enum fleet_role */
+#define LABEL_WEIGHT "maya.weight"   /* of a service: its share of new sessions, in percent */
+#define LABEL_READY "maya.ready"     /* of a service: containers that answer, says the keeper */
+#define LABEL_LOCK "maya.lock"       /* of a config: the app that it locks */
+#define LABEL_SINCE "maya.since"     /* of a lock: unix seconds of the last sign */
+#define LABEL_PART "maya.part"       /* of a service: "gateway", "keeper" */
 #define LABEL_SECRET "maya.secret"   /* of a secret: the name people gave it */
 #define LABEL_KEYS "maya.keys"       /* of a secret: "A,B", the names of its values */
 
@@ -20,5 +30,7 @@ const char *fleet__text(const json_t *object, const char *key);
 const char *fleet__name(const json_t *thing);                     /* Spec.Name */
 const char *fleet__label(const json_t *thing, const char *label); /* Spec.Labels */
 int fleet__version(const json_t *thing);                          /* LABEL_VERSION */
+/* "bar-v7", what the version's config and service are called. free() it. */
+char *fleet__object(const char *app, int number) MUST_USE;
 /* The services that are versions of the app, NULL: of any app. */
 int fleet__services(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;

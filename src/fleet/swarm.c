@@ -5,8 +5,10 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/spec.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *fleet__text(const json_t *object, const char *key)
@@ -45,4 +47,13 @@ int fleet__services(struct engine *en, const char *app, json_t **ret, struct err
     buf_release(&text);
     free(label);
     return rc;
+}
+
+char *fleet__object(const char *app, int number)
+{
+    char suffix[16], name[SPEC_OBJECT_MAX + 1];
+
+    snprintf(suffix, sizeof(suffix), "-v%d", number);
+    spec_object_name(app, suffix, name);
+    return xstrdup(name);
 }

@@ -1,0 +1,22 @@
+/* Private to fleet/: a version as a service of the Swarm. */
+#pragma once
+
+#include "fleet/spec.h"
+#include "fleet/version.h"
+
+/* Where Maya tells the gateway how much room she has; within the container. */
+#define FLEET_AGENT_PORT 8001
+
+struct service_cfg {
+    const struct spec *spec;
+    const char *app, *image;
+    int number;
+    const json_t *secrets; /* of fleet__secrets_find() */
+    enum fleet_role role;
+    int weight, replicas;
+};
+json_t *fleet__service_body(const struct service_cfg *c) MUST_USE; /* new reference */
+
+/* The newest of each secret that the spec names. ERR_CONFIG with the one that is not there. */
+int fleet__secrets_find(struct engine *en, const struct spec *s, json_t **ret,
+                        struct err *e) MUST_USE;

@@ -10,7 +10,7 @@ AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
     "curl/": {"base", "engine", "net", "voice", "cli"},
     "sqlite3.h": {"store", "mind", "agent"},
-    "sodium.h": {"seal", "base", "engine", "image"},
+    "sodium.h": {"seal", "base", "engine", "image", "fleet"},
     "yaml.h": {"yaml"},
     "sys/epoll.h": {"net"},
 }

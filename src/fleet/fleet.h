@@ -11,6 +11,7 @@
 #include "fleet/deploy.h"
 #include "fleet/keeper.h"
 #include "fleet/spec.h"
+#include "fleet/volume.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -22,9 +22,10 @@ struct engine;
 #define LABEL_SINCE "maya.since"     /* of a lock: unix seconds of the last sign */
 #define LABEL_HTTP "maya.http"       /* of the gateway and the keeper: the port */
 #define LABEL_HTTPS "maya.https"     /* the same; "0": none */
-#define LABEL_PART "maya.part"       /* of a service: "gateway", "keeper" */
-#define LABEL_SECRET "maya.secret"   /* of a secret: the name people gave it */
-#define LABEL_KEYS "maya.keys"       /* of a secret: "A,B", the names of its values */
+#define LABEL_PART "maya.part"     /* of a service: "gateway", "keeper"; a container: "files" */
+#define LABEL_VOLUME "maya.volume" /* of a volume: it is ours */
+#define LABEL_SECRET "maya.secret" /* of a secret: the name people gave it */
+#define LABEL_KEYS "maya.keys"     /* of a secret: "A,B", the names of its values */
 
 /* swarm.c: all borrowed, "" or 0 for what is not there */
 

@@ -92,6 +92,25 @@ void image_add_link(struct image_tree *t, const char *path, const char *target);
 int image_add(struct image_tree *t, const char *path, const char *source,
               struct err *e) MUST_USE;
 
+/*
+ * copy.c: files as they are, with their modes and times, into a container (running or not).
+ */
+
+/*
+ * A file, or a folder with all that is in it. ERR_INVALID names what is neither: a link (but
+ * for `source` itself, which is followed), a pipe, a device.
+ */
+int image_add_copy(struct image_tree *t, const char *path, const char *source,
+                   struct err *e) MUST_USE;
+struct image_send {
+    const char *container, *folder; /* which is there */
+    const struct image_tree *tree;
+    void (*on_bytes)(void *ctx, uint64_t done); /* or NULL */
+    void *ctx;
+};
+/* As root's. What is there is replaced, but no folder by a file and no file by a folder. */
+int image_send(struct engine *en, const struct image_send *s, struct err *e) MUST_USE;
+
 /* program.c */
 
 /*

@@ -21,6 +21,7 @@ struct image_entry {
     enum image_entry_kind kind;
     unsigned mode, owner;
     uint64_t size;
+    int64_t time; /* of its last change; 0 in images: the same things make the same bytes */
     char *source; /* FILE: where it is; LINK: its target; BYTES: the bytes */
     const struct image_tree *tree;
     unsigned char head[IMAGE_HEAD_MAX]; /* FILE: goes in front instead of its own */

@@ -21,7 +21,8 @@ static const struct cli_flag_row flags[] = {
 #undef FLAG
 };
 
-#define F(id) (UINT32_C(1) << CLI_FLAG_##id)
+_Static_assert(CLI_FLAG__COUNT <= 64, "a flag is a bit");
+#define F(id) (UINT64_C(1) << CLI_FLAG_##id)
 static const struct cli_verb verbs[] = {
 #define VERB(command, verb, usage, least, most, mask, sentence)                                \
     {#command,                                                                                 \
@@ -64,7 +65,7 @@ static const char *spoken(const struct cli_verb *v)
 
 static bool takes(const struct cli_verb *v, size_t flag)
 {
-    return v->flags & UINT32_C(1) << flag;
+    return v->flags & UINT64_C(1) << flag;
 }
 
 static void list_verbs(const char *command)

@@ -154,8 +154,11 @@ int fleet_app_stop(struct engine *en, const char *app, struct err *e)
 int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e)
 {
     struct front_cfg ports;
+    struct app a;
 
-    (void)app;
+    if (read_known(en, app, &a, e) < 0)
+        return -1;
+    fleet__app_release(&a);
     if (fleet__front_ports(en, &ports, e) < 0)
         return -1;
     *ret = ports.http_port ? xprintf("http://127.0.0.1:%d", ports.http_port)

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "fleet/deploy.h"
 #include "fleet/keeper.h"
+#include "fleet/logs.h"
 #include "fleet/spec.h"
 #include "fleet/volume.h"
 
@@ -96,5 +97,5 @@ int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
 /* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
 int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
-/* *ret: "http://10.0.0.5:8080" or with its host name; free() it. */
+/* *ret: "http://10.0.0.5:8080" or with its host name; free() it. ERR_NOT_FOUND. */
 int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e) MUST_USE;

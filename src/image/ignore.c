@@ -45,7 +45,8 @@ static bool fits_star(const char *pattern, const char *path)
 {
     bool deep = pattern[1] == '*';
 
-    pattern += deep ? 2 : 1;
+    while (*pattern == '*') /* more than two are two */
+        pattern++;
     if (deep && *pattern == '/')
         if (fits(pattern + 1, path)) /* no folder at all */
             return true;

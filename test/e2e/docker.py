@@ -208,10 +208,14 @@ class Engine:
     # Containers
 
     @contextlib.contextmanager
-    def container(self, image, cmd=None, port=None, start=True, **host):
-        """A container, as strictly held as those of an app are; removed at the end."""
+    def container(self, image, cmd=None, port=None, start=True, env=(), config=None,
+                  **host):
+        """A container, as strictly held as those of an app are; removed at the end.
+
+        `config` and `host` are members of the engine's own words: Config and HostConfig.
+        """
         config = {
-            "Image": image, "Labels": {"maya.test": "1"},
+            **(config or {}), "Image": image, "Labels": {"maya.test": "1"}, "Env": list(env),
             "HostConfig": {"Memory": 512 << 20, "MemorySwap": 512 << 20, "ReadonlyRootfs": True,
                            "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"],
                            "PidsLimit": 256, "Init": False, **host}}

@@ -5,6 +5,7 @@
 #include "bar/bar.h"
 #include "base/list.h"
 #include "mind/mind.h"
+#include "safety/safety.h"
 #include "session/session.h"
 #include "voice/voice.h"
 
@@ -44,6 +45,7 @@ struct agent {
     struct phrases *phrases;
     struct mind *mind;
     struct fold_rules *fold_rules;
+    struct safety *safety;
     struct session_table *sessions;
     struct list folding; /* turns whose mind folds */
     struct agent_listener listener;
@@ -93,7 +95,7 @@ int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
  * an older Maya kept has two). False: `out` is full.
  */
 bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
-                       struct buf *out) MUST_USE;
+                       const struct safety_hit *hit, struct buf *out) MUST_USE;
 void agent__tail_split(struct str tail, struct turn_done *ret);
 
 /* voice.c */

@@ -116,7 +116,7 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
     histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);
     if (read_who(a, cfg->folder, e) < 0 || bar_menu_load(cfg->folder, &a->menu, e) < 0 ||
         phrases_load(cfg->folder, &a->phrases, e) < 0 ||
-        read_knowledge(a, cfg->folder, e) < 0) {
+        safety_load(cfg->folder, &a->safety, e) < 0 || read_knowledge(a, cfg->folder, e) < 0) {
         agent_free(&a);
         return -1;
     }
@@ -134,6 +134,7 @@ void agent_free(struct agent **a)
     if ((*a)->mind)
         mind_free(&(*a)->mind);
     fold__rules_free(&(*a)->fold_rules);
+    safety_free(&(*a)->safety);
     if ((*a)->phrases)
         phrases_free(&(*a)->phrases);
     if ((*a)->menu)
@@ -192,6 +193,11 @@ const char *agent_voice_name(const struct agent *a, const struct session *s)
 {
     (void)s;
     return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
+}
+
+struct safety *agent_safety(const struct agent *a)
+{
+    return a->safety;
 }
 
 const struct agent_stats *agent_stats(const struct agent *a)

@@ -1,9 +1,9 @@
 /*
  * secret: finds what looks like a secret in a text: API keys, bearer tokens, JWTs (secret.def),
- * PEM private keys, and card numbers (13 to 19 digits, grouped perhaps, that an issuer could have
- * given and that pass Luhn's check, ISO/IEC 7812-1). No state, no allocation, one pass; so the
- * log (redact.h) and the scan of what minds say have one table. The text may still be growing:
- * then an answer holds whatever comes behind.
+ * PEM private keys, and card numbers (13 to 19 digits, grouped perhaps, that an issuer could
+ * have given and that pass Luhn's check, ISO/IEC 7812-1). No state, no allocation, one pass; so
+ * the log (redact.h) and the scan of what minds say have one table. The text may still be
+ * growing: then an answer holds whatever comes behind.
  */
 #pragma once
 

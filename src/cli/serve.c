@@ -298,6 +298,7 @@ static int open_sessions(struct serve *s, struct err *e)
         session_table_new(&session_cfg, &s->table, e) < 0)
         return -1;
     agent_set_sessions(s->agent, s->table);
+    serve__safety(s->agent, c, &s->minds);
     return 0;
 }
 

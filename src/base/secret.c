@@ -207,9 +207,14 @@ static enum found look(const char *text, size_t len, size_t at, bool last,
 
 bool secret_next(const char *text, size_t len, size_t from, bool last, struct secret_hit *ret)
 {
-    for (size_t at = from; at < len; at++)
-        if (look(text, len, at, last, ret) != NO)
+    bool inside = from && from <= len && alnum(text[from - 1]);
+
+    for (size_t at = from; at < len; at++) {
+        bool begins = !inside;
+        inside = alnum(text[at]);
+        if ((inside ? begins : text[at] == '-') && look(text, len, at, last, ret) != NO)
             return true;
+    }
     return false;
 }
 

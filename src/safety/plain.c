@@ -101,13 +101,32 @@ static bool unfinished(const char *s, size_t len)
     return true;
 }
 
+/* Most of what is said stands for itself. */
+static size_t put_ascii(struct plain *p, const char *text, size_t at, size_t len)
+{
+    size_t n = p->len;
+    bool blank = n && p->text[n - 1] == ' ';
+
+    for (; at < len; at++) {
+        unsigned char c = (unsigned char)text[at];
+        if (c < ' ' || c >= 0x7f || (c == ' ' && blank))
+            break;
+        blank = c == ' ';
+        p->text[n] = (char)c;
+        p->start[n] = (uint16_t)at;
+        p->stop[n++] = (uint16_t)(at + 1);
+    }
+    p->len = n;
+    return at;
+}
+
 size_t plain__read(struct plain *p, const char *text, size_t len, bool last)
 {
     size_t at = 0;
 
     p->len = 0;
     p->ascii = true;
-    while (at < len) {
+    while ((at = put_ascii(p, text, at, len)) < len) {
         size_t good = at + utf8_valid_prefix(text + at, len - at);
         while (at < good)
             at += put(p, text, at);

@@ -24,11 +24,12 @@ struct patterns {
     pcre2_compile_context *compile;
     pcre2_match_context *limits;
     pcre2_match_data *data;
-    bool sealed; /* nothing is allocated any more */
+    bool interpreted; /* some pattern is */
+    bool sealed;      /* nothing is allocated any more */
 };
 
 struct pattern {
-    const struct patterns *all;
+    struct patterns *all;
     pcre2_code *code;
     pcre2_code *ascii; /* the same for text that is ASCII, three times as fast; or NULL */
 };
@@ -85,7 +86,8 @@ static void grow_frames(struct patterns *all)
 
 void patterns__ready(struct patterns *all)
 {
-    grow_frames(all);
+    if (all->interpreted)
+        grow_frames(all);
     all->sealed = true;
 }
 
@@ -124,9 +126,10 @@ static bool usable(const struct pattern *p, const char *text, char *why, size_t 
 }
 
 /* Where memory may not be executable, the interpreter does it. */
-static void make_fast(pcre2_code *code)
+static void make_fast(struct patterns *all, pcre2_code *code)
 {
-    (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
+    if (pcre2_jit_compile(code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) < 0)
+        all->interpreted = true;
 }
 
 /* Only of a pattern that is ASCII itself: bytes of a longer character would be several. */
@@ -163,9 +166,9 @@ struct pattern *pattern__new(struct patterns *all, const char *text, char *why, 
         return NULL;
     }
     p->ascii = compile_ascii(all, text);
-    make_fast(p->code);
+    make_fast(all, p->code);
     if (p->ascii)
-        make_fast(p->ascii);
+        make_fast(all, p->ascii);
     return p;
 }
 

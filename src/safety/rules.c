@@ -320,8 +320,11 @@ void safety_free(struct safety **ret)
     }
     free(s->rules);
     patterns__free(&s->patterns);
-    for (size_t i = 0; i < s->own_count; i++)
-        free((void *)(uintptr_t)s->own[i].data);
+    for (size_t i = 0; i < s->own_count; i++) {
+        char *own = (char *)(uintptr_t)s->own[i].data;
+        explicit_bzero(own, s->own[i].len);
+        free(own);
+    }
     free(s->own);
     free(s->say_moderated);
     free(s->say_self_harm);

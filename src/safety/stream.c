@@ -198,17 +198,19 @@ static size_t scan(struct safety_stream *st, size_t at, size_t len, bool last)
     return at;
 }
 
+/* What is behind is kept as the rules see it, so that what they do not see takes no room. */
 static void keep(struct safety_stream *st, size_t at, size_t len)
 {
-    const char *raw = st->safety->window;
-    size_t from = at > SAFETY_BEFORE ? at - SAFETY_BEFORE : 0;
+    const struct plain *p = &st->safety->plain;
+    size_t end = plain__index(p, at), from = end > SAFETY_BEFORE ? end - SAFETY_BEFORE : 0;
 
-    while (from < at && ((unsigned char)raw[from] & 0xc0) == 0x80)
+    while (from < end && ((unsigned char)p->text[from] & 0xc0) == 0x80)
         from++;
     MUST(len - at <= LEFT_MAX);
-    st->before = (uint16_t)(at - from);
+    st->before = (uint16_t)(end - from);
     st->held = (uint16_t)(len - at);
-    memcpy(st->text, raw + from, len - from);
+    memcpy(st->text, p->text + from, st->before);
+    memcpy(st->text + st->before, st->safety->window + at, st->held);
 }
 
 static void take(struct safety_stream *st, const char *data, size_t n, bool last)

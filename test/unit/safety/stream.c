@@ -8,6 +8,11 @@
 
 #define GOOGLE "AIzaSyA1234567890abcdefghijklmnopqrstuv"
 
+/* 30 bytes that are not seen */
+#define HIDDEN                                                                                 \
+    "\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2" \
+    "\x80\x8b\xe2\x80\x8b\xe2\x80\x8b"
+
 static const char rules_text[] =
     "rules:\n"
     "- {name: secrets, kind: secret, where: both, action: replace}\n"
@@ -79,6 +84,8 @@ static const struct {
     {"rum with cola, rum", "rum with cola, rum"},
     {"unkind kind", "unnice kind"},
     {"x short y", "Z"},
+    {"u" HIDDEN HIDDEN HIDDEN "n" HIDDEN HIDDEN "kind",
+     "u" HIDDEN HIDDEN HIDDEN "n" HIDDEN HIDDEN "nice"},
     {"well, stop   now and never again", "well, I stop."},
     {"st\xef\xbd\x8fp now", "I stop."},
     {"not stop nowhere", "not stop nowhere"},

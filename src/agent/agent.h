@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "agent/keys.h"
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"

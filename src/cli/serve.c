@@ -167,13 +167,28 @@ static int open_voice(struct serve *s, struct err *e)
     return 0;
 }
 
+static struct agent_keys *open_keys(const struct serve *s)
+{
+    const struct agent_keys_cfg cfg = {
+        .http = s->minds.http,
+        .url = {[AGENT_KEY_GEMINI] = s->minds.cfg.gemini_url,
+                [AGENT_KEY_CARTESIA] = config_text(s->config, C_CARTESIA_URL)},
+        .limit_ms = serve__ms(s->config, C_KEY_CHECK_S),
+    };
+
+    return agent_keys_new(&cfg);
+}
+
 static void open_doors(struct serve *s)
 {
     const struct config *c = s->config;
+
+    s->keys = open_keys(s);
     const struct api_cfg api_cfg = {
         .agent = s->agent,
         .sessions = s->table,
         .voice = s->voice,
+        .keys = s->keys,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
         .expiry_s = config_int(c, C_EXPIRY_S),
@@ -187,6 +202,7 @@ static void open_doors(struct serve *s)
         .store = s->store,
         .cgroup = s->cgroup,
         .voice = s->voice,
+        .keys = s->keys,
         .threshold = config_number(c, C_THRESHOLD),
         .agent_folder = s->agent_folder,
         .config_memory = (uint64_t)config_int(c, C_MEMORY_MB) << 20,
@@ -276,6 +292,7 @@ static void stop(struct serve *s)
         agent_set_speaker(s->agent, NULL);
     voice_free(&s->voice);
     agent_free(&s->agent);
+    agent_keys_free(&s->keys);
     http_client_free(&s->minds.http);
     free(s->minds.vertex_url);
     api_free(&s->api);

@@ -31,6 +31,7 @@ struct serve {
     struct session_table *table;
     struct serve_minds minds;
     struct agent *agent;
+    struct agent_keys *keys;
     struct voice *voice;
     struct ops *ops;
     struct api *api;

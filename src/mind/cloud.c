@@ -194,6 +194,21 @@ static enum mind_outcome outcome_of(enum http_lost lost)
     }
 }
 
+/* For people outside: without addresses of the operator's network. */
+static const char *why_of(enum http_lost lost)
+{
+    if (lost == HTTP_LOST_CERTIFICATE)
+        return "its certificate does not verify";
+    switch (outcome_of(lost)) {
+    case MIND_OUTCOME_TIMEOUT:
+        return "it took too long";
+    case MIND_OUTCOME_CUT:
+        return "it broke the connection off";
+    default:
+        return "it cannot be reached";
+    }
+}
+
 /* Another status than 200: what is said in its body, and whether it is worth another try. */
 static void refused(struct cloud_call *c, int status)
 {
@@ -232,12 +247,7 @@ void cloud__on_end(void *ctx, int status, enum http_lost lost, const struct err 
     c->inside++;
     c->http = NULL;
     if (lost != HTTP_LOST_NONE) {
-        enum mind_outcome o = outcome_of(lost);
-        cloud__lost_with(c, o, 0,
-                         o == MIND_OUTCOME_TIMEOUT ? "it took too long"
-                         : o == MIND_OUTCOME_CUT   ? "it broke the connection off"
-                                                   : "it cannot be reached",
-                         e->msg);
+        cloud__lost_with(c, outcome_of(lost), 0, why_of(lost), e->msg);
     } else if (status != 200) {
         refused(c, status);
     } else {

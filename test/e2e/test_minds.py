@@ -1,11 +1,10 @@
 """The minds that are asked over the network, against scripted providers on real sockets."""
 import json
-import subprocess
-import ssl
 import time
 
 import pytest
 
+from certs import PAST, certificate
 from node import until
 from provider import (Answer, Endless, Provider, failure, openai_calls, openai_delta,
                       openai_usage, openai_words, sse)
@@ -487,20 +486,8 @@ def test_any_budget(bar, kib):
         assert said["mind"] == "openai" or "memory budget" in said["mind_why"]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj",
-                    "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-                   check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return folder / "cert.pem", context
-
-
-def test_tls(bar, certificate):
-    path, context = certificate
+def test_tls(bar, tmp_path):
+    path, context = certificate(tmp_path / "tls")
     with Provider(openai_words("Safe."), openai_words("Still."), tls=context) as p:
         n = bar(p, MAYA_CA_FILE=str(path))
         assert n.say("good evening", "x")["response_text"] == "Safe."
@@ -508,14 +495,21 @@ def test_tls(bar, certificate):
         assert p.connections == 1
 
 
-def test_certificate_that_does_not_verify(bar, certificate):
-    _, context = certificate
+@pytest.mark.parametrize("mind", ["openai", "gemini"])
+@pytest.mark.parametrize("how", [{}, {"name": "DNS:elsewhere.example"}, {"ends": PAST}],
+                         ids=["self-signed", "wrong-host", "expired"])
+def test_certificate_that_does_not_verify(bar, tmp_path, how, mind):
+    """Where it is trusted, only the name or the date is wrong."""
+    path, context = certificate(tmp_path / "tls", **how)
     with Provider(otherwise=openai_words("Never."), tls=context) as p:
-        n = bar(p, MAYA_MIND_RETRIES="2")
+        n = bar(p, MAYA_MIND=mind, MAYA_GEMINI_BASE_URL=p.url, GEMINI_API_KEY="x" * 20,
+                MAYA_MIND_RETRIES="2", **({"MAYA_CA_FILE": str(path)} if how else {}))
         said = n.say(TWO_SAID, "x")
-        assert said["mind"] == "house" and said["mind_why"] == "openai: it cannot be reached"
+        assert said["mind"] == "house"
+        assert said["mind_why"] == f"{mind}: its certificate does not verify"
         assert order(said) == {"Negroni": 2}
         assert p.asked == []  # no key went there
+        assert n.metric("maya_mind_requests_total", mind=mind, outcome="unreachable") == 1
     assert "does not verify" in n.log()
 
 

@@ -1,6 +1,7 @@
 """The minds that are asked over the network, against scripted providers on real sockets."""
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -172,6 +173,32 @@ def test_429_with_its_own_delay(bar):
         assert n.say("good evening", "x")["mind"] == "house"
         assert len(p.asked) == 1
         assert n.metric("maya_mind_breaker_state", mind="openai") == 2
+
+
+def http_date(ahead_s, form):
+    """RFC 9110, 5.6.7: the form to write, and the two old ones that must be read."""
+    at = datetime.now(timezone.utc) + timedelta(seconds=ahead_s)
+    return at.strftime({"fixed": "%a, %d %b %Y %H:%M:%S GMT", "rfc850": "%A, %d-%b-%y %H:%M:%S GMT",
+                        "asctime": "%a %b %d %H:%M:%S %Y"}[form])
+
+
+@pytest.mark.parametrize("form", ["fixed", "rfc850", "asctime"])
+def test_429_with_a_date(bar, form):
+    headers = {"Retry-After": http_date(600, form)}
+    with Provider(failure(429, headers=headers), openai_words("Too early.")) as p:
+        n = bar(p, MAYA_MIND_RETRIES="2")
+        assert [n.say("good evening", "x")["mind"] for _ in range(2)] == ["house"] * 2
+        assert len(p.asked) == 1 and n.metric("maya_mind_breaker_state", mind="openai") == 2
+
+
+@pytest.mark.parametrize("value", [
+    http_date(-600, "fixed"), "Thu, 32 Foo 2026 99:99:99 GMT", "Soon", "Thu, 01 Jan 9999 00:00:00 GMT",
+    "-5", "1e300", "A" * 5000, "", "\x01"],
+    ids=["over", "no-date", "no-word", "far", "negative", "huge", "long", "empty", "control"])
+def test_429_with_no_use_of_a_delay(bar, value):
+    """A date that is over, or none at all, is no delay: it is asked again after the own pause."""
+    with Provider(failure(429, headers={"Retry-After": value}), openai_words("There.")) as p:
+        assert bar(p, MAYA_MIND_RETRIES="1").say("good evening", "x")["mind"] == "openai"
 
 
 @pytest.mark.parametrize("answer, why", [

@@ -474,6 +474,26 @@ def test_the_same_answer_twice(bar):
         assert len(p.asked) == 1
 
 
+def test_who_gave_an_older_reply(bar):
+    """Each reply keeps its mind, over a restart: for streams that come back, and for watchers."""
+    with Provider(openai_words("One."), failure(500), openai_words("Three.")) as p:
+        n = bar(p)
+        minds = [n.say(f"good evening {i}", "x")["mind"] for i in range(3)]
+        assert minds == ["openai", "house", "openai"]
+        n.restart()
+        for turn, mind in enumerate(minds, 1):
+            with n.stream(f"good evening {turn - 1}", "x",
+                          headers={"Last-Event-ID": f"{turn}-0-0"}) as s:
+                last = [e.json() for e in s][-1]
+            assert last["type"] == "complete" and last["mind"] == mind
+        with n.stream(session="x", method="GET", path="/api/v1/session/events",
+                      headers={"Last-Event-ID": "0"}) as s:
+            events = (e.json() for e in s)
+            told = [next(e for e in events if e["type"] == "turn") for _ in minds]
+        assert [t["mind"] for t in told] == minds
+        assert len(p.asked) == 3
+
+
 def test_house_only(bar):
     with Provider(otherwise=openai_words("Never.")) as p:
         n = bar(p, MAYA_MIND="house")

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(AGENT_KEY_MAX <= SESSION_SECRET_MAX, "a key that is checked can be kept");
+
 struct keys {
     struct api_call call;
     struct api *api;

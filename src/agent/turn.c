@@ -252,6 +252,7 @@ void turn__said(void *ctx)
         turn__over_budget(t);
         return;
     }
+    agent__mark(s->last, t->mind_turn.by);
     t->phase = TURN_COMMITTING;
     if (session_commit(s, agent__now_s(t->agent), on_committed, t, &e) < 0)
         turn__fail(t, &e);

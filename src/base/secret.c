@@ -85,7 +85,7 @@ static enum found try_form(const struct form *f, const char *text, size_t len,
     return n >= len ? MAYBE : NO;
 }
 
-/* "-----BEGIN EC PRIVATE KEY-----" */
+/* BEGIN, what kind, PRIVATE KEY. */
 static enum found try_pem(const char *text, size_t len, struct secret_hit *ret)
 {
     static const char kind[] = "PRIVATE KEY-----";

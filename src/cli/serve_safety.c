@@ -30,9 +30,11 @@ static void own_secrets(struct safety *s, const struct config *c)
     }
 }
 
-void serve__safety(const struct agent *a, const struct config *c, const struct serve_minds *m)
+void serve__safety(struct serve *serve)
 {
-    struct safety *s = agent_safety(a);
+    struct safety *s = agent_safety(serve->agent);
+    const struct config *c = serve->config;
+    const struct serve_minds *m = &serve->minds;
     const char *url = config_text(c, C_MODERATION_URL);
     const struct safety_moderation_cfg cfg = {
         .loop = m->cfg.loop,

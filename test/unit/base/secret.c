@@ -4,7 +4,7 @@
 #include "unit/tap.h"
 
 #define GOOGLE "AIzaSyA1234567890abcdefghijklmnopqrstuv"
-#define PEM "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/AB\nCD==\n-----END RSA PRIVATE KEY-----"
+#define PEM "-----BEGIN TEST PRIVATE KEY-----\nMIIEow+/AB\nCD==\n-----END TEST PRIVATE KEY-----"
 
 static const char *const hits[] = {
     GOOGLE,
@@ -18,13 +18,13 @@ static const char *const hits[] = {
     "AKIAIOSFODNN7EXAMPLE",
     "ghp_0123456789abcdef0123",
     "github_pat_0123456789abcdef0123",
-    "xoxb-1234567890-abc",
+    "xoxb-test-1234567890",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     "Bearer abc123def456",
     "bearer abcdefghijklmnopqrstuvwx",
     "Authorization: Basic dXNlcjpwYXNz",
     PEM,
-    "-----BEGIN PRIVATE KEY-----\nAAAA",
+    "-----BEGIN TEST PRIVATE KEY-----\nAAAA",
     "4111111111111111",
     "4111 1111 1111 1111",
     "4111-1111-1111-1111",

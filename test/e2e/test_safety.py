@@ -119,12 +119,12 @@ def test_a_secret_however_it_is_cut(bar, size):
 
 
 def test_the_sessions_own_key(nodes):
-    key = "a key of my own, in no known form"
+    key = "my-own-key_in.no-known-form"
     with Provider() as p:
         p.then(gemini_words("You gave me ", key[:9], key[9:], "!"))
         n = nodes({"MAYA_MIND": "auto", "MAYA_GEMINI_BASE_URL": p.url, "MAYA_MIND_RETRIES": "0"})
         n.never_logged(key)
-        n.post("/api/v1/session/keys", {"gemini_key": key}, session="own")
+        assert n.post("/api/v1/session/keys", {"gemini_key": key}, session="own").status == 200
         said = n.say("what did I give you?", "own")
         assert said["response_text"] == "You gave me [redacted]!" and said["mind"] == "gemini"
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "agent/keys.h"
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"
@@ -25,6 +26,7 @@ struct mind;
 struct mind_cfg;
 struct mind_provider_stats;
 struct session;
+struct session_message;
 struct session_state_ops;
 struct session_table;
 struct turn;
@@ -61,8 +63,8 @@ const char *agent_mind_name(const struct agent *a, const struct session *s);
 const char *agent_voice_name(const struct agent *a, const struct session *s);
 
 struct bar_tab *agent_tab(const struct session *s);
-/* "house": who answered that turn; NULL: not known, it is not the last one. */
-const char *agent_answered_by(const struct session *s, uint32_t turn);
+/* "house": who gave this reply of the session; NULL: not known, an older build kept it. */
+const char *agent_answered_by(const struct session *s, const struct session_message *reply);
 
 /* turn.c */
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"
+#include "knowledge/knowledge.h"
 #include "metric/metric.h"
 
 #include <stdbool.h>
@@ -33,12 +34,13 @@ struct turn;
 struct voice;
 struct voice_how;
 
-/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, safety.yaml, knowledge/ *.md */
+/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, safety.yaml; and knowledge/ */
 
 struct agent_cfg {
     const char *folder;
     const struct mind_cfg *mind;            /* NULL: the house mind, and nobody is asked */
     uint32_t session_rate, app_rate, burst; /* a minute, a minute, in 10 s; 0: off */
+    size_t knowledge_bytes; /* of passages that a mind is given in a turn; 0: none are */
     uint64_t seed;
     int64_t (*now_ms)(void *clock_ctx); /* the loop's clock */
     int64_t (*now_s)(void *clock_ctx);  /* unix time */
@@ -57,7 +59,7 @@ const struct session_state_ops *agent_state_ops(void);
 const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
-size_t agent_documents(const struct agent *a);
+const struct knowledge *agent_knowledge(const struct agent *a);
 const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
 /* Who thought for this session last, and who speaks: "house", "off"; "none" as yet. */
 const char *agent_mind_name(const struct agent *a, const struct session *s);
@@ -163,6 +165,8 @@ struct agent_stats {
     struct histogram turn_seconds, first_word_seconds, session_bytes;
     uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
     uint64_t folded_by_rule, folded_by_mind;
+    uint64_t searches[KNOWLEDGE_OUTCOME__COUNT]; /* of the knowledge */
+    struct histogram search_seconds;
 };
 const struct agent_stats *agent_stats(const struct agent *a);
 void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret); /* MIND__COUNT */

@@ -40,7 +40,7 @@ struct agent {
         char *language, *from, *name[VOICE__COUNT];
         struct voice_word *words;
     } voice_texts;
-    size_t documents;
+    struct knowledge *knowledge;
     struct bar_menu *menu;
     struct phrases *phrases;
     struct mind *mind;

@@ -364,6 +364,7 @@ void turn__think(struct turn *t)
         turn__over_budget(t);
         return;
     }
+    turn__recall(t);
     struct mind_call *call = NULL;
     bool outer = t->starting;
     t->phase = TURN_THINKING;

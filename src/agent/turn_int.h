@@ -72,5 +72,8 @@ void turn__hear(void *ctx, const char *data, size_t len); /* the mind speaks: ct
 void turn__heard(struct turn *t);        /* the mind has ended: what was held is said */
 void turn__scan_release(struct turn *t); /* stop and wipe */
 
+/* recall.c: what the documents have on the message, for the mind. Never fails the turn. */
+void turn__recall(struct turn *t);
+
 /* fold.c: fold when it is due, maybe later, then turn__think(). `t` may be freed. */
 void turn__fold(struct turn *t);

@@ -32,8 +32,8 @@ static int check_agent(const struct config *c, struct err *e)
 
     if (cli__find_agent(c, folder, e) < 0 || agent_load(&cfg, &a, e) < 0)
         return -1;
-    printf("agent     %s, in %s: %zu documents, %zu safety rules\n", agent_name(a), folder,
-           agent_documents(a), safety_rule_count(agent_safety(a)));
+    printf("agent     %s, in %s: %zu safety rules\n", agent_name(a), folder,
+           safety_rule_count(agent_safety(a)));
     agent_free(&a);
     return 0;
 }

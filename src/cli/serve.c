@@ -113,6 +113,7 @@ static int open_sessions(struct serve *s, struct err *e)
         .session_rate = (uint32_t)config_int(c, C_SESSION_RATE),
         .app_rate = (uint32_t)config_int(c, C_APP_RATE),
         .burst = (uint32_t)config_int(c, C_BURST),
+        .knowledge_bytes = (size_t)config_int(c, C_KNOWLEDGE_BYTES),
         .seed = seal_random_u64(),
         .now_ms = clock_ms,
         .now_s = clock_s,

@@ -305,12 +305,8 @@ void safety_own_secret(struct safety *s, const char *value)
     s->own[s->own_count++] = (struct str){xstrndup(value, n), n};
 }
 
-void safety_free(struct safety **ret)
+static void release(struct safety *s)
 {
-    struct safety *s = *ret;
-
-    if (!s)
-        return;
     for (size_t i = 0; i < s->count; i++) {
         free(s->rules[i].name);
         free(s->rules[i].say[SAFETY_INPUT]);
@@ -329,7 +325,13 @@ void safety_free(struct safety **ret)
     free(s->say_moderated);
     free(s->say_self_harm);
     free(s);
-    *ret = NULL;
+}
+
+void safety_free(struct safety **s)
+{
+    if (*s)
+        release(*s);
+    *s = NULL;
 }
 
 size_t safety_rule_count(const struct safety *s)

@@ -17,7 +17,7 @@
 static bool one_of(const char **pattern, char c)
 {
     const char *p = *pattern + 1;
-    bool not = *p == '^' || *p == '!', found = false;
+    bool inverse = *p == '^' || *p == '!', found = false;
 
     p += not ;
     do {
@@ -35,7 +35,7 @@ static bool one_of(const char **pattern, char c)
     if (!*p)
         return false;
     *pattern = p + 1;
-    return found != not &&c != '/';
+    return found != inverse &&c != '/';
 }
 
 static bool fits(const char *pattern, const char *path);

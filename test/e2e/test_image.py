@@ -1,12 +1,16 @@
 """Images: what `maya image build` makes, in a real engine, and what it says when it cannot."""
 import base64
+import contextlib
 import gzip
 import http.client
 import io
 import json
 import re
+import socket
+import ssl
 import subprocess
 import tarfile
+import threading
 
 import pytest
 
@@ -40,8 +44,9 @@ def app(folder, text, **files):
     return folder
 
 
-def ask(engine, container, method, path, body=None, port=8000):
-    c = http.client.HTTPConnection(engine.address(container), port, timeout=30)
+def ask(engine, container, method, path, body=None, at=None):
+    host, port = at or (engine.address(container), 8000)
+    c = http.client.HTTPConnection(host, port, timeout=30)
     c.request(method, path, json.dumps(body) if body else None,
               {"Content-Type": "application/json"})
     answer = c.getresponse()
@@ -146,17 +151,44 @@ def test_she_speaks_in_it(engine, running, form, begins):
     assert audio.startswith(begins) and len(audio) > 1000
 
 
-def test_https_finds_its_certificates(engine, own):
-    """A mind at an address that refuses: what fails is the connection and not the certificates."""
-    with engine.container(own["ref"], ["config"], **MAYA_CONTAINER) as c:
-        assert engine.wait(c) == 0
-    data = layer(engine, own["ref"])
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        names = [n for n in tar.getnames() if n.endswith("ca-certificates.crt")
-                 or n.endswith("ca-bundle.crt") or n.endswith("cert.pem")]
-        assert b"BEGIN CERTIFICATE" in tar.extractfile(names[0]).read()
-        library = next(n for n in tar.getnames() if "libcurl.so" in n)
-        assert ("/" + names[0]).encode() in tar.extractfile(library).read()
+@pytest.fixture
+def untrusted(tmp_path):
+    """The port of a server with a certificate that nobody has signed."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem",
+                    "-out", "cert.pem", "-days", "2", "-subj", "/CN=x", "-addext",
+                    "subjectAltName=IP:127.0.0.1"], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):  # closed: the test is over
+            while True:
+                accepted, _ = listening.accept()
+                with contextlib.suppress(ssl.SSLError), accepted:
+                    context.wrap_socket(accepted, server_side=True)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listening.getsockname()[1]
+    listening.close()
+
+
+def test_https_finds_its_certificates(engine, own, untrusted):
+    """They are read, and this server is none of theirs; without them curl would not even ask."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with engine.container(own["ref"], env=[
+            *SMALL, "HOST=127.0.0.1", f"PORT={port}", "MAYA_MIND=openai", "MAYA_MIND_RETRIES=0",
+            f"MAYA_OPENAI_BASE_URL=https://127.0.0.1:{untrusted}/v1"],
+            NetworkMode="host", **MAYA_CONTAINER) as c:
+        def told():
+            try:
+                ask(engine, c, "POST", "/api/v1/chat", {"user_input": "hello"}, ("127.0.0.1", port))
+            except ConnectionRefusedError:
+                assert engine.inspect(c)["State"]["Running"], engine.logs(c)
+                return None
+            return engine.logs(c)
+        assert "self-signed certificate" in until("an answer", told)
 
 
 def test_a_language_of_ones_own(engine, own, tmp_path):

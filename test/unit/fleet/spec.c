@@ -152,6 +152,8 @@ static void test_complaints(void)
     CHECK(strstr(refused("name: x\nimage: {pip: [a]}\n"), "goes with 'image.base' only"));
     CHECK(strstr(refused("name: x\nimage: {ready: a, agent: b}\n"), "goes with Maya's own"));
     CHECK(strstr(refused("name: x\nimage: {base: a}\n"), "a 'command' is needed"));
+    CHECK(strstr(refused("name: x\ncommand: sh\nimage:\n  base: a\n  files: {a: b}\n"),
+                 ":5: 'a' is to be put at 'b'; it may be a path as /app"));
     CHECK(strstr(refused("name: x\ncommand: nginx\n"), "there is no 'nginx' in Maya's own"));
     CHECK(strstr(refused("name: x\ncommand: maya 'a b'\n"), "write it as a list"));
     CHECK(strstr(refused("name: x\nuser: ':'\n"), "'user' is ':'"));

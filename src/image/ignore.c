@@ -19,7 +19,7 @@ static bool one_of(const char **pattern, char c)
     const char *p = *pattern + 1;
     bool inverse = *p == '^' || *p == '!', found = false;
 
-    p += not ;
+    p += inverse;
     do {
         char low = *p == '\\' && p[1] ? *++p : *p, high;
         if (!low)

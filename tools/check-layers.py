@@ -9,6 +9,7 @@ src = pathlib.Path(__file__).resolve().parent.parent / "src"
 AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
     "curl/": {"base", "engine", "net", "voice", "cli"},
+    "curl/": {"base", "engine", "net", "voice", "cli"},
     "sqlite3.h": {"store", "knowledge"},
     "sodium.h": {"seal", "base", "engine", "image"},
     "yaml.h": {"yaml"},

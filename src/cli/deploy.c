@@ -1,6 +1,7 @@
 /* `maya deploy`, as far as it is a plan, and `maya image`. */
 #include "cli/plan.h"
 
+#include "base/strs.h"
 #include "cli/cli.h"
 #include "cli/cli_int.h"
 #include "config/config.h"
@@ -185,7 +186,7 @@ static int print_json(const struct spec *s, const char *tag, const struct image_
     return 0;
 }
 
-static void on_note(void *ctx, const char *line)
+void cli__on_line(void *ctx, const char *line)
 {
     struct buf clean = BUF_INIT;
 
@@ -200,6 +201,91 @@ int cmd_deploy(int argc, char **argv)
     return cli__run_verb(argc, argv);
 }
 
+const char *cli__who(void)
+{
+    static char text[160];
+    char host[64] = "";
+    const char *user = getenv("USER");
+
+    gethostname(host, sizeof(host) - 1);
+    snprintf(text, sizeof(text), "%.60s@%s", user && *user ? user : "somebody", host);
+    return text;
+}
+
+int cli__port(const struct cli_args *a, enum cli_flag flag, int *ret, struct err *e)
+{
+    int64_t n = 0;
+
+    if (!a->flag[flag])
+        return 0;
+    if (!str_to_int(a->flag[flag], &n) || n < 0 || n > 65535)
+        return err_set(e, ERR_INVALID, 0, "--%s is '%.20s'; a port is 0 to 65535",
+                       cli__flag_at(flag)->name, a->flag[flag]);
+    *ret = (int)n;
+    return 0;
+}
+
+/* A Swarm keeps the apps; this engine is made one when it may be. */
+static int see_to_swarm(const struct cli_args *a, struct engine *en, struct err *e)
+{
+    enum engine_swarm is;
+
+    if (engine_is_podman(en))
+        return engine_need_swarm(en, e);
+    if (engine_swarm(en, &is, e) < 0)
+        return -1;
+    if (is != ENGINE_SWARM_NONE)
+        return engine_need_swarm(en, e);
+    if (!cli__confirm(a,
+                      "The engine at %s is not a Swarm yet. Make it a Swarm of one node, that "
+                      "listens on this machine alone?",
+                      engine_shown(en)))
+        return err_set(e, ERR_CONFIG, 0,
+                       "an app needs a Swarm; `docker swarm init` makes one, too");
+    return engine_swarm_init(en, e);
+}
+
+static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
+{
+    struct fleet_deploy how = {
+        .spec = s,
+        .agent = cli__agent_here(),
+        .tag = a->flag[CLI_FLAG_TAG],
+        .who = cli__who(),
+        .http_port = -1,
+        .https_port = -1,
+        .force = a->flag[CLI_FLAG_FORCE] != NULL,
+        .on_line = cli__on_line,
+    };
+    struct fleet_deployed done;
+    struct engine *en = NULL;
+    char *address = NULL;
+    int rc = spec_prove(s, cli_footprint(), e);
+
+    if (rc == 0 && (a->flag[CLI_FLAG_HTTP] || a->flag[CLI_FLAG_HTTPS]))
+        how.http_port = how.https_port = 0;
+    if (rc < 0 || cli__port(a, CLI_FLAG_HTTP, &how.http_port, e) < 0 ||
+        cli__port(a, CLI_FLAG_HTTPS, &how.https_port, e) < 0 || cli__engine(a, &en, e) < 0)
+        return -1;
+    rc = see_to_swarm(a, en, e);
+    if (rc == 0)
+        rc = fleet_deploy(en, &how, &done, e);
+    if (rc == 0)
+        rc = fleet_app_address(en, spec_text(s, SPEC_NAME), &address, e);
+    if (rc == 0 && a->flag[CLI_FLAG_JSON])
+        printf("{\"version\": %d, \"unchanged\": %s, \"address\": \"%s\"}\n", done.version,
+               done.unchanged ? "true" : "false", address);
+    else if (rc == 0 && done.unchanged)
+        printf("%s is at v%d already: nothing changed.\n%s\n", spec_text(s, SPEC_NAME),
+               done.version, address);
+    else if (rc == 0)
+        printf("%s is at v%d, after %.1f s.\n%s\n", spec_text(s, SPEC_NAME), done.version,
+               (double)done.took_ms / 1000, address);
+    free(address);
+    engine_close(&en);
+    return rc;
+}
+
 int verb_deploy_deploy(const struct cli_args *a)
 {
     const char *tag = a->flag[CLI_FLAG_TAG];
@@ -208,13 +294,13 @@ int verb_deploy_deploy(const struct cli_args *a)
     struct err e = {0};
     int rc = cli__spec(a, &s, &e);
 
-    if (rc == 0)
-        rc = spec_image(s, NULL, cli__agent_here(), on_note, NULL, &made, &e);
-    if (rc == 0)
+    if (rc == 0 && !a->flag[CLI_FLAG_DRY_RUN])
+        rc = deploy(a, s, &e);
+    else if (rc == 0)
+        rc = spec_image(s, NULL, cli__agent_here(), cli__on_line, NULL, &made, &e);
+    if (rc == 0 && a->flag[CLI_FLAG_DRY_RUN])
         rc = a->flag[CLI_FLAG_JSON] ? print_json(s, tag, &made, &e)
                                     : print_plan(s, tag, &made, &e);
-    if (rc == 0 && !a->flag[CLI_FLAG_DRY_RUN])
-        rc = err_set(&e, ERR_INVALID, 0, "this can only be planned yet: --dry-run");
     image_made_release(&made);
     spec_free(&s);
     return rc < 0 ? cli_fail(&e) : CLI_OK;
@@ -236,7 +322,7 @@ int verb_image_build(const struct cli_args *a)
     if (rc == 0)
         rc = cli__engine(a, &en, &e);
     if (rc == 0)
-        rc = spec_image(s, en, cli__agent_here(), on_note, NULL, &made, &e);
+        rc = spec_image(s, en, cli__agent_here(), cli__on_line, NULL, &made, &e);
     if (rc == 0 && a->flag[CLI_FLAG_JSON])
         printf("{\"ref\": \"%s\", \"size\": %llu, \"sent\": %llu}\n", made.ref,
                (unsigned long long)made.size, (unsigned long long)made.sent);

@@ -10,3 +10,7 @@ int cli__spec(const struct cli_args *a, struct spec **ret, struct err *e) MUST_U
 const char *cli__agent_here(void);
 /* "2500 MiB of 3264 MiB ..." to stdout, or the error. */
 int cli__prove(const struct spec *s, struct err *e) MUST_USE;
+/* What a deploy says while it works, to stderr. */
+void cli__on_line(void *ctx, const char *line);
+/* "ann@laptop" */
+const char *cli__who(void);

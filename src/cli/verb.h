@@ -62,6 +62,9 @@ extern volatile sig_atomic_t cli__stop;
 struct engine;
 int cli__engine(const struct cli_args *a, struct engine **ret, struct err *e) MUST_USE;
 
+/* The port that a flag says; *ret stays when it says none. */
+int cli__port(const struct cli_args *a, enum cli_flag flag, int *ret, struct err *e) MUST_USE;
+
 /* table.c: rows for people, JSON for programs */
 
 struct cli_table {

@@ -138,6 +138,11 @@ void engine_close(struct engine **ref)
     free(en);
 }
 
+void engine_unstop(struct engine *en)
+{
+    en->stop = NULL;
+}
+
 const char *engine_shown(const struct engine *en)
 {
     return en->place.host;

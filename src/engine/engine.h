@@ -33,7 +33,9 @@ struct engine_cfg {   /* texts are borrowed for the call */
  * engine, too, as far as it goes: engine_is_podman() tells.
  */
 int engine_open(const struct engine_cfg *cfg, struct engine **ret, struct err *e) MUST_USE;
-void engine_close(struct engine **ref);            /* leaves NULL */
+void engine_close(struct engine **ref); /* leaves NULL */
+/* The stop was heard: from now on it ends nothing, so that what was begun can be undone. */
+void engine_unstop(struct engine *en);
 const char *engine_shown(const struct engine *en); /* the address, for people */
 bool engine_is_podman(const struct engine *en);
 

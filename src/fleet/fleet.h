@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "fleet/deploy.h"
+#include "fleet/keeper.h"
 #include "fleet/spec.h"
 
 #include <jansson.h>
@@ -78,3 +80,20 @@ struct fleet_exec {
 /* *ret_code: how it ended. ERR_IO when it could not be started. */
 int fleet_container_exec(struct engine *en, const char *id, const struct fleet_exec *x,
                          int *ret_code, struct err *e) MUST_USE;
+
+/* app.c: apps and what became of them */
+
+/*
+ * *ret: [{"name", "state": "deployed" or "stopped", "version": 7, "containers": 2, "created",
+ * "hosts": ["..."]}], by name. The caller's reference, as below.
+ */
+int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
+/*
+ * *ret: [{"version": 7, "created", "by", "commit", "tag", "state": "stable" (or "canary",
+ * "next", "old", "failed", "")}], the newest first. ERR_NOT_FOUND.
+ */
+int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
+/* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
+int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
+/* *ret: "http://10.0.0.5:8080" or with its host name; free() it. */
+int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e) MUST_USE;

@@ -20,6 +20,8 @@ struct engine;
 #define LABEL_READY "maya.ready"     /* of a service: containers that answer, says the keeper */
 #define LABEL_LOCK "maya.lock"       /* of a config: the app that it locks */
 #define LABEL_SINCE "maya.since"     /* of a lock: unix seconds of the last sign */
+#define LABEL_HTTP "maya.http"       /* of the gateway and the keeper: the port */
+#define LABEL_HTTPS "maya.https"     /* the same; "0": none */
 #define LABEL_PART "maya.part"       /* of a service: "gateway", "keeper" */
 #define LABEL_SECRET "maya.secret"   /* of a secret: the name people gave it */
 #define LABEL_KEYS "maya.keys"       /* of a secret: "A,B", the names of its values */

@@ -1,6 +1,6 @@
 /*
- * The lock of an app: a config that can be there once. Its label says who holds it and when they
- * last gave a sign, so that one whose holder died does not stay.
+ * The lock of an app: a config that can be there once. Its label says who holds it and when
+ * they last gave a sign, so that one whose holder died does not stay.
  */
 #include "fleet/version.h"
 
@@ -53,9 +53,8 @@ static bool stale(struct lock *l, const char *app, struct err *e)
     str_to_int(fleet__label(config, LABEL_SINCE), &since);
     bool old = now_s() - since > LOCK_STALE_S;
     if (!old)
-        err_set(e, ERR_IN_USE, 0,
-                "%s is being changed by %.80s; try again when that has ended", app,
-                fleet__label(config, LABEL_BY));
+        err_set(e, ERR_IN_USE, 0, "%s is being changed by %.80s; try again when that has ended",
+                app, fleet__label(config, LABEL_BY));
     else if (engine_json(l->en, "DELETE", NULL, NULL, e, "/configs/%s",
                          fleet__text(config, "ID")) < 0)
         old = e->code == ERR_NOT_FOUND;
@@ -96,7 +95,8 @@ void fleet__lock_renew(struct lock *l)
     json_t *spec = json_object_get(config, "Spec");
     json_int_t index =
         json_integer_value(json_object_get(json_object_get(config, "Version"), "Index"));
-    json_t *labels = labels_of(fleet__label(config, LABEL_LOCK), fleet__label(config, LABEL_BY));
+    json_t *labels =
+        labels_of(fleet__label(config, LABEL_LOCK), fleet__label(config, LABEL_BY));
     json_object_set_new(spec, "Labels", labels);
     if (engine_json(l->en, "POST", spec, NULL, &e, "/configs/%s/update?version=%lld", l->id,
                     (long long)index) < 0)

@@ -272,8 +272,9 @@ static json_t *list_newest(const json_t *all, const json_t *services)
     qsort(rows, n, sizeof(json_t *), by_name);
     for (size_t i = 0; i < n; i++) {
         const char *name = fleet__label(rows[i], LABEL_SECRET);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:i, s:O, s:o}", "name", name, "id",
-                            fleet__text(rows[i], "ID"), "swarm_name", fleet__name(rows[i]), "keys",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:i, s:O, s:o}", "name",
+                                              name, "id", fleet__text(rows[i], "ID"),
+                                              "swarm_name", fleet__name(rows[i]), "keys",
                                               split_keys(fleet__label(rows[i], LABEL_KEYS)),
                                               "version", fleet__version(rows[i]), "created",
                                               json_object_get(rows[i], "CreatedAt"), "apps",

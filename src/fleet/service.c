@@ -1,4 +1,5 @@
-/* What a version's containers are told: the body of its service (Docker Engine API, ServiceSpec). */
+/* What a version's containers are told: the body of its service (Docker Engine API,
+ * ServiceSpec). */
 #include "fleet/service.h"
 
 #include "base/alloc.h"
@@ -59,11 +60,11 @@ static json_t *secrets(const json_t *found)
     for (size_t i = 0; i < json_array_size(found); i++) {
         const json_t *s = json_array_get(found, i);
         /* Whoever runs in the container may read it, and nobody else is in there. */
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:i}}", "SecretID",
-                            fleet__text(s, "id"), "SecretName", fleet__text(s, "swarm_name"),
-                            "File", "Name", fleet__text(s, "name"), "UID", "0", "GID", "0",
-                            "Mode", 0444));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:i}}", "SecretID",
+                                              fleet__text(s, "id"), "SecretName",
+                                              fleet__text(s, "swarm_name"), "File", "Name",
+                                              fleet__text(s, "name"), "UID", "0", "GID", "0",
+                                              "Mode", 0444));
     }
     return list;
 }
@@ -81,24 +82,25 @@ static json_t *words(const struct spec *s)
 static json_t *container(const struct service_cfg *c)
 {
     const struct spec *s = c->spec;
-    json_t *body = json_pack(
-        "{s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:s, s:[s]}", "Image", c->image, "Env",
-        environment(s), "User", spec_text(s, SPEC_USER), "ReadOnly", 1, "Mounts", mounts(s),
-        "Secrets", secrets(c->secrets), "StopGracePeriod",
-        (json_int_t)spec_stop_grace_s(s) * NS, "StopSignal", "SIGTERM", "CapabilityDrop", "ALL");
+    json_t *body = json_pack("{s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:s, s:[s]}", "Image",
+                             c->image, "Env", environment(s), "User", spec_text(s, SPEC_USER),
+                             "ReadOnly", 1, "Mounts", mounts(s), "Secrets", secrets(c->secrets),
+                             "StopGracePeriod", (json_int_t)spec_stop_grace_s(s) * NS,
+                             "StopSignal", "SIGTERM", "CapabilityDrop", "ALL");
     json_t *command = words(s);
 
     MUST(body);
     if (json_array_size(command))
-        json_object_set(body, "Args", command);
+        json_object_set(body, "Command", command); /* in place of the entrypoint */
     json_decref(command);
     if (spec_is_maya(s))
         json_object_set_new(
             body, "Healthcheck",
-            json_pack("{s:[s, s, s], s:I, s:I, s:i, s:I}", "Test", "CMD", "/usr/bin/maya", "healthcheck",
-                      "Interval", (json_int_t)spec_int(s, SPEC_HEALTH_INTERVAL) * NS, "Timeout",
-                      (json_int_t)spec_int(s, SPEC_HEALTH_TIMEOUT) * NS, "Retries",
-                      (int)spec_int(s, SPEC_HEALTH_RETRIES), "StartPeriod", (json_int_t)(2 * NS)));
+            json_pack(
+                "{s:[s, s, s], s:I, s:I, s:i, s:I}", "Test", "CMD", "/usr/bin/maya",
+                "healthcheck", "Interval", (json_int_t)spec_int(s, SPEC_HEALTH_INTERVAL) * NS,
+                "Timeout", (json_int_t)spec_int(s, SPEC_HEALTH_TIMEOUT) * NS, "Retries",
+                (int)spec_int(s, SPEC_HEALTH_RETRIES), "StartPeriod", (json_int_t)(2 * NS)));
     return body;
 }
 
@@ -121,9 +123,9 @@ static json_t *ports(const struct spec *s)
     size_t n = spec_is_maya(s) ? 2 : 1;
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s}", "Protocol", "tcp",
-                                              "TargetPort", inside[i], "PublishedPort", 0,
-                                              "PublishMode", "host"));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:i, s:s}", "Protocol", "tcp", "TargetPort",
+                                        inside[i], "PublishedPort", 0, "PublishMode", "host"));
     return list;
 }
 
@@ -167,7 +169,9 @@ int fleet__secrets_find(struct engine *en, const struct spec *s, json_t **ret, s
                          "makes one",
                          names.at[i].key, names.at[i].key);
         else
-            json_array_append(found, (json_t *)(uintptr_t)hit);
+            json_array_append_new(found, json_pack("{s:s, s:s, s:s}", "name", names.at[i].key,
+                                                   "id", fleet__text(hit, "id"), "swarm_name",
+                                                   fleet__text(hit, "swarm_name")));
     }
     json_decref(all);
     if (rc == 0)

@@ -40,7 +40,7 @@ int fleet__weight(const json_t *service)
     int64_t n = 0;
 
     return str_to_int(fleet__label(service, LABEL_WEIGHT), &n) && n >= 0 && n <= 10000 ? (int)n
-                                                                                      : 0;
+                                                                                       : 0;
 }
 
 static int configs_of(struct engine *en, const char *app, json_t **ret, struct err *e)
@@ -157,10 +157,10 @@ int fleet__version_keep(struct engine *en, const char *app, int number, const js
     MUST(text);
     base64_add(&data, text, strlen(text));
     snprintf(version, sizeof(version), "%d", number);
-    json_t *body = json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "Name", name, "Data",
-                             buf_text(&data), "Labels", LABEL_APP, app, LABEL_VERSION, version,
-                             LABEL_TAG, tag ? tag : "", LABEL_BY, by ? by : "", LABEL_COMMIT,
-                             commit ? commit : "");
+    json_t *body =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "Name", name, "Data",
+                  buf_text(&data), "Labels", LABEL_APP, app, LABEL_VERSION, version, LABEL_TAG,
+                  tag ? tag : "", LABEL_BY, by ? by : "", LABEL_COMMIT, commit ? commit : "");
     int rc = body ? engine_json(en, "POST", body, NULL, e, "/configs/create")
                   : err_set(e, ERR_INVALID, 0, "a label of v%d is no UTF-8", number);
     json_decref(body);
@@ -168,6 +168,19 @@ int fleet__version_keep(struct engine *en, const char *app, int number, const js
     free(name);
     free(text);
     return rc;
+}
+
+void fleet__version_failed(struct engine *en, const struct version *v)
+{
+    json_t *spec = json_object_get(v->config, "Spec");
+    json_int_t index =
+        json_integer_value(json_object_get(json_object_get(v->config, "Version"), "Index"));
+    struct err ignored; /* it is a note */
+
+    json_object_set_new(json_object_get(spec, "Labels"), LABEL_STATE, json_string("failed"));
+    if (engine_json(en, "POST", spec, NULL, &ignored, "/configs/%s/update?version=%lld",
+                    v->config_id, (long long)index) < 0)
+        return;
 }
 
 /* Swarm answers 500 and these words when somebody else changed it in between. */
@@ -186,8 +199,8 @@ int fleet__service_change(struct engine *en, const char *name,
         if (engine_json(en, "GET", NULL, &service, &why, "/services/%s", name) < 0)
             break;
         json_t *spec = json_object_get(service, "Spec");
-        json_int_t index = json_integer_value(
-            json_object_get(json_object_get(service, "Version"), "Index"));
+        json_int_t index =
+            json_integer_value(json_object_get(json_object_get(service, "Version"), "Index"));
         change(ctx, spec);
         int rc = engine_json(en, "POST", spec, NULL, &why, "/services/%s/update?version=%lld",
                              name, (long long)index);

@@ -1,8 +1,8 @@
 /*
- * Private to fleet/: an app as the Swarm keeps it. A version is a config (NAME-v7) that holds what
- * was deployed, and, while it runs, a service of the same name. What is wanted of a running
- * version stands in its service's labels; whoever changes them says so to the keeper, who looks
- * every second anyway.
+ * Private to fleet/: an app as the Swarm keeps it. A version is a config (NAME-v7) that holds
+ * what was deployed, and, while it runs, a service of the same name. What is wanted of a
+ * running version stands in its service's labels; whoever changes them says so to the keeper,
+ * who looks every second anyway.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ int fleet__weight(const json_t *service);
 struct version {
     int number;
     const char *tag, *by, *commit, *created, *config_id; /* "" when not known */
-    json_t *config;  /* borrowed from the app */
-    json_t *service; /* or NULL: it does not run */
+    json_t *config;                                      /* borrowed from the app */
+    json_t *service;                                     /* or NULL: it does not run */
 };
 
 /* An app as it was when it was read. */
@@ -51,7 +51,11 @@ int fleet__version_keep(struct engine *en, const char *app, int number, const js
                         const char *tag, const char *by, const char *commit,
                         struct err *e) MUST_USE;
 
-/* Change a service: `change` edits the spec in place; it is tried again when others were quicker. */
+/* It never served: mark what is kept of it, for the history. */
+void fleet__version_failed(struct engine *en, const struct version *v);
+
+/* Change a service: `change` edits the spec in place; it is tried again when others were
+ * quicker. */
 int fleet__service_change(struct engine *en, const char *name,
                           void (*change)(void *ctx, json_t *spec), void *ctx,
                           struct err *e) MUST_USE;
@@ -63,8 +67,8 @@ int fleet__service_scale(struct engine *en, const char *name, int replicas,
 int fleet__service_remove(struct engine *en, const char *name, struct err *e) MUST_USE;
 
 /*
- * lock.c: one change of an app at a time, over all who use the Swarm. ERR_IN_USE says who has it
- * and since when. A lock whose holder died is taken over after LOCK_STALE_S without a sign.
+ * lock.c: one change of an app at a time, over all who use the Swarm. ERR_IN_USE says who has
+ * it and since when. A lock whose holder died is taken over after LOCK_STALE_S without a sign.
  */
 #define LOCK_STALE_S 60
 struct lock {

@@ -1,0 +1,135 @@
+/* `maya app`: what is deployed. */
+#include "cli/verb.h"
+
+#include "base/strs.h"
+#include "cli/cli.h"
+#include "cli/plan.h"
+#include "engine/engine.h"
+#include "fleet/fleet.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cmd_app(int argc, char **argv)
+{
+    return cli__run_verb(argc, argv);
+}
+
+static const char *text(const json_t *row, const char *key)
+{
+    const char *value = json_string_value(json_object_get(row, key));
+
+    return value && *value ? value : NULL;
+}
+
+static int number(const json_t *row, const char *key)
+{
+    return (int)json_integer_value(json_object_get(row, key));
+}
+
+int verb_app_list(const struct cli_args *a)
+{
+    static const char *const columns[] = {"App",        "State",       "Version",
+                                          "Containers", "Deployed at", NULL};
+    struct cli_table t = {.columns = columns};
+    bool json = a->flag[CLI_FLAG_JSON] != NULL;
+    struct engine *en = NULL;
+    json_t *list = NULL;
+    struct err e = {0};
+    int code = CLI_OK;
+
+    if (cli__engine(a, &en, &e) < 0 || fleet_app_list(en, &list, &e) < 0)
+        code = cli_fail(&e);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *row = json_array_get(list, i);
+        cli__table_add(&t, text(row, "name"));
+        cli__table_add(&t, text(row, "state"));
+        cli__table_addf(&t, "v%d", number(row, "version"));
+        cli__table_addf(&t, "%d", number(row, "containers"));
+        cli__table_add_time(&t, text(row, "created"), json);
+    }
+    if (code == CLI_OK)
+        cli__table_print(&t, json, "No apps yet; `maya deploy` makes one.");
+    json_decref(list);
+    engine_close(&en);
+    return code;
+}
+
+int verb_app_history(const struct cli_args *a)
+{
+    static const char *const columns[] = {"Version", "Deployed at", "Deployed by", "Commit",
+                                          "Tag",     "State",       NULL};
+    struct cli_table t = {.columns = columns};
+    bool json = a->flag[CLI_FLAG_JSON] != NULL;
+    struct engine *en = NULL;
+    json_t *list = NULL;
+    struct err e = {0};
+    int code = CLI_OK;
+
+    if (cli__engine(a, &en, &e) < 0 || fleet_app_history(en, a->word[0], &list, &e) < 0)
+        code = cli_fail(&e);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *row = json_array_get(list, i);
+        cli__table_addf(&t, "v%d", number(row, "version"));
+        cli__table_add_time(&t, text(row, "created"), json);
+        cli__table_add(&t, text(row, "by"));
+        cli__table_add(&t, text(row, "commit"));
+        cli__table_add(&t, text(row, "tag"));
+        cli__table_add(&t, text(row, "state"));
+    }
+    if (code == CLI_OK)
+        cli__table_print(&t, json, "");
+    json_decref(list);
+    engine_close(&en);
+    return code;
+}
+
+/* "v5" or "5". */
+static int read_version(const char *said, int *ret, struct err *e)
+{
+    int64_t n;
+
+    if (!str_to_int(said + (*said == 'v'), &n) || n < 1 || n > INT_MAX)
+        return err_set(e, ERR_INVALID, 0, "'%.40s' is no version; one looks like v5 or 5",
+                       said);
+    *ret = (int)n;
+    return 0;
+}
+
+int verb_app_rollback(const struct cli_args *a)
+{
+    const char *said = a->words > 1 ? a->word[1] : a->flag[CLI_FLAG_TO];
+    struct fleet_deployed done;
+    struct engine *en = NULL;
+    struct err e = {0};
+    int to = 0, code = CLI_OK;
+
+    if (a->words > 1 && a->flag[CLI_FLAG_TO])
+        return cli_fail_with(CLI_USAGE, "the version is said twice, as a word and with --to");
+    if ((said && read_version(said, &to, &e) < 0) || cli__engine(a, &en, &e) < 0 ||
+        fleet_rollback(en, a->word[0], to, cli__who(), cli__on_line, NULL, &done, &e) < 0)
+        code = cli_fail(&e);
+    else
+        printf("%s is at v%d.\n", a->word[0], done.version);
+    engine_close(&en);
+    return code;
+}
+
+int verb_app_stop(const struct cli_args *a)
+{
+    struct engine *en = NULL;
+    struct err e = {0};
+    int code = CLI_OK;
+
+    if (!cli__confirm(a,
+                      "Stop the app '%s'? Its containers end at once; its history, volumes and "
+                      "secrets stay.",
+                      a->word[0]))
+        return CLI_FAILED;
+    if (cli__engine(a, &en, &e) < 0 || fleet_app_stop(en, a->word[0], &e) < 0)
+        code = cli_fail(&e);
+    engine_close(&en);
+    return code;
+}

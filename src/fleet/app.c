@@ -1,0 +1,164 @@
+/* What apps there are, and what became of them. */
+#include "fleet/fleet.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/strs.h"
+#include "engine/engine.h"
+#include "fleet/front.h"
+#include "fleet/version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The names of all apps that were ever deployed, each once, sorted. */
+static int names_of(struct engine *en, json_t **ret, struct err *e)
+{
+    static const char *const filter[] = {"label", LABEL_VERSION, NULL};
+    struct buf text = BUF_INIT;
+    json_t *configs = NULL, *set, *names;
+    const char *name;
+    json_t *ignored;
+
+    engine_filters(&text, filter);
+    int rc = engine_json(en, "GET", NULL, &configs, e, "/configs?%s", buf_text(&text));
+    buf_release(&text);
+    if (rc < 0)
+        return -1;
+    set = json_object();
+    for (size_t i = 0; i < json_array_size(configs); i++)
+        json_object_set_new(set, fleet__label(json_array_get(configs, i), LABEL_APP),
+                            json_true());
+    char *sorted = json_dumps(set, JSON_SORT_KEYS | JSON_COMPACT);
+    json_decref(set);
+    set = sorted ? json_loads(sorted, 0, NULL) : NULL;
+    free(sorted);
+    names = json_array();
+    json_object_foreach(set, name, ignored) json_array_append_new(names, json_string(name));
+    json_decref(set);
+    json_decref(configs);
+    *ret = names;
+    return 0;
+}
+
+static int containers_of(const json_t *list, int version)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *c = json_array_get(list, i);
+        n += json_integer_value(json_object_get(c, "version")) == version &&
+             strcmp(fleet__text(c, "state"), "running") == 0;
+    }
+    return n;
+}
+
+static int describe(struct engine *en, const char *name, json_t *list, struct err *e)
+{
+    struct app a;
+    json_t *containers = NULL;
+    int n = 0;
+
+    if (fleet__app_read(en, name, &a, e) < 0)
+        return -1;
+    if (fleet_container_list(en, name, &containers, e) < 0) {
+        fleet__app_release(&a);
+        return -1;
+    }
+    const struct version *stable = fleet__running(&a, ROLE_STABLE), *shown = stable;
+    if (!shown && a.count)
+        shown = &a.versions[0];
+    for (size_t i = 0; i < a.count; i++)
+        n += containers_of(containers, a.versions[i].number);
+    if (shown)
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", name, "state",
+                            json_array_size(a.services) ? "deployed" : "stopped", "version",
+                            shown->number, "containers", n, "created", shown->created));
+    json_decref(containers);
+    fleet__app_release(&a);
+    return 0;
+}
+
+int fleet_app_list(struct engine *en, json_t **ret, struct err *e)
+{
+    json_t *names = NULL, *list;
+    int rc = 0;
+
+    if (engine_need_swarm(en, e) < 0 || names_of(en, &names, e) < 0)
+        return -1;
+    list = json_array();
+    for (size_t i = 0; rc == 0 && i < json_array_size(names); i++)
+        rc = describe(en, json_string_value(json_array_get(names, i)), list, e);
+    json_decref(names);
+    if (rc == 0)
+        *ret = list;
+    else
+        json_decref(list);
+    return rc;
+}
+
+static int read_known(struct engine *en, const char *app, struct app *ret, struct err *e)
+{
+    if (engine_need_swarm(en, e) < 0 || fleet__app_read(en, app, ret, e) < 0)
+        return -1;
+    if (ret->count)
+        return 0;
+    fleet__app_release(ret);
+    return err_set(e, ERR_NOT_FOUND, 0, "there is no app '%.80s'; `maya app list` shows them",
+                   app);
+}
+
+int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e)
+{
+    struct app a;
+
+    if (read_known(en, app, &a, e) < 0)
+        return -1;
+    *ret = json_array();
+    for (size_t i = 0; i < a.count; i++) {
+        const struct version *v = &a.versions[i];
+        json_array_append_new(*ret,
+                              json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "version", v->number,
+                                        "created", v->created, "by", v->by, "commit", v->commit,
+                                        "tag", v->tag, "state",
+                                        v->service ? fleet__role_text(fleet__role(v->service))
+                                                   : fleet__label(v->config, LABEL_STATE)));
+    }
+    fleet__app_release(&a);
+    return 0;
+}
+
+int fleet_app_stop(struct engine *en, const char *app, struct err *e)
+{
+    struct lock lock;
+    struct app a;
+    int rc = 0;
+
+    if (read_known(en, app, &a, e) < 0)
+        return -1;
+    if (json_array_size(a.services) == 0)
+        rc = err_set(e, ERR_NOT_FOUND, 0, "%s is stopped already", app);
+    if (rc == 0)
+        rc = fleet__lock(en, app, "a stop", &lock, e);
+    if (rc == 0) {
+        for (size_t i = 0; rc == 0 && i < json_array_size(a.services); i++)
+            rc = fleet__service_remove(en, fleet__name(json_array_get(a.services, i)), e);
+        fleet__unlock(&lock);
+    }
+    fleet__app_release(&a);
+    return rc;
+}
+
+int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e)
+{
+    struct front_cfg ports;
+
+    (void)app;
+    if (fleet__front_ports(en, &ports, e) < 0)
+        return -1;
+    *ret = ports.http_port ? xprintf("http://127.0.0.1:%d", ports.http_port)
+                           : xprintf("https://127.0.0.1:%d", ports.https_port);
+    return 0;
+}

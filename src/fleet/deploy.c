@@ -1,0 +1,420 @@
+/*
+ * One deploy. Up to the hand-over everything can be taken back, and is: the new version's
+ * service is removed, and the old one has never noticed. The hand-over is a change of labels;
+ * the keeper does the rest, whether anybody watches or not.
+ */
+#include "fleet/deploy.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/strs.h"
+#include "engine/engine.h"
+#include "fleet/fleet.h"
+#include "fleet/front.h"
+#include "fleet/service.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_MS 300
+#define HAND_OVER_S 90 /* beyond the drain, for the old one to go */
+
+struct deploy {
+    struct engine *en;
+    const struct fleet_deploy *how;
+    const struct spec *spec;
+    const char *app;
+    char *image, *name; /* of the new version's service */
+    json_t *secrets;
+    struct app before;
+    struct lock lock;
+    bool locked;
+    int number;
+    int64_t start_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void say(const struct deploy *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say(const struct deploy *d, const char *fmt, ...)
+{
+    struct buf text = BUF_INIT;
+    va_list ap;
+
+    if (!d->how->on_line)
+        return;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    d->how->on_line(d->how->ctx, buf_text(&text));
+    buf_release(&text);
+}
+
+/* Wait a moment; ERR_STOPPED when somebody wants it to end. */
+static int pause_a_moment(struct deploy *d, struct err *e)
+{
+    json_t *nothing = NULL;
+
+    poll(NULL, 0, LOOK_MS);
+    fleet__lock_renew(&d->lock);
+    /* Any call tells of a stop. */
+    int rc = engine_json(d->en, "GET", NULL, &nothing, e, "/version");
+    json_decref(nothing);
+    return rc;
+}
+
+static bool same_as(const struct deploy *d, const struct version *v)
+{
+    json_t *kept = NULL;
+    struct err e;
+    bool same = false;
+
+    if (fleet__version_load(v, &kept, &e) == 0) {
+        char *stored = spec_stored(d->spec);
+        json_t *spec = stored ? json_loads(stored, 0, NULL) : NULL;
+        same = json_equal(spec, json_object_get(kept, "spec")) &&
+               strcmp(fleet__text(kept, "image"), d->image) == 0 &&
+               json_equal(d->secrets, json_object_get(kept, "secrets"));
+        json_decref(spec);
+        free(stored);
+    }
+    json_decref(kept);
+    return same;
+}
+
+static int keep_version(struct deploy *d, struct err *e)
+{
+    char *stored = spec_stored(d->spec);
+    json_t *what = json_pack("{s:o, s:s, s:O}", "spec", json_loads(stored, 0, NULL), "image",
+                             d->image, "secrets", d->secrets);
+    int rc = fleet__version_keep(d->en, d->app, d->number, what, d->how->tag, d->how->who,
+                                 d->how->commit, e);
+
+    json_decref(what);
+    free(stored);
+    return rc;
+}
+
+static int wanted_of(const json_t *service)
+{
+    const json_t *mode = json_object_get(json_object_get(service, "Spec"), "Mode");
+
+    return (int)json_integer_value(
+        json_object_get(json_object_get(mode, "Replicated"), "Replicas"));
+}
+
+/* As many as serve now, so that it can take over; at least one, to be tried. */
+static int replicas_of(const struct deploy *d)
+{
+    const struct version *stable = fleet__running(&d->before, ROLE_STABLE);
+    int n = (int)spec_int(d->spec, SPEC_MIN_CONTAINERS);
+    int most = (int)spec_int(d->spec, SPEC_MAX_CONTAINERS);
+
+    if (stable && wanted_of(stable->service) > n)
+        n = wanted_of(stable->service);
+    n = n > most ? most : n;
+    return n > 0 ? n : 1;
+}
+
+static int create(struct deploy *d, struct err *e)
+{
+    const struct service_cfg cfg = {
+        .spec = d->spec,
+        .app = d->app,
+        .image = d->image,
+        .number = d->number,
+        .secrets = d->secrets,
+        .role = ROLE_NEXT,
+        .weight = 0,
+        .replicas = replicas_of(d),
+    };
+    json_t *body = fleet__service_body(&cfg);
+    int rc = engine_json(d->en, "POST", body, NULL, e, "/services/create");
+
+    json_decref(body);
+    return rc;
+}
+
+/* Why it does not start, in the engine's words; "" while nothing went wrong. */
+static void why_not(struct deploy *d, const json_t *service, char *ret, size_t size,
+                    int *failures)
+{
+    const char *const filter[] = {"service", d->name, NULL};
+    struct buf text = BUF_INIT;
+    json_t *tasks = NULL;
+    struct err e;
+
+    (void)service;
+    ret[0] = '\0';
+    *failures = 0;
+    engine_filters(&text, filter);
+    if (engine_json(d->en, "GET", NULL, &tasks, &e, "/tasks?%s", buf_text(&text)) == 0) {
+        for (size_t i = 0; i < json_array_size(tasks); i++) {
+            const json_t *status = json_object_get(json_array_get(tasks, i), "Status");
+            const char *state = fleet__text(status, "State"), *why = fleet__text(status, "Err");
+            bool failed = strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0;
+            *failures += failed;
+            if (*why && (failed || !*ret))
+                snprintf(ret, size, "%s", why);
+        }
+    }
+    json_decref(tasks);
+    buf_release(&text);
+}
+
+/* How many that fail are enough to know. */
+#define ENOUGH_FAILURES 3
+
+static int wait_ready(struct deploy *d, struct err *e)
+{
+    int want = replicas_of(d), within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN);
+    int64_t until = now_ms() + within_s * INT64_C(1000);
+
+    for (;;) {
+        json_t *service = NULL;
+        char why[160];
+        int failures = 0;
+        int64_t ready = 0;
+        if (engine_json(d->en, "GET", NULL, &service, e, "/services/%s", d->name) < 0)
+            return -1;
+        if (!str_to_int(fleet__label(service, LABEL_READY), &ready))
+            ready = 0;
+        why_not(d, service, why, sizeof(why), &failures);
+        json_decref(service);
+        if (ready >= want)
+            return 0;
+        if (failures >= ENOUGH_FAILURES)
+            return err_set(e, ERR_IO, 0, "v%d does not start: %s", d->number,
+                           *why ? why : "its containers end");
+        if (now_ms() >= until)
+            return err_set(e, ERR_IO, 0, "v%d was not ready within %d s%s%s", d->number,
+                           within_s, *why ? ": " : "", why);
+        if (pause_a_moment(d, e) < 0)
+            return -1;
+    }
+}
+
+static int set_role(struct deploy *d, const char *service, enum fleet_role role, int weight,
+                    struct err *e)
+{
+    char number[16];
+    const char *const labels[] = {LABEL_ROLE, fleet__role_text(role), LABEL_WEIGHT, number,
+                                  NULL};
+
+    snprintf(number, sizeof(number), "%d", weight);
+    return fleet__service_label(d->en, service, labels, e);
+}
+
+static int send_away(struct deploy *d, struct err *e)
+{
+    for (size_t i = 0; i < d->before.count; i++) {
+        const struct version *v = &d->before.versions[i];
+        if (v->service && set_role(d, fleet__name(v->service), ROLE_OLD, 0, e) < 0 &&
+            e->code != ERR_NOT_FOUND)
+            return -1;
+    }
+    return 0;
+}
+
+/* The old ones go as fast as they can finish; nobody is hurt when it is not waited for. */
+static void watch_old_go(struct deploy *d)
+{
+    int64_t until = now_ms() + (spec_int(d->spec, SPEC_DRAIN) + HAND_OVER_S) * 1000;
+    struct err e;
+
+    while (now_ms() < until) {
+        struct app now;
+        size_t left = 0;
+        if (fleet__app_read(d->en, d->app, &now, &e) < 0)
+            return;
+        for (size_t i = 0; i < now.count; i++)
+            left += now.versions[i].service && fleet__role(now.versions[i].service) == ROLE_OLD;
+        fleet__app_release(&now);
+        if (left == 0 || pause_a_moment(d, &e) < 0)
+            return;
+    }
+}
+
+static int hand_over(struct deploy *d, struct err *e)
+{
+    if (set_role(d, d->name, ROLE_STABLE, 100, e) < 0)
+        return -1;
+    if (send_away(d, e) < 0)
+        return -1;
+    say(d, "v%d serves; what came before finishes and goes.", d->number);
+    watch_old_go(d);
+    return 0;
+}
+
+static void take_back(struct deploy *d)
+{
+    struct err e;
+    struct app now;
+    const struct version *v;
+
+    /* The stop that brought us here is heard; this has to go on. */
+    engine_unstop(d->en);
+    say(d, "v%d is taken back.", d->number);
+    if (fleet__service_remove(d->en, d->name, &e) < 0)
+        say(d, "its service %s could not be removed: %s", d->name, e.msg);
+    if (fleet__app_read(d->en, d->app, &now, &e) < 0)
+        return;
+    if ((v = fleet__version_of(&now, d->number)))
+        fleet__version_failed(d->en, v);
+    fleet__app_release(&now);
+}
+
+static int roll(struct deploy *d, struct err *e)
+{
+    int rc;
+
+    say(d, "v%d starts, %d container%s.", d->number, replicas_of(d),
+        replicas_of(d) == 1 ? "" : "s");
+    if (keep_version(d, e) < 0)
+        return -1;
+    rc = create(d, e);
+    if (rc == 0 && strcmp(spec_text(d->spec, SPEC_STRATEGY), "recreate") == 0)
+        rc = send_away(d, e);
+    if (rc == 0)
+        rc = wait_ready(d, e);
+    if (rc < 0)
+        take_back(d);
+    else
+        rc = hand_over(d, e);
+    return rc;
+}
+
+static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
+{
+    const struct front_cfg front = {d->how->http_port, d->how->https_port};
+    const struct version *stable;
+
+    if (fleet__secrets_find(d->en, d->spec, &d->secrets, e) < 0 ||
+        fleet__front(d->en, &front, e) < 0 ||
+        fleet__lock(d->en, d->app, d->how->who, &d->lock, e) < 0)
+        return -1;
+    d->locked = true;
+    if (fleet__app_read(d->en, d->app, &d->before, e) < 0)
+        return -1;
+    stable = fleet__running(&d->before, ROLE_STABLE);
+    d->number = fleet__newest(&d->before) + 1;
+    d->name = fleet__object(d->app, d->number);
+    if (stable && !d->how->force && same_as(d, stable)) {
+        ret->unchanged = true;
+        ret->version = stable->number;
+    }
+    return 0;
+}
+
+static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
+{
+    int rc;
+
+    d->start_ms = now_ms();
+    *ret = (struct fleet_deployed){0};
+    rc = prepare(d, ret, e);
+    if (rc == 0 && !ret->unchanged) {
+        rc = roll(d, e);
+        ret->version = d->number;
+    }
+    ret->took_ms = now_ms() - d->start_ms;
+    if (d->locked) {
+        engine_unstop(d->en);
+        fleet__unlock(&d->lock);
+    }
+    fleet__app_release(&d->before);
+    json_decref(d->secrets);
+    free(d->image);
+    free(d->name);
+    return rc;
+}
+
+int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet_deployed *ret,
+                 struct err *e)
+{
+    struct deploy d = {.en = en, .how = how, .spec = how->spec};
+    struct image_made image = {0};
+
+    d.app = spec_text(how->spec, SPEC_NAME);
+    if (engine_need_swarm(en, e) < 0 ||
+        spec_image(how->spec, en, how->agent, how->on_line, how->ctx, &image, e) < 0)
+        return -1;
+    d.image = xstrdup(image.ref);
+    if (image.sent)
+        say(&d, "Image %s, %.1f MiB.", image.ref, (double)image.size / 1048576.0);
+    image_made_release(&image);
+    return run(&d, ret, e);
+}
+
+/* The newest version before `than` that served. */
+static const struct version *one_before(const struct app *a, int than)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (a->versions[i].number < than &&
+            strcmp(fleet__label(a->versions[i].config, LABEL_STATE), "failed") != 0)
+            return &a->versions[i];
+    return NULL;
+}
+
+static const struct version *choose(const struct app *a, int number, struct err *e)
+{
+    const struct version *stable = fleet__running(a, ROLE_STABLE);
+    const struct version *v = number ? fleet__version_of(a, number)
+                                     : one_before(a, stable ? stable->number : 1 << 30);
+
+    if (v)
+        return v;
+    if (a->count == 0)
+        err_set(e, ERR_NOT_FOUND, 0, "there is no app '%.80s'; `maya app list` shows them",
+                a->name);
+    else if (number)
+        err_set(e, ERR_NOT_FOUND, 0, "%s has no v%d; `maya app history %s` shows what it has",
+                a->name, number, a->name);
+    else
+        err_set(e, ERR_NOT_FOUND, 0, "%s has no version before this one", a->name);
+    return NULL;
+}
+
+int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
+                   void (*on_line)(void *ctx, const char *line), void *ctx,
+                   struct fleet_deployed *ret, struct err *e)
+{
+    struct fleet_deploy how = {.who = who, .on_line = on_line, .ctx = ctx, .force = true};
+    struct deploy d = {.en = en, .how = &how, .app = app};
+    struct app a = {0};
+    struct spec *spec = NULL;
+    json_t *kept = NULL;
+    char tag[32], *stored = NULL;
+    int rc = -1;
+
+    if (engine_need_swarm(en, e) < 0 || fleet__app_read(en, app, &a, e) < 0)
+        return -1;
+    const struct version *v = choose(&a, number, e);
+    if (!v || fleet__version_load(v, &kept, e) < 0)
+        goto out;
+    stored = json_dumps(json_object_get(kept, "spec"), JSON_COMPACT);
+    if (!stored || spec_restore(stored, strlen(stored), &spec, e) < 0)
+        goto out;
+    snprintf(tag, sizeof(tag), "rollback-to-v%d", v->number);
+    how.tag = tag;
+    how.spec = d.spec = spec;
+    d.image = xstrdup(fleet__text(kept, "image"));
+    how.http_port = how.https_port = -1;
+    rc = run(&d, ret, e);
+out:
+    free(stored);
+    json_decref(kept);
+    spec_free(&spec);
+    fleet__app_release(&a);
+    return rc;
+}

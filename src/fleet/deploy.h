@@ -1,0 +1,43 @@
+/* The door to deploying. Part of fleet.h. */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+struct spec;
+
+struct fleet_deploy {
+    const struct spec *spec;
+    const char *agent;         /* the agent folder, where the spec names none */
+    const char *tag;           /* or NULL */
+    const char *who;           /* "ann@laptop" */
+    const char *commit;        /* "0f31a5b*", or NULL */
+    int http_port, https_port; /* of the gateway; both -1: as they are */
+    int canary_weight;         /* percent */
+    bool force;                /* also when nothing changed */
+    /* What is being done, a line each, for people. */
+    void (*on_line)(void *ctx, const char *line);
+    void *ctx;
+};
+
+struct fleet_deployed {
+    int version;    /* the one that serves now */
+    bool unchanged; /* it did already */
+    int64_t took_ms;
+};
+
+/*
+ * Build, start beside what runs, wait until it is ready, hand over. What does not become ready
+ * is taken back, and so is what is stopped before the hand-over; ERR_STOPPED then. One deploy
+ * of an app at a time: ERR_IN_USE.
+ */
+int fleet_deploy(struct engine *en, const struct fleet_deploy *d, struct fleet_deployed *ret,
+                 struct err *e) MUST_USE;
+/* Make what was v`number` (0: the one before) the next version, from what is kept of it. */
+int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
+                   void (*on_line)(void *ctx, const char *line), void *ctx,
+                   struct fleet_deployed *ret, struct err *e) MUST_USE;

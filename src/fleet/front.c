@@ -1,0 +1,238 @@
+/*
+ * The front of a host: the gateway and the keeper, two services of the Swarm that share a
+ * volume with HAProxy's configuration and sockets. They run from one image, made here of this
+ * program and this machine's HAProxy, on the manager that was asked to deploy.
+ */
+#include "fleet/front.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/strs.h"
+#include "engine/engine.h"
+#include "fleet/fleet.h"
+#include "fleet/version.h"
+#include "image/image.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NS 1000000000LL
+#define PROGRAM "/usr/bin/maya"
+#define MEMORY (256LL << 20)
+#define GATEWAY_STOP_S 30 /* streams end when the old process does */
+
+/* What differs between the two. */
+static const struct part {
+    const char *name, *sentence;
+    bool on_host; /* has the host's own ports */
+    bool start_first;
+} parts[] = {
+    {"gateway", "the one way in", true, true},
+    {"keeper", "keeps the gateway in step with the engine", true, false},
+};
+
+static const char *find_haproxy(void)
+{
+    static const char *const places[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy",
+                                         "/usr/bin/haproxy"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (access(places[i], X_OK) == 0)
+            return places[i];
+    return getenv("MAYA_HAPROXY");
+}
+
+static int add_programs(struct image_tree *t, struct err *e)
+{
+    const char *haproxy = find_haproxy();
+
+    if (!haproxy || access(haproxy, X_OK) < 0)
+        return err_set(
+            e, ERR_CONFIG, 0,
+            "HAProxy is not on this machine, and the gateway's image is made from it: "
+            "apt-get install haproxy, or say in MAYA_HAPROXY where it is");
+    if (image_add_program(t, PROGRAM + 1, "/proc/self/exe", e) < 0 ||
+        image_add_program(t, "usr/sbin/haproxy", haproxy, e) < 0)
+        return -1;
+    return image_add_library(t, "libcurl.so.4", e);
+}
+
+static int make_image(struct engine *en, struct image_made *ret, struct err *e)
+{
+    struct image_tree *t = image_tree_new();
+    static const char passwd[] = "root:x:0:0:root:/:/sbin/nologin\n";
+    json_t *config = json_pack("{s:[s], s:s, s:{s:s}}", "Entrypoint", PROGRAM, "WorkingDir",
+                               "/", "Labels", LABEL_PART, "front");
+    int rc = add_programs(t, e);
+
+    if (rc == 0) {
+        image_add_bytes(t, "etc/passwd", 0644, passwd, sizeof(passwd) - 1);
+        image_add_folder(t, FRONT_FOLDER + 1, 0700, 0);
+        image_add_folder(t, "tmp", 01777, 0);
+        rc = image_load(en, "maya-front", t, config, ret, e);
+    }
+    json_decref(config);
+    image_tree_free(&t);
+    return rc;
+}
+
+static json_t *mounts(const struct part *p, const char *socket)
+{
+    json_t *list = json_pack("[{s:s, s:s, s:s}]", "Type", "volume", "Source", FRONT_VOLUME,
+                             "Target", FRONT_FOLDER);
+
+    if (strcmp(p->name, "keeper") == 0)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "Type", "bind", "Source",
+                                              socket, "Target", "/var/run/docker.sock"));
+    return list;
+}
+
+static json_t *arguments(const struct part *p, const struct front_cfg *cfg)
+{
+    if (strcmp(p->name, "gateway") == 0)
+        return json_pack("[s, s]", "keeper", "gateway");
+    return json_pack("[s, s, o, o]", "keeper", "run", json_sprintf("--http=%d", cfg->http_port),
+                     json_sprintf("--https=%d", cfg->https_port));
+}
+
+/* Root, but for the ports below 1024 and the engine's socket it may do nothing that others may
+ * not. */
+static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const char *image,
+                       const char *node, const char *host_net, const char *socket)
+{
+    char *service = xprintf("maya-%s", p->name), *place = xprintf("node.id==%s", node);
+    char http[16], https[16];
+
+    snprintf(http, sizeof(http), "%d", cfg->http_port);
+    snprintf(https, sizeof(https), "%d", cfg->https_port);
+    json_t *body = json_pack(
+        "{s:s, s:{s:s, s:s, s:s}, s:{s:{s:s, s:o, s:b, s:o, s:I, s:[s], s:[s]}, s:{s:{s:I}, "
+        "s:{s:I}}, "
+        "s:{s:[s]}, s:{s:s, s:I}, s:[{s:s}]}, s:{s:{s:i}}, s:{s:s, s:I}}",
+        "Name", service, "Labels", LABEL_PART, p->name, LABEL_HTTP, http, LABEL_HTTPS, https,
+        "TaskTemplate", "ContainerSpec", "Image", image, "Args", arguments(p, cfg), "ReadOnly",
+        1, "Mounts", mounts(p, socket), "StopGracePeriod", (json_int_t)(GATEWAY_STOP_S * NS),
+        "CapabilityDrop", "ALL", "CapabilityAdd", "CAP_NET_BIND_SERVICE", "Resources", "Limits",
+        "MemoryBytes", (json_int_t)MEMORY, "Reservations", "MemoryBytes",
+        (json_int_t)(64LL << 20), "Placement", "Constraints", place, "RestartPolicy",
+        "Condition", "any", "Delay", (json_int_t)(NS / 2), "Networks", "Target", host_net,
+        "Mode", "Replicated", "Replicas", 1, "UpdateConfig", "Order",
+        p->start_first ? "start-first" : "stop-first", "Monitor", (json_int_t)(5 * NS));
+    MUST(body);
+    free(place);
+    free(service);
+    return body;
+}
+
+/* The spec that is there without what the engine filled in: what of ours differs? */
+static bool covers(const json_t *there, const json_t *ours)
+{
+    const char *key;
+    json_t *value;
+
+    if (json_is_object(ours)) {
+        json_object_foreach(
+            (json_t *)(uintptr_t)ours, key,
+            value) if (!covers(json_object_get(there, key), value)) return false;
+        return true;
+    }
+    if (json_is_array(ours)) {
+        if (json_array_size(there) != json_array_size(ours))
+            return false;
+        for (size_t i = 0; i < json_array_size(ours); i++)
+            if (!covers(json_array_get(there, i), json_array_get(ours, i)))
+                return false;
+        return true;
+    }
+    return json_equal(there, ours);
+}
+
+static void replace(void *ctx, json_t *spec)
+{
+    json_object_clear(spec);
+    json_object_update(spec, ctx);
+}
+
+static int see_to(struct engine *en, json_t *body, struct err *e)
+{
+    const char *name = fleet__text(body, "Name");
+    json_t *there = NULL;
+    int rc = engine_json(en, "GET", NULL, &there, e, "/services/%s", name);
+
+    if (rc < 0 && e->code == ERR_NOT_FOUND)
+        rc = engine_json(en, "POST", body, NULL, e, "/services/create");
+    else if (rc == 0 && !covers(json_object_get(there, "Spec"), body))
+        rc = fleet__service_change(en, name, replace, body, e);
+    json_decref(there);
+    return rc;
+}
+
+/* The ids that the bodies need: our node's, the host network's. */
+static int look_up(struct engine *en, char **node, char **net, struct err *e)
+{
+    json_t *info = NULL, *network = NULL;
+    int rc = engine_json(en, "GET", NULL, &info, e, "/info");
+
+    if (rc == 0)
+        rc = engine_json(en, "GET", NULL, &network, e, "/networks/host");
+    if (rc == 0) {
+        *node = xstrdup(fleet__text(json_object_get(info, "Swarm"), "NodeID"));
+        *net = xstrdup(fleet__text(network, "Id"));
+    }
+    json_decref(info);
+    json_decref(network);
+    return rc;
+}
+
+/* The ports that it has; what it has not yet is as it would be made. */
+int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e)
+{
+    json_t *there = NULL;
+    struct err why;
+    int64_t n;
+    int rc = engine_json(en, "GET", NULL, &there, &why, "/services/maya-keeper");
+
+    *ret = (struct front_cfg){.http_port = FRONT_HTTP_PORT};
+    if (rc == 0 && str_to_int(fleet__label(there, LABEL_HTTP), &n))
+        ret->http_port = (int)n;
+    if (rc == 0 && str_to_int(fleet__label(there, LABEL_HTTPS), &n))
+        ret->https_port = (int)n;
+    json_decref(there);
+    if (rc < 0 && why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return -1;
+    }
+    return 0;
+}
+
+int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *e)
+{
+    struct front_cfg now;
+    const struct front_cfg *cfg = wanted;
+
+    if (fleet__front_ports(en, &now, e) < 0)
+        return -1;
+    if (wanted->http_port < 0 && wanted->https_port < 0)
+        cfg = &now;
+
+    const char *address = engine_shown(en);
+    const char *socket =
+        strncmp(address, "unix://", 7) == 0 ? address + 7 : "/var/run/docker.sock";
+    struct image_made image = {0};
+    char *node = NULL, *net = NULL;
+    int rc = make_image(en, &image, e);
+
+    if (rc == 0)
+        rc = look_up(en, &node, &net, e);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
+        json_t *body = body_of(&parts[i], cfg, image.ref, node, net, socket);
+        rc = see_to(en, body, e);
+        json_decref(body);
+    }
+    free(net);
+    free(node);
+    image_made_release(&image);
+    return rc;
+}

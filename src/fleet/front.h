@@ -1,0 +1,20 @@
+/* Private to fleet/: the gateway and the keeper as services. */
+#pragma once
+
+#include "base/err.h"
+#include "base/must.h"
+
+struct engine;
+
+/* What the two share: HAProxy's configuration, its sockets, certificates. */
+#define FRONT_VOLUME "maya-front"
+#define FRONT_FOLDER "/run/maya"
+
+struct front_cfg {
+    int http_port, https_port; /* 0: none; both -1: as they are, or FRONT_HTTP_PORT and none */
+};
+#define FRONT_HTTP_PORT 8080
+/* See that both run, as this program would have them. */
+int fleet__front(struct engine *en, const struct front_cfg *cfg, struct err *e) MUST_USE;
+/* The ports it has, or would have. */
+int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e) MUST_USE;

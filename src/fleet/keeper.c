@@ -1,0 +1,164 @@
+/*
+ * The keeper: looks at what the Swarm has and wants, keeps the gateway in step, tells which
+ * containers answer, and lets go of versions that are to go, one look after the other. All it
+ * decides from is read anew each time, so it may end at any moment and another one goes on.
+ */
+#include "fleet/keeper.h"
+
+#include "base/log.h"
+#include "engine/engine.h"
+#include "fleet/keeper_int.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define LOOK_MS 500
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Since when a version has been on its way out. */
+struct leaving {
+    char name[80];
+    int64_t since_ms;
+};
+#define LEAVING_MAX 64
+
+struct keeper {
+    struct engine *en;
+    struct front front;
+    struct leaving leaving[LEAVING_MAX];
+    char said[240]; /* the last complaint, so that it is logged once */
+};
+
+static void complain(struct keeper *k, const char *what, const struct err *e)
+{
+    if (strcmp(k->said, e->msg) == 0)
+        return;
+    snprintf(k->said, sizeof(k->said), "%s", e->msg);
+    log_warn("keeper", what, "why=\"%s\"", e->msg);
+}
+
+/* What the deployer waits for: how many of a version answer. */
+static void tell_ready(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
+{
+    int up = front__up(&k->front, a->name, v->number);
+    char number[16];
+    const char *const label[] = {LABEL_READY, number, NULL};
+    struct err e;
+
+    if (up == v->ready)
+        return;
+    snprintf(number, sizeof(number), "%d", up);
+    if (fleet__service_label(k->en, fleet__name(v->service), label, &e) < 0)
+        complain(k, "label", &e);
+    else
+        log_info("keeper", "ready", "app=%s version=%d containers=%d", a->name, v->number, up);
+}
+
+static int64_t since(struct keeper *k, const char *name)
+{
+    struct leaving *free_one = NULL;
+
+    for (int i = 0; i < LEAVING_MAX; i++) {
+        if (strcmp(k->leaving[i].name, name) == 0)
+            return k->leaving[i].since_ms;
+        if (!free_one && !k->leaving[i].name[0])
+            free_one = &k->leaving[i];
+    }
+    if (free_one) {
+        snprintf(free_one->name, sizeof(free_one->name), "%s", name);
+        free_one->since_ms = now_ms();
+    }
+    return now_ms();
+}
+
+static void forget(struct keeper *k, const char *name)
+{
+    for (int i = 0; i < LEAVING_MAX; i++)
+        if (strcmp(k->leaving[i].name, name) == 0)
+            k->leaving[i].name[0] = '\0';
+}
+
+/*
+ * A version on its way out is given nothing new (its slots are in maintenance). When what it
+ * was answering has ended, or its time to drain is over, its containers are stopped, and then
+ * its service goes.
+ */
+static void retire(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
+{
+    const char *name = fleet__name(v->service);
+    int64_t waited = now_ms() - since(k, name);
+    int64_t drain_ms = a->spec ? spec_int(a->spec, SPEC_DRAIN) * 1000 : 0;
+    struct err e;
+    int rc = 0;
+
+    if (v->wanted > 0) {
+        if (waited < LOOK_MS * 2 ||
+            (front__busy(&k->front, a->name, v->number) > 0 && waited < drain_ms))
+            return;
+        log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
+        rc = fleet__service_scale(k->en, name, 0, &e);
+    } else if (v->tasks == 0) {
+        log_info("keeper", "gone", "app=%s version=%d", a->name, v->number);
+        rc = fleet__service_remove(k->en, name, &e);
+        forget(k, name);
+    }
+    if (rc < 0)
+        complain(k, "retire", &e);
+}
+
+static void see_to_app(struct keeper *k, struct seen_app *a)
+{
+    for (size_t i = 0; i < a->version_count; i++) {
+        struct seen_version *v = &a->versions[i];
+        tell_ready(k, a, v);
+        if (v->role == ROLE_OLD)
+            retire(k, a, v);
+    }
+}
+
+static void look(struct keeper *k)
+{
+    struct world w;
+    struct err e;
+
+    if (keeper__look(k->en, &w, &e) < 0) {
+        complain(k, "engine", &e);
+        return;
+    }
+    if (front__sync(&k->front, &w, now_ms(), &e) < 0)
+        complain(k, "gateway", &e);
+    else
+        k->said[0] = '\0';
+    for (size_t i = 0; i < w.count; i++)
+        see_to_app(k, &w.apps[i]);
+    keeper__world_release(&w);
+}
+
+int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
+{
+    struct keeper k = {.en = en};
+
+    if (engine_need_swarm(en, e) < 0)
+        return -1;
+    mkdir(cfg->folder, 0700);
+    front__init(&k.front, cfg->folder, cfg->http_port, cfg->https_port);
+    log_info("keeper", "start", "engine=\"%s\" folder=\"%s\" http=%d https=%d",
+             engine_shown(en), cfg->folder, cfg->http_port, cfg->https_port);
+    while (!*cfg->stop) {
+        look(&k);
+        poll(NULL, 0, LOOK_MS);
+    }
+    front__release(&k.front);
+    log_info("keeper", "end", "reason=signal");
+    return 0;
+}

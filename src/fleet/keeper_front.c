@@ -1,0 +1,538 @@
+/*
+ * HAProxy, kept as the world says. The configuration is written anew whenever anybody moves, so
+ * that a HAProxy that starts knows all; it is read again only when more than who is where has
+ * changed (another app, other hosts). Who is where is told through the runtime socket, and what
+ * HAProxy says of itself is compared at every look, so that nothing has to be remembered right.
+ */
+#include "fleet/keeper_int.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/strs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 3000
+#define SLOTS_MIN 8
+#define NEXT "-next"
+#define EXPIRY_S 3600
+#define TURN_S 180
+#define MAX_CONNS 50000
+#define OWN_FILES 600 /* HAProxy's, beside two for each connection */
+#define BUFFER 65536
+#define CHECK_MS 1000
+
+void front__init(struct front *f, const char *folder, int http_port, int https_port)
+{
+    *f = (struct front){.folder = folder, .http_port = http_port, .https_port = https_port};
+    snprintf(f->runtime, sizeof(f->runtime), "%s/runtime.sock", folder);
+    snprintf(f->master, sizeof(f->master), "%s/master.sock", folder);
+    snprintf(f->config, sizeof(f->config), "%s/haproxy.cfg", folder);
+}
+
+void front__release(struct front *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        free(f->apps[i].app);
+        free(f->apps[i].at);
+    }
+    free(f->apps);
+    free(f->structure);
+}
+
+/* Seats: which container sits in which slot, the same from look to look. */
+
+static struct seats *seats_of(struct front *f, const char *app)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->apps[i].app, app) == 0)
+            return &f->apps[i];
+    return NULL;
+}
+
+const struct seats *front__seats(const struct front *f, const char *app)
+{
+    return seats_of((struct front *)(uintptr_t)f, app);
+}
+
+/* Room for all of the most containers twice, as a rollout has them. */
+static unsigned slots_for(const struct seen_app *a)
+{
+    unsigned most = a->spec ? (unsigned)spec_int(a->spec, SPEC_MAX_CONTAINERS) : 1;
+    unsigned n = SLOTS_MIN;
+
+    while (n < 2 * most + 2 && n < GATEWAY_SLOTS_MAX)
+        n *= 2;
+    return n < GATEWAY_SLOTS_MAX ? n : GATEWAY_SLOTS_MAX;
+}
+
+static struct seats *get_seats(struct front *f, const char *app, unsigned slots)
+{
+    struct seats *s = seats_of(f, app);
+
+    if (!s) {
+        f->apps = xrealloc(f->apps, (f->count + 1) * sizeof(*f->apps));
+        s = &f->apps[f->count++];
+        *s = (struct seats){.app = xstrdup(app)};
+    }
+    if (s->count < slots) {
+        s->at = xrealloc(s->at, slots * sizeof(*s->at));
+        memset(s->at + s->count, 0, (slots - s->count) * sizeof(*s->at));
+        s->count = slots;
+    }
+    s->seen = true;
+    return s;
+}
+
+static const struct seen_task *task_in(const struct seen_app *a, const char *id)
+{
+    for (size_t i = 0; i < a->task_count; i++)
+        if (strcmp(a->tasks[i].id, id) == 0)
+            return &a->tasks[i];
+    return NULL;
+}
+
+static struct seat *seat_with(struct seats *s, const char *task)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (strcmp(s->at[i].task, task) == 0)
+            return &s->at[i];
+    return NULL;
+}
+
+/* Those under the second name are the ones that nobody else comes to yet. */
+static bool belongs(struct seen_app *a, const struct seen_task *t, bool next)
+{
+    const struct seen_version *v = keeper__version(a, t->version);
+
+    return v && (v->role == ROLE_NEXT) == next;
+}
+
+static void sit(struct seats *s, struct seen_app *a, bool next, int64_t now_ms)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        const struct seen_task *t = *s->at[i].task ? task_in(a, s->at[i].task) : NULL;
+        if (*s->at[i].task && (!t || !belongs(a, t, next)))
+            s->at[i] = (struct seat){.since_ms = now_ms};
+    }
+    for (size_t i = 0; i < a->task_count; i++) {
+        const struct seen_task *t = &a->tasks[i];
+        struct seat *seat;
+        if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_with(s, "")))
+            continue;
+        *seat = (struct seat){.since_ms = now_ms};
+        str_copy(seat->task, sizeof(seat->task), t->id);
+        str_copy(seat->address, sizeof(seat->address), t->address);
+        snprintf(seat->version, sizeof(seat->version), "v%d", t->version % 100000);
+        seat->server.port = t->port;
+        seat->server.agent_port = t->agent_port;
+    }
+    for (unsigned i = 0; i < s->count; i++) {
+        struct seat *seat = &s->at[i];
+        const struct seen_task *t = *seat->task ? task_in(a, seat->task) : NULL;
+        const struct seen_version *v = t ? keeper__version(a, t->version) : NULL;
+        seat->server.version = v ? seat->version : NULL;
+        seat->server.address = seat->address;
+        seat->server.state = v && v->role != ROLE_OLD ? GATEWAY_READY : GATEWAY_MAINT;
+    }
+}
+
+/* The plan */
+
+struct plan {
+    struct gateway_plan plan;
+    struct gateway_app *apps;
+    char *certs;
+    const char *cert_list[1];
+};
+
+/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
+ */
+static char *gateway_name(const char *app, const char *suffix)
+{
+    char *name = xprintf("%.40s%s", app, suffix);
+
+    for (char *c = name; *c; c++)
+        *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
+    return name;
+}
+
+static const char **hosts_of(const struct seen_app *a, bool next, size_t *ret_count)
+{
+    struct image_list names = spec_list(a->spec, SPEC_HOSTNAMES);
+    const char **hosts = xalloc((names.count + 1) * sizeof(*hosts));
+    size_t n = 0;
+
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.at[i].key;
+        if (!next)
+            hosts[n++] = xstrdup(name);
+        else if (name[0] != '*')
+            hosts[n++] = xprintf("next.%s", name);
+    }
+    if (next && n == 0) {
+        char *app = gateway_name(a->name, "");
+        hosts[n++] = xprintf("next.%s.localhost", app);
+        free(app);
+    }
+    *ret_count = n;
+    return hosts;
+}
+
+static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
+                    bool fallback, int64_t now_ms)
+{
+    char *name = gateway_name(a->name, next ? NEXT : "");
+    struct seats *s = get_seats(f, name, slots_for(a));
+    struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
+    struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
+    struct gateway_app *app;
+
+    sit(s, a, next, now_ms);
+    for (size_t i = 0; i < a->version_count; i++) {
+        const struct seen_version *v = &a->versions[i];
+        versions[i] = (struct gateway_version){
+            .name = v->name,
+            .weight = next ? 100 : (unsigned)v->weight,
+            .role = v->role == ROLE_CANARY ? GATEWAY_CANARY
+                    : v->role == ROLE_OLD  ? GATEWAY_OLD
+                                           : GATEWAY_STABLE,
+        };
+    }
+    for (unsigned i = 0; i < s->count; i++)
+        servers[i] = s->at[i].server;
+    p->apps = xrealloc(p->apps, (p->plan.app_count + 1) * sizeof(*p->apps));
+    app = &p->apps[p->plan.app_count++];
+    *app = (struct gateway_app){
+        .name = name,
+        .fallback = fallback,
+        .maya = spec_is_maya(a->spec),
+        .agent = spec_is_maya(a->spec),
+        .health = spec_text(a->spec, SPEC_READY_PATH),
+        .expiry_s = EXPIRY_S,
+        .turn_s = TURN_S,
+        .slots = s->count,
+        .versions = versions,
+        .version_count = a->version_count,
+        .servers = servers,
+        .server_count = s->count,
+    };
+    app->hosts = hosts_of(a, next, &app->host_count);
+}
+
+static bool has_hosts(const struct seen_app *a)
+{
+    return spec_list(a->spec, SPEC_HOSTNAMES).count > 0;
+}
+
+/* HAProxy does not start with more than it may open; containers of an engine have one limit. */
+static unsigned most_connections(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_max == RLIM_INFINITY ||
+        files.rlim_max > 2 * MAX_CONNS + OWN_FILES)
+        return MAX_CONNS;
+    return files.rlim_max > 2 * OWN_FILES ? (unsigned)(files.rlim_max - OWN_FILES) / 2 : 100;
+}
+
+static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t now_ms)
+{
+    bool taken = false;
+
+    *p = (struct plan){.plan = {
+                           .runtime = f->runtime,
+                           .bind = "*",
+                           .http_port = (unsigned)f->http_port,
+                           .https_port = (unsigned)f->https_port,
+                           .max_conns = most_connections(),
+                           .buffer = BUFFER,
+                           .check_ms = CHECK_MS,
+                       }};
+    for (size_t i = 0; i < f->count; i++)
+        f->apps[i].seen = false;
+    for (size_t i = 0; i < w->count; i++) {
+        struct seen_app *a = &w->apps[i];
+        if (!a->spec)
+            continue;
+        bool fallback = !taken && !has_hosts(a);
+        taken |= fallback;
+        if (!fallback && !has_hosts(a))
+            continue; /* said when it was deployed */
+        add_app(f, p, a, false, fallback, now_ms);
+        if (keeper__by_role(a, ROLE_NEXT))
+            add_app(f, p, a, true, false, now_ms);
+    }
+    p->plan.apps = p->apps;
+    if (f->https_port) {
+        p->certs = xprintf("%s/certs", f->folder);
+        p->cert_list[0] = p->certs;
+        p->plan.certs = p->cert_list;
+        p->plan.cert_count = 1;
+    }
+}
+
+static void release_plan(struct plan *p)
+{
+    for (size_t i = 0; i < p->plan.app_count; i++) {
+        struct gateway_app *a = &p->apps[i];
+        for (size_t k = 0; k < a->host_count; k++)
+            free((char *)(uintptr_t)a->hosts[k]);
+        free((void *)(uintptr_t)a->hosts);
+        free((void *)(uintptr_t)a->name);
+        free((void *)(uintptr_t)a->versions);
+        free((void *)(uintptr_t)a->servers);
+    }
+    free(p->apps);
+    free(p->certs);
+}
+
+/* The configuration */
+
+static int write_whole(const char *path, const char *text, struct err *e)
+{
+    char *temporary = xprintf("%s.new", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    size_t len = strlen(text);
+    int rc = 0;
+
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len || close(fd) < 0 ||
+        rename(temporary, path) < 0)
+        rc = err_set(e, ERR_IO, errno, "write '%s'", path);
+    free(temporary);
+    return rc;
+}
+
+/* The text without who is where: with nobody anywhere. */
+static char *structure_of(struct plan *p)
+{
+    struct gateway_app *apps = xalloc((p->plan.app_count + 1) * sizeof(*apps));
+    struct gateway_plan empty = p->plan;
+    struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < p->plan.app_count; i++) {
+        apps[i] = p->apps[i];
+        apps[i].server_count = 0;
+    }
+    empty.apps = apps;
+    gateway_config(&empty, &text);
+    free(apps);
+    return buf_detach(&text);
+}
+
+static int reload(struct front *f, struct err *e)
+{
+    struct buf said = BUF_INIT;
+    int rc = gateway_ask(f->master, "reload", TIMEOUT_MS, &said, e);
+
+    if (rc == 0)
+        log_info("keeper", "gateway_reload", "apps=%zu", f->count);
+    buf_release(&said);
+    return rc;
+}
+
+/* Write it when it differs from what is there; have it read when it is another in structure. */
+static int configure(struct front *f, struct plan *p, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    char *structure;
+    int rc;
+
+    if (gateway_check(&p->plan, e) < 0)
+        return -1;
+    structure = structure_of(p);
+    gateway_config(&p->plan, &text);
+    rc = write_whole(f->config, buf_text(&text), e);
+    buf_release(&text);
+    if (rc == 0 && f->structure && strcmp(f->structure, structure) != 0)
+        rc = reload(f, e);
+    if (rc < 0) {
+        free(structure);
+        return -1;
+    }
+    free(f->structure);
+    f->structure = structure;
+    return 0;
+}
+
+/* What HAProxy says, held beside what is wanted */
+
+struct asked {
+    struct front *f;
+    const struct plan *p;
+    struct err *e;
+    int rc, changed;
+};
+
+static struct seat *seat_of(struct front *f, const char *backend, size_t len,
+                            const char *server, const struct plan *p,
+                            const struct gateway_app **ret_app, unsigned *ret_slot)
+{
+    int64_t slot;
+    char number[12];
+
+    if (len < 5 || strncmp(backend, "app-", 4) != 0 || server[0] != 's')
+        return NULL;
+    str_copy(number, sizeof(number), server + 1);
+    if (!str_to_int(number, &slot) || slot < 1)
+        return NULL;
+    for (size_t i = 0; i < p->plan.app_count; i++) {
+        const struct gateway_app *a = &p->apps[i];
+        if (strlen(a->name) != len - 4 || strncmp(a->name, backend + 4, len - 4) != 0)
+            continue;
+        struct seats *s = seats_of(f, a->name);
+        if (!s || slot > s->count)
+            return NULL;
+        *ret_app = a;
+        *ret_slot = (unsigned)slot;
+        return &s->at[slot - 1];
+    }
+    return NULL;
+}
+
+static bool same_place(const struct seat *seat, const struct gateway_slot *is)
+{
+    if (!seat->server.version)
+        return is->state == GATEWAY_MAINT;
+    return str_eq(is->address, seat->address) && is->port == seat->server.port;
+}
+
+static void on_slot(void *ctx, const struct gateway_slot *is)
+{
+    struct asked *x = ctx;
+    const struct gateway_app *a;
+    unsigned slot, *weights;
+    char server[16];
+    int rc = 0;
+
+    snprintf(server, sizeof(server), "%.*s", STR_FMT(is->server));
+    struct seat *seat =
+        seat_of(x->f, is->backend.data, is->backend.len, server, x->p, &a, &slot);
+    if (!seat || x->rc < 0)
+        return;
+    seat->up = is->up;
+    weights = xalloc((a->server_count + 1) * sizeof(*weights));
+    gateway_weights(a, weights);
+    unsigned weight = weights[slot - 1];
+    free(weights);
+    if (!same_place(seat, is))
+        rc = gateway_set_slot(x->f->runtime, a, slot, &seat->server, weight, TIMEOUT_MS, x->e);
+    else if (seat->server.version && is->state != seat->server.state)
+        rc = gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS, x->e);
+    else if (seat->server.version && is->weight != weight)
+        rc = gateway_set_weight(x->f->runtime, a, slot, weight, TIMEOUT_MS, x->e);
+    else
+        return;
+    x->changed++;
+    if (rc < 0)
+        x->rc = -1;
+}
+
+static void on_stat(void *ctx, const struct gateway_stat *st)
+{
+    struct asked *x = ctx;
+    const struct gateway_app *a;
+    unsigned slot;
+    char server[16];
+
+    snprintf(server, sizeof(server), "%.*s", STR_FMT(st->server));
+    struct seat *seat =
+        seat_of(x->f, st->backend.data, st->backend.len, server, x->p, &a, &slot);
+    if (!seat)
+        return;
+    seat->current = st->current;
+    seat->requests = st->requests;
+    seat->errors = st->server_errors + st->response_errors;
+    seat->first_ms = st->first_byte_ms;
+}
+
+static int compare(struct front *f, const struct plan *p, struct err *e)
+{
+    struct asked x = {.f = f, .p = p, .e = e};
+    struct buf text = BUF_INIT;
+    int rc = gateway_ask(f->runtime, "show servers state", TIMEOUT_MS, &text, e);
+
+    if (rc == 0)
+        rc = gateway_read_slots((struct str){text.data, text.len}, on_slot, &x, e);
+    if (rc == 0)
+        rc = x.rc;
+    buf_clear(&text);
+    if (rc == 0)
+        rc = gateway_ask(f->runtime, "show stat", TIMEOUT_MS, &text, e);
+    if (rc == 0)
+        rc = gateway_read_stat((struct str){text.data, text.len}, on_stat, &x, e);
+    buf_release(&text);
+    return rc;
+}
+
+static void forget_gone(struct front *f)
+{
+    for (size_t i = 0; i < f->count;) {
+        if (f->apps[i].seen) {
+            i++;
+            continue;
+        }
+        free(f->apps[i].app);
+        free(f->apps[i].at);
+        f->apps[i] = f->apps[--f->count];
+    }
+}
+
+int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
+{
+    struct plan p;
+    int rc;
+
+    make_plan(f, w, &p, now_ms);
+    forget_gone(f);
+    rc = configure(f, &p, e);
+    if (rc == 0)
+        rc = compare(f, &p, e);
+    release_plan(&p);
+    return rc;
+}
+
+static const struct seats *seats_for(const struct front *f, const char *app, bool next)
+{
+    char *name = gateway_name(app, next ? NEXT : "");
+    const struct seats *s = front__seats(f, name);
+
+    free(name);
+    return s;
+}
+
+int front__up(const struct front *f, const char *app, int version)
+{
+    char name[8];
+    int n = 0;
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    for (int next = 0; next < 2; next++) {
+        const struct seats *s = seats_for(f, app, next);
+        for (unsigned i = 0; s && i < s->count; i++)
+            n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
+    }
+    return n;
+}
+
+uint64_t front__busy(const struct front *f, const char *app, int version)
+{
+    const struct seats *s = seats_for(f, app, false);
+    char name[8];
+    uint64_t n = 0;
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    for (unsigned i = 0; s && i < s->count; i++)
+        if (s->at[i].server.version && strcmp(s->at[i].version, name) == 0)
+            n += s->at[i].current;
+    return n;
+}

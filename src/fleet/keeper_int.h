@@ -1,0 +1,85 @@
+/* Private to the keeper's files: what it saw at this look, and what it keeps between two. */
+#pragma once
+
+#include "fleet/spec.h"
+#include "fleet/version.h"
+#include "gateway/gateway.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+
+/* A container that people may be sent to: a task that runs. */
+struct seen_task {
+    const char *id; /* of the task; borrowed from the world */
+    char address[64];
+    unsigned port, agent_port;
+    int version;
+};
+
+/* A version that has a service. */
+struct seen_version {
+    int number, weight, wanted; /* wanted: replicas */
+    enum fleet_role role;
+    int ready;    /* as its label says */
+    char name[8]; /* "v7" */
+    const json_t *service;
+    unsigned tasks; /* not ended, whatever they do */
+};
+
+struct seen_app {
+    const char *name;
+    struct spec *spec; /* of its stable version, or the newest there is */
+    struct seen_version *versions;
+    size_t version_count;
+    struct seen_task *tasks;
+    size_t task_count;
+};
+
+/* All that the Swarm says of apps, at one moment. */
+struct world {
+    json_t *services, *tasks, *nodes, *configs;
+    struct seen_app *apps;
+    size_t count;
+};
+int keeper__look(struct engine *en, struct world *ret, struct err *e) MUST_USE;
+void keeper__world_release(struct world *w);
+struct seen_version *keeper__version(struct seen_app *a, int number); /* or NULL */
+struct seen_version *keeper__by_role(struct seen_app *a, enum fleet_role r);
+
+/* keeper_front.c: HAProxy is what the world says. */
+
+/* A slot of an app: who is in it. */
+struct seat {
+    char task[32]; /* "": nobody */
+    struct gateway_server server;
+    char version[8], address[64];
+    uint64_t current, requests, errors, first_ms; /* of "show stat" */
+    bool up;
+    int64_t since_ms; /* in it, or on its way out */
+};
+
+struct seats { /* of one app */
+    char *app;
+    struct seat *at;
+    unsigned count;
+    bool seen;
+};
+
+struct front {
+    const char *folder;
+    int http_port, https_port;
+    char runtime[120], master[120], config[120];
+    char *structure; /* the configuration that HAProxy runs with, but for who is where */
+    struct seats *apps;
+    size_t count;
+};
+void front__init(struct front *f, const char *folder, int http_port, int https_port);
+void front__release(struct front *f);
+/* ERR_IO when HAProxy is not there (yet). What it says of itself is in the seats afterwards. */
+int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e) MUST_USE;
+const struct seats *front__seats(const struct front *f, const char *app); /* or NULL */
+/* Containers of a version that HAProxy finds up; requests under way at them. */
+int front__up(const struct front *f, const char *app, int version);
+uint64_t front__busy(const struct front *f, const char *app, int version);

@@ -35,7 +35,7 @@ static bool one_of(const char **pattern, char c)
     if (!*p)
         return false;
     *pattern = p + 1;
-    return found != inverse &&c != '/';
+    return found != inverse && c != '/';
 }
 
 static bool fits(const char *pattern, const char *path);

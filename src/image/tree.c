@@ -70,6 +70,7 @@ static struct image_entry *insert(struct image_tree *t, const char *path)
     bool there;
     size_t i = place(t, path, &there);
 
+    MUST(!there || t->at);
     if (there) {
         release(&t->at[i]);
     } else {
@@ -77,6 +78,7 @@ static struct image_entry *insert(struct image_tree *t, const char *path)
             t->cap = t->cap ? 2 * t->cap : 64;
             t->at = xrealloc(t->at, t->cap * sizeof(*t->at));
         }
+        MUST(t->at);
         memmove(&t->at[i + 1], &t->at[i], (t->count - i) * sizeof(*t->at));
         t->count++;
     }

@@ -16,6 +16,7 @@
 struct agent;
 struct api;
 struct buf;
+struct ears;
 struct http_req;
 struct ops;
 struct session_table;
@@ -25,6 +26,7 @@ struct api_cfg {
     struct agent *agent;
     struct session_table *sessions;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */

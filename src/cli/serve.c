@@ -54,6 +54,7 @@ struct serve {
     struct serve_minds minds;
     struct agent *agent;
     struct voice *voice;
+    struct ears *ears;
     struct ops *ops;
     struct api *api;
     struct http_server *http;
@@ -322,6 +323,7 @@ static int open_voice(struct serve *s, struct err *e)
     if (voice_new(&cfg, &s->voice, e) < 0)
         return -1;
     agent_set_speaker(s->agent, s->voice);
+    s->ears = serve__ears(s->config, s->loop, s->minds.http);
     return 0;
 }
 
@@ -332,6 +334,7 @@ static void open_doors(struct serve *s)
         .agent = s->agent,
         .sessions = s->table,
         .voice = s->voice,
+        .ears = s->ears,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
         .expiry_s = config_int(c, C_EXPIRY_S),
@@ -345,6 +348,7 @@ static void open_doors(struct serve *s)
         .store = s->store,
         .cgroup = s->cgroup,
         .voice = s->voice,
+        .ears = s->ears,
         .threshold = config_number(c, C_THRESHOLD),
         .agent_folder = s->agent_folder,
         .config_memory = (uint64_t)config_int(c, C_MEMORY_MB) << 20,
@@ -499,6 +503,7 @@ static void stop(struct serve *s)
     if (s->agent)
         agent_set_speaker(s->agent, NULL);
     voice_free(&s->voice);
+    ears_free(&s->ears);
     agent_free(&s->agent);
     http_client_free(&s->minds.http);
     free(s->minds.vertex_url);

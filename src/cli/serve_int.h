@@ -13,3 +13,6 @@ struct serve_minds {
 };
 /* Free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);
+
+/* Free with ears_free() before http. */
+struct ears *serve__ears(const struct config *c, struct loop *loop, struct http_client *http);

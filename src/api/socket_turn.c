@@ -51,6 +51,7 @@ static void hush(struct api_talker *talker, struct api_hushed *did)
     socket__enter(v);
     did->speeches += speaks && !stoppable;
     api__talk_stop(&v->talk, VOICE_STOPPED);
+    v->events.talk = NULL; /* no audio_end either */
     if (stoppable) {
         did->turns++;
         v->turn = NULL;

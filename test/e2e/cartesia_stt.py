@@ -126,11 +126,12 @@ class Stream:
 
 
 class CartesiaSTT:
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
         self.streams, self.plans = queue.Queue(), queue.SimpleQueue()
         self.connections, self.refused, self.open = 0, 0, []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -139,6 +140,11 @@ class CartesiaSTT:
                 sock, _ = self.listener.accept()
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections += 1
+                if self.tls:
+                    try:
+                        sock = self.tls.wrap_socket(sock, server_side=True)
+                    except OSError:  # it does not trust us
+                        continue
                 s = Stream(self, sock)
                 self.open.append(s)
                 threading.Thread(target=s.run, daemon=True).start()

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import wave
@@ -239,6 +240,38 @@ def test_refusals_are_said_in_words(nodes, status, words):
             c.audio(SILENCE)
             c.say(type="text", text="a beer")
             c.until("complete")
+
+
+def test_over_tls(nodes, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    with CartesiaSTT(tls) as own:
+        env = {"MAYA_CARTESIA_URL": own.url, "CARTESIA_API_KEY": KEY, "MAYA_VOICE": "off"}
+        n = nodes({**env, "MAYA_CA_FILE": str(cert)})
+        with Conversation(n) as c:
+            c.say(type="start", audio=PCM)
+            c.next("session")
+            s = own.stream()
+            c.next("listening")
+            sound = bytes(range(256)) * 250
+            for _ in range(8):  # far more than one record of TLS
+                c.audio(sound)
+            assert s.hears(8 * len(sound)) == sound * 8
+            for n_turn in range(3):
+                s.turn(" ".join(["a beer"] * 40))
+                c.until("complete")
+            c.say(type="close")
+            c.closed()
+        until("the stream stays open", s.gone.is_set)
+        n = nodes(env)  # who does not trust it
+        with Conversation(n) as c:
+            c.say(type="start", audio=PCM)
+            error = c.until("error")[-1]
+            assert error["code"] == "ears_failed" and "cannot be reached" in error["content"]
 
 
 def test_failing_often_is_left_alone(nodes):

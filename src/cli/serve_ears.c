@@ -12,7 +12,7 @@ struct ears *serve__ears(const struct config *c, struct loop *loop, struct http_
         .choice = config_text(c, C_EARS),
         .cartesia_url = config_text(c, C_CARTESIA_URL),
         .cartesia_key = config_text(c, C_CARTESIA_KEY),
-        .connect_ms = (int64_t)(config_number(c, C_MIND_CONNECT_S) * 1000),
+        .connect_ms = serve__ms(c, C_MIND_CONNECT_S),
     };
 
     return ears_new(&cfg);

@@ -5,6 +5,7 @@
 #include "net/net.h"
 
 struct config;
+struct voice_cfg;
 
 struct serve_minds {
     struct http_client *http;
@@ -13,3 +14,6 @@ struct serve_minds {
 };
 /* Free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);
+
+/* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
+void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

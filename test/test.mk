@@ -39,7 +39,8 @@ test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the run
 # A mock server that somebody else wrote, for test_minds_peer.py; without it those tests are skipped.
 .PHONY: peers
 peers: ## install the mock servers that some tests talk to (needs npm)
-	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0
+	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0 \
+		@cartesia/cartesia-js@4.2.0 ws@8
 
 .PHONY: test-san
 test-san: ## unit and end-to-end tests with ASan and UBSan

@@ -46,7 +46,7 @@ static void look(struct cartesia_talk *t)
 {
     if (!t->gone || t->inside)
         return;
-    cartesia__settle(t, VOICE_ASKED_STOPPED, 0);
+    cartesia__settle(t, t->pending ? VOICE_ASKED_STOPPED : VOICE_ASKED_OK, 0);
     talk_free(t);
 }
 
@@ -194,6 +194,12 @@ void cartesia__later(struct cartesia_talk *t, int64_t ms)
         fail(t, "no memory for a request");
 }
 
+/* What the socket is to blame for may go well over HTTP. */
+static bool elsewhere(const struct cartesia_talk *t, enum voice_asked o)
+{
+    return t->wire == VOICE_SOCKET && (o == VOICE_ASKED_CUT || o == VOICE_ASKED_MALFORMED);
+}
+
 /* The pause before another try, or -1. */
 static int64_t pause_of(const struct cartesia_talk *t, enum voice_asked o, int status)
 {
@@ -203,6 +209,8 @@ static int64_t pause_of(const struct cartesia_talk *t, enum voice_asked o, int s
     int64_t pause = breaker_pause_ms(t->tries + 1, RETRY_FIRST_MS, RETRY_MOST_MS,
                                      (p->seed + t->speech) >> t->tries);
 
+    if (elsewhere(t, o))
+        return 0;
     if (t->retry_ms > pause)
         pause = t->retry_ms;
     return again && t->tries < p->cfg->retries && pause <= RETRY_LONGEST_MS ? pause : -1;
@@ -237,8 +245,10 @@ void cartesia__lost(struct cartesia_talk *t, enum voice_asked o, int status, con
         return;
     }
     t->by_http = true; /* for what is left of the speech */
-    t->tries++;
-    t->provider->asks->retries++;
+    if (!elsewhere(t, o)) {
+        t->tries++;
+        t->provider->asks->retries++;
+    }
     cartesia__later(t, pause);
 }
 
@@ -305,6 +315,7 @@ void cartesia__said(struct cartesia_talk *t)
     }
     task_free(k);
     ear.said(ear.ctx, NULL);
+    t->gone |= t->ended && list_empty(&t->tasks);
 }
 
 /* A few times a second as long as there is something: silence is an end, too. */

@@ -108,6 +108,7 @@ struct cartesia_talk {
     struct cartesia_socket *socket;
     struct list member;           /* socket->talks */
     char id[CARTESIA_ID_LEN + 1]; /* of its context; "": none is open */
+    unsigned pending;             /* lines that were pushed and are not whole */
     size_t before;                /* samples of the context before the first line's */
     size_t now;                   /* samples of the first line in this context */
     bool finished;                /* the context was told that no more comes */

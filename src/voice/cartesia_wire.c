@@ -137,8 +137,8 @@ static void copy_word(char *ret, size_t size, const char *text)
 
 static json_t *parse(const char *text, size_t len, bool *ret_full)
 {
-    json_error_t e;
-    json_t *root = json_region_load(text, len, 0, &e);
+    json_error_t e = {0};
+    json_t *root = len ? json_region_load(text, len, 0, &e) : NULL;
 
     *ret_full = !root && json_error_code(&e) == json_error_out_of_memory;
     return root;

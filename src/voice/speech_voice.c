@@ -69,7 +69,8 @@ bool speech__switch(struct speech *s)
 {
     enum voice_id next = voice__next(s->voice, s->by + 1u, s->want.key.len > 0);
 
-    snprintf(s->why, sizeof(s->why), "%s: %.140s", speech__ops(s)->name, s->failed);
+    if (!s->why[0])
+        snprintf(s->why, sizeof(s->why), "%s: %.140s", speech__ops(s)->name, s->failed);
     if (next == VOICE__COUNT)
         return false;
     log_info("voice", "next", "from=%s to=%s why=\"%s\"", speech__ops(s)->name,

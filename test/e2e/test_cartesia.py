@@ -577,6 +577,19 @@ def test_unknown_messages(bar, cartesia):
     exactly(told(bar(), TWO, audio="pcm"), cartesia)
 
 
+def test_context_that_is_forgotten(bar, cartesia):
+    """What was pushed into it is asked for elsewhere, and what comes later goes into another."""
+    cartesia.mangle = lambda m: [m, {"type": "done", "context_id": m["context_id"], "done": True}] \
+        if m["type"] == "flush_done" and m["flush_id"] == 1 else [m]
+    n = bar()
+    for text in (MENU, "hello there"):
+        before = len(cartesia.lines)
+        events = told(n, text, audio="pcm")
+        texts = cartesia.lines[before:]
+        exactly(events, cartesia, [t for i, t in enumerate(texts) if t not in texts[:i]])
+        assert "voice_why" not in events[-1]
+
+
 def test_never_done(bar, cartesia):
     """Flushes that are never done: the listener does not wait for ever."""
     cartesia.mangle = lambda m: [] if m["type"] in ("flush_done", "done") else [m]

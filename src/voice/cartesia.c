@@ -126,8 +126,11 @@ void cartesia__settle(struct cartesia_talk *t, enum voice_asked o, int status)
         breaker_good(&p->breaker);
     if (o == VOICE_ASKED_LIMITED && t->retry_ms > RETRY_LONGEST_MS)
         breaker_rest(&p->breaker, now + t->retry_ms);
-    p->asks->opened = p->breaker.opened;
-    p->asks->breaker = (int)breaker_state(&p->breaker, now);
+}
+
+static void look_at(struct voice_provider *p)
+{
+    p->asks->breaker = (int)breaker_state(&p->breaker, cartesia__now(p));
 }
 
 void cartesia__key_header(const struct cartesia_talk *t, struct buf *out)
@@ -491,5 +494,6 @@ const struct voice_ops voice__cartesia = {
     .stop = stop,
     .hold = hold,
     .over = over,
+    .look = look_at,
     .free = provider_free,
 };

@@ -52,6 +52,10 @@ bool speech_charge(struct speech *s, struct budget *b)
 
 void speech__give_up(struct line *l, enum voice_outcome why)
 {
+    struct speech *s = l->speech;
+
+    if (!l->bad && why == VOICE_FAILED)
+        str_copy(s->failed, sizeof(s->failed), "its audio is of no use");
     if (!l->bad)
         l->why = why;
     l->bad = true;
@@ -119,12 +123,13 @@ static void keep_visemes(struct line *l, const struct voice_viseme *v, size_t n)
 static void hear(struct line *l, const int16_t *samples, size_t count)
 {
     struct speech *s = l->speech;
+    uint32_t rate = s->want.joined && s->rate ? s->rate : s->voice->seats[s->by].rate;
 
     if (l->bad || count == 0)
         return;
-    if (l->count + count > (size_t)VOICE_RATE_MAX * VOICE_SECONDS_MAX ||
-        (s->rate && l->count + count > (size_t)s->rate * VOICE_SECONDS_MAX)) {
+    if (l->count + count > (size_t)rate * VOICE_SECONDS_MAX) {
         speech__give_up(l, VOICE_FAILED);
+        str_copy(s->failed, sizeof(s->failed), "a sentence does not end");
         return;
     }
     l->count += count;

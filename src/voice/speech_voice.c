@@ -110,9 +110,9 @@ static void ask(struct speech *s, struct line *l, struct str clean)
         l->task = speech__ops(s)->start(s->voice->seats[s->by].provider, &line, &ear);
     if (l->task)
         return;
-    snprintf(s->failed, sizeof(s->failed), "no memory for a request");
     l->said = true;
     speech__give_up(l, VOICE_FAILED);
+    str_copy(s->failed, sizeof(s->failed), "no memory for a request");
 }
 
 /* May one more be asked for, behind those that are? */

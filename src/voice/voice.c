@@ -237,5 +237,8 @@ int voice_ready(struct voice *v, enum voice_format f, struct err *e)
 
 const struct voice_stats *voice_stats(const struct voice *v)
 {
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].provider && v->seats[i].ops->look)
+            v->seats[i].ops->look(v->seats[i].provider);
     return &v->stats;
 }

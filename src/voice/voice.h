@@ -134,9 +134,9 @@ const char *voice_asked_text(enum voice_asked a);
 enum voice_wire { VOICE_HTTP, VOICE_SOCKET, VOICE_WIRE__COUNT };
 struct voice_asks {
     uint64_t outcomes[VOICE_WIRE__COUNT][VOICE_ASKED__COUNT];
-    uint64_t retries, opened; /* opened: the breaker */
-    uint32_t sockets;         /* open now */
-    int breaker;              /* enum breaker_state */
+    uint64_t retries;
+    uint32_t sockets; /* open now */
+    int breaker;      /* enum breaker_state */
 };
 struct voice_stats {
     uint64_t sentences[VOICE__COUNT][VOICE_OUTCOME__COUNT];

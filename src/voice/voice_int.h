@@ -52,6 +52,7 @@ struct voice_ops {
     /* Optional. No line of that speech comes any more; those that it has go on. Once for each
      * speech of which there was a line; when these have ended too, the speech is over. */
     void (*over)(struct voice_provider *p, uint64_t speech);
+    void (*look)(struct voice_provider *p); /* optional: its figures, as they are now */
     void (*free)(struct voice_provider *p); /* all tasks ended or stopped, all speeches over */
 };
 #define VOICE(name, text, ops) extern const struct voice_ops ops;

@@ -220,7 +220,7 @@ static void ahead(void)
     begin(VOICE_PCM, false, 0); /* so much waits that no more is asked for */
     say("One.");
     say("Two.");
-    t.stop_at = 0;
+    t.voice.seats[VOICE_CARTESIA].rate = 24000;
     speech_pause(t.speech, true);
     CHECK(t.tasks[0].held && t.tasks[1].held);
     for (int i = 0; i < 3; i++)

@@ -40,7 +40,7 @@ struct agent {
         char *cartesia[3]; /* model, language, emotion */
         struct voice_word *words;
     } voice_texts;
-    size_t documents;
+    struct knowledge *knowledge;
     struct bar_menu *menu;
     struct phrases *phrases;
     struct mind *mind;
@@ -93,6 +93,8 @@ int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
  * they were; three compact JSON texts with newlines between, which none of them has (one that
  * an older Maya kept has two). False: `out` is full.
  */
+/* state.c: on a reply that was just said */
+void agent__mark(struct session_message *reply, enum mind_id by);
 bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
                        struct buf *out) MUST_USE;
 void agent__tail_split(struct str tail, struct turn_done *ret);

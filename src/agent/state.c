@@ -76,9 +76,16 @@ struct bar_tab *agent_tab(const struct session *s)
     return &agent__state(s)->tab;
 }
 
-const char *agent_answered_by(const struct session *s, uint32_t turn)
+void agent__mark(struct session_message *reply, enum mind_id by)
 {
-    return turn == s->turns ? mind_name(agent__state(s)->by) : NULL;
+    reply->mark = ((unsigned)by + 1) & 0x7f;
+}
+
+const char *agent_answered_by(const struct session *s, const struct session_message *reply)
+{
+    if (reply->mark)
+        return reply->mark <= MIND__COUNT ? mind_name((enum mind_id)(reply->mark - 1)) : NULL;
+    return reply == s->last ? mind_name(agent__state(s)->by) : NULL;
 }
 
 static json_t *dollars(int64_t cents)

@@ -249,6 +249,7 @@ static void on_done(void *ctx)
         fail_over_budget(t);
         return;
     }
+    agent__mark(s->last, t->mind_turn.by);
     t->phase = TURN_COMMITTING;
     if (session_commit(s, agent__now_s(t->agent), on_committed, t, &e) < 0)
         turn__fail(t, &e);
@@ -360,6 +361,7 @@ void turn__think(struct turn *t)
         fail_over_budget(t);
         return;
     }
+    turn__recall(t);
     struct mind_call *call = NULL;
     bool outer = t->starting;
     t->phase = TURN_THINKING;

@@ -49,5 +49,8 @@ void turn__fail(struct turn *t, const struct err *why);
 /* The mind's turn now; what was to be folded is. `t` may be freed. */
 void turn__think(struct turn *t);
 
+/* recall.c: what the documents have on the message, for the mind. Never fails the turn. */
+void turn__recall(struct turn *t);
+
 /* fold.c: fold when it is due, maybe later, then turn__think(). `t` may be freed. */
 void turn__fold(struct turn *t);

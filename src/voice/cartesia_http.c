@@ -110,12 +110,13 @@ static void on_end(void *ctx, int status, enum http_lost lost, const struct err 
 static void send_request(struct cartesia_talk *t)
 {
     const struct voice_cfg *cfg = t->provider->cfg;
+    static const char version[] = "Cartesia-Version: " CARTESIA_VERSION;
     struct buf key = BUF_INIT;
     struct err e = {0};
 
     cartesia__key_header(t, &key);
-    const char *const headers[] = {"Content-Type: application/json", "Accept: audio/*",
-                                   "Cartesia-Version: " CARTESIA_VERSION, buf_text(&key), NULL};
+    const char *const headers[] = {"Content-Type: application/json", "Accept: audio/*", version,
+                                   buf_text(&key), NULL};
     const struct http_ask ask = {
         .url = t->provider->http_url,
         .headers = headers,

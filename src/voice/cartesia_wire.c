@@ -173,7 +173,7 @@ static void read_phonemes(const json_t *root, struct cartesia_message *ret)
         ret->kind = CARTESIA_MALFORMED;
         return;
     }
-    ret->visemes = n ? malloc(n * sizeof(*ret->visemes)) : NULL;
+    ret->visemes = n ? calloc(n, sizeof(*ret->visemes)) : NULL;
     if (n && !ret->visemes)
         ret->kind = CARTESIA_NO_MEMORY;
     for (size_t i = 0; ret->visemes && i < n; i++) {

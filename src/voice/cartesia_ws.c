@@ -382,6 +382,7 @@ static struct cartesia_socket *connect_to(struct cartesia_talk *t)
 {
     struct voice_provider *p = t->provider;
     struct cartesia_socket *s = calloc(1, sizeof(*s));
+    static const char version[] = "Cartesia-Version: " CARTESIA_VERSION;
     struct buf key = BUF_INIT;
     struct err e;
     int rc = -1;
@@ -393,7 +394,7 @@ static struct cartesia_socket *connect_to(struct cartesia_talk *t)
     list_init(&s->talks);
     list_init(&s->link);
     cartesia__key_header(t, &key);
-    const char *const headers[] = {"Cartesia-Version: " CARTESIA_VERSION, buf_text(&key), NULL};
+    const char *const headers[] = {version, buf_text(&key), NULL};
     const struct ws_ask ask = {
         .url = p->ws_url,
         .headers = headers,

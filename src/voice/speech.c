@@ -205,9 +205,10 @@ static bool step(struct speech *s)
 
 static void release_lines(struct list *lines)
 {
-    LIST_EACH(at, after, lines)
-    {
-        struct line *l = LIST_ITEM(at, struct line, link);
+    struct list *first;
+
+    while ((first = list_first(lines))) {
+        struct line *l = LIST_ITEM(first, struct line, link);
         speech__hush(l);
         speech__drop_line(l);
     }

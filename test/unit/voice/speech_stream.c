@@ -321,7 +321,7 @@ static void nobody(void)
 static void too_dear(void)
 {
     begin(VOICE_PCM, false, 0);
-    t.budget.limit = t.budget.used + 150;
+    t.budget.limit = t.budget.used + sizeof(struct line) + SPEECH_BLOCK + 54;
     say("One.");
     CHECK_INT(t.started, 1);
     said(0, "x");

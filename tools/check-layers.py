@@ -12,6 +12,7 @@ AT_HOME = {
     "sqlite3.h": {"store", "knowledge"},
     "sodium.h": {"seal", "base"},
     "yaml.h": {"yaml"},
+    "pcre2.h": {"safety"},
     "sys/epoll.h": {"net"},
 }
 

@@ -1,8 +1,8 @@
 /*
  * agent: who the sessions talk to, and one turn of it. Loads the agent folder (persona, menu,
- * phrases, knowledge), limits the rate, and drives one turn through its phases (phase table
- * in turn.c): admit -> fold -> think (mind, tools) -> commit -> done. Introduces session, mind
- * and bar to each other; knows no HTTP. Never logs what a person or Maya said.
+ * phrases, safety, knowledge), limits the rate, and drives one turn through its phases (phase
+ * table in turn.c): admit -> scan -> fold -> think (mind, tools) -> commit -> done. Introduces
+ * session, mind and bar to each other; knows no HTTP. Never logs what a person or Maya said.
  */
 #pragma once
 
@@ -25,6 +25,7 @@ struct json_t;
 struct mind;
 struct mind_cfg;
 struct mind_provider_stats;
+struct safety;
 struct session;
 struct session_message;
 struct session_state_ops;
@@ -33,7 +34,7 @@ struct turn;
 struct voice;
 struct voice_how;
 
-/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml; knowledge/ is knowledge/load.c's */
+/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, safety.yaml; and knowledge/ */
 
 struct agent_cfg {
     const char *folder;
@@ -52,6 +53,8 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e) M
 void agent_free(struct agent **a);
 void agent_set_sessions(struct agent *a, struct session_table *t);
 void agent_set_speaker(struct agent *a, const struct voice *v); /* NULL: nobody */
+/* Its rules: tell it the process's own secrets, and whom to ask, before the first turn. */
+struct safety *agent_safety(const struct agent *a);
 const struct session_state_ops *agent_state_ops(void);
 const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
@@ -96,13 +99,13 @@ struct turn_request {
  */
 struct turn_done {
     const struct session *session;
-    struct str said, reply; /* by the person, by the agent */
+    struct str said, reply; /* by the person (as it is kept), by the agent */
     bool replayed;
     size_t history_count; /* messages from the oldest in memory, as after that turn */
     uint32_t turn;        /* number of this turn */
     struct str order;     /* current_order and payment_summary as compact JSON text, */
     struct str summary;   /* exactly as first answered */
-    struct str mind;      /* {"mind":"house","mind_why":"..."}: who answered; {}: not known */
+    struct str mind;      /* {"mind":"house","mind_why":"...","safety":{}}; {}: not known */
 };
 struct turn_sink {
     void *ctx;

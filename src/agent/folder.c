@@ -67,7 +67,8 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
     histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);
     histogram_init(&a->stats.search_seconds, histogram_seconds, histogram_seconds_count);
     if (read_who(a, cfg->folder, e) < 0 || bar_menu_load(cfg->folder, &a->menu, e) < 0 ||
-        phrases_load(cfg->folder, &a->phrases, e) < 0 || read_knowledge(a, cfg, e) < 0) {
+        phrases_load(cfg->folder, &a->phrases, e) < 0 ||
+        safety_load(cfg->folder, &a->safety, e) < 0 || read_knowledge(a, cfg, e) < 0) {
         agent_free(&a);
         return -1;
     }
@@ -85,6 +86,7 @@ void agent_free(struct agent **a)
     if ((*a)->mind)
         mind_free(&(*a)->mind);
     fold__rules_free(&(*a)->fold_rules);
+    safety_free(&(*a)->safety);
     knowledge_free(&(*a)->knowledge);
     if ((*a)->phrases)
         phrases_free(&(*a)->phrases);
@@ -142,8 +144,16 @@ void agent_set_speaker(struct agent *a, const struct voice *v)
 
 const char *agent_voice_name(const struct agent *a, const struct session *s)
 {
-    (void)s;
-    return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
+    const char *name = !a->speaker        ? ""
+                       : s && s->cartesia ? voice_name_own(a->speaker)
+                                          : voice_name(a->speaker);
+
+    return *name ? name : "off";
+}
+
+struct safety *agent_safety(const struct agent *a)
+{
+    return a->safety;
 }
 
 const struct agent_stats *agent_stats(const struct agent *a)

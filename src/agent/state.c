@@ -126,7 +126,24 @@ json_t *agent_tab_json(const struct bar_tab *t)
                      "tip_amount", dollars(bar_tip_cents(t)));
 }
 
-bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m, struct buf *out)
+/* What a rule did to this turn; what it only counted is nobody's business. */
+static void write_hit(const struct safety_hit *h, struct buf *out)
+{
+    if (!h->rule || h->action == SAFETY_COUNT)
+        return;
+    buf_printf(
+        out, ",\"safety\":{\"rule\":\"%s\",\"kind\":\"%s\",\"where\":\"%s\",\"action\":\"%s\"",
+        h->rule, safety_kind_label(h->kind), safety_where_label(h->where),
+        safety_action_label(h->action));
+    if (h->category[0]) {
+        buf_str(out, ",\"category\":");
+        json_text(out, h->category, strlen(h->category), true);
+    }
+    buf_char(out, '}');
+}
+
+bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
+                       const struct safety_hit *hit, struct buf *out)
 {
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     json_t *tail = agent_tab_json(t);
@@ -140,6 +157,7 @@ bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m, struc
         buf_str(out, ",\"mind_why\":");
         json_text(out, m->why, strlen(m->why), true);
     }
+    write_hit(hit, out);
     buf_char(out, '}');
     return !out->full;
 }

@@ -122,7 +122,7 @@ static bool read_speak(struct conversation *v, const json_t *said)
         v->voiced = true;
     }
     v->format = f;
-    if (v->voiced && voice && *voice_name(voice) && voice_ready(voice, f, &e) < 0) {
+    if (v->voiced && voice && *voice_name_own(voice) && voice_ready(voice, f, &e) < 0) {
         v->voiced = false;
         socket__error(v, &e);
         return false;
@@ -162,7 +162,7 @@ static void tell_session(struct conversation *v)
 
     api__event_open(ev, "session");
     buf_printf(&ev->line, ", \"audio\": %s, \"speak\": %s", heard ? "true" : "false",
-               v->voiced && voice && *voice_name(voice) ? "true" : "false");
+               v->voiced && voice && *voice_name_own(voice) ? "true" : "false");
     api__event_send(ev);
 }
 

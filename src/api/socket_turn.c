@@ -81,7 +81,7 @@ static size_t on_audio(struct api_talk *t, const struct speech_chunk *chunk)
 static void end_spoken(struct conversation *v)
 {
     if (!v->over)
-        api__event_audio_end(&v->events, voice_outcome_text(v->talk.outcome));
+        api__event_audio_end(&v->events, &v->talk);
     quiet(v);
 }
 
@@ -107,10 +107,12 @@ static void begin_talk(struct conversation *v, const struct session *s)
     struct voice *voice = v->api->cfg.voice;
 
     v->talk.outcome = VOICE_FAILED;
+    v->talk.voice = VOICE__COUNT;
     v->talk.audio = on_audio;
     v->talk.ended = on_spoken;
     v->events.talk = &v->talk;
-    if (voice && *voice_name(voice) && !api__talk_begin(&v->talk, v->api, s, v->format, false))
+    if (voice && *voice_name_own(voice) &&
+        !api__talk_begin(&v->talk, v->api, s, v->format, false))
         log_debug("api", "silent", "session=%s", log_id(v->id));
 }
 

@@ -141,6 +141,7 @@ static int open_sessions(struct serve *s, struct err *e)
         session_table_new(&session_cfg, &s->table, e) < 0)
         return -1;
     agent_set_sessions(s->agent, s->table);
+    serve__safety(s);
     return 0;
 }
 
@@ -158,8 +159,9 @@ static int open_voice(struct serve *s, struct err *e)
         .now_ns = loop_hrtime_ns,
     };
 
-    for (unsigned i = 0; name && i < VOICE__COUNT; i++)
-        cfg.how.name[i] = name;
+    serve__cartesia(&cfg, s->config, s->minds.http);
+    if (name)
+        cfg.how.name[voice_cartesia_id(name) ? VOICE_CARTESIA : VOICE_ESPEAK] = name;
     if (name)
         cfg.how.name_from = "MAYA_VOICE_NAME";
     if (voice_new(&cfg, &s->voice, e) < 0)

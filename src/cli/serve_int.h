@@ -8,6 +8,8 @@
 
 #include <limits.h>
 
+struct voice_cfg;
+
 struct serve_minds {
     struct http_client *http;
     struct mind_cfg cfg;
@@ -55,7 +57,14 @@ void serve__minds(struct serve_minds *s, const struct config *c, struct loop *lo
 
 /* Free with ears_free() before http. */
 struct ears *serve__ears(const struct config *c, struct loop *loop, struct http_client *http);
+
+/* serve_safety.c: what the rules have to know: our own secrets, and the moderation endpoint. */
+void serve__safety(struct serve *s);
+
 /* serve_http.c */
 int serve__http(struct serve *s, struct err *e) MUST_USE;
 /* The one line that scripts and people wait for. */
 void serve__say_address(const struct serve *s);
+
+/* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
+void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

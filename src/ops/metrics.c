@@ -105,6 +105,7 @@ void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct bu
     ops__agent_metrics(o, &w);
     ops__knowledge_metrics(o, &w);
     ops__mind_metrics(o, &w);
+    ops__safety_metrics(o, &w);
     ops__voice_metrics(o, &w);
     ops__ears_metrics(o, &w);
     ops__store_metrics(o, &w);

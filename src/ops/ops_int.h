@@ -76,6 +76,7 @@ void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
 void ops__knowledge_metrics(struct ops *o, struct metric_writer *w); /* metrics_knowledge.c */
 void ops__mind_metrics(struct ops *o, struct metric_writer *w);      /* metrics_minds.c */
+void ops__safety_metrics(struct ops *o, struct metric_writer *w);    /* metrics_safety.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
 void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */
 void ops__ears_metrics(struct ops *o, struct metric_writer *w);  /* metrics_ears.c */

@@ -159,13 +159,15 @@ static int open_voice(struct serve *s, struct err *e)
         .now_ns = loop_hrtime_ns,
     };
 
-    for (unsigned i = 0; name && i < VOICE__COUNT; i++)
-        cfg.how.name[i] = name;
+    serve__cartesia(&cfg, s->config, s->minds.http);
+    if (name)
+        cfg.how.name[voice_cartesia_id(name) ? VOICE_CARTESIA : VOICE_ESPEAK] = name;
     if (name)
         cfg.how.name_from = "MAYA_VOICE_NAME";
     if (voice_new(&cfg, &s->voice, e) < 0)
         return -1;
     agent_set_speaker(s->agent, s->voice);
+    s->ears = serve__ears(s->config, s->loop, s->minds.http);
     return 0;
 }
 
@@ -190,6 +192,7 @@ static void open_doors(struct serve *s)
         .agent = s->agent,
         .sessions = s->table,
         .voice = s->voice,
+        .ears = s->ears,
         .keys = s->keys,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
@@ -204,6 +207,7 @@ static void open_doors(struct serve *s)
         .store = s->store,
         .cgroup = s->cgroup,
         .voice = s->voice,
+        .ears = s->ears,
         .keys = s->keys,
         .threshold = config_number(c, C_THRESHOLD),
         .agent_folder = s->agent_folder,
@@ -293,6 +297,7 @@ static void stop(struct serve *s)
     if (s->agent)
         agent_set_speaker(s->agent, NULL);
     voice_free(&s->voice);
+    ears_free(&s->ears);
     agent_free(&s->agent);
     agent_keys_free(&s->keys);
     http_client_free(&s->minds.http);

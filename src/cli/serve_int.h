@@ -8,6 +8,8 @@
 
 #include <limits.h>
 
+struct voice_cfg;
+
 struct serve_minds {
     struct http_client *http;
     struct mind_cfg cfg;
@@ -33,6 +35,7 @@ struct serve {
     struct agent *agent;
     struct agent_keys *keys;
     struct voice *voice;
+    struct ears *ears;
     struct ops *ops;
     struct api *api;
     struct http_server *http;
@@ -52,6 +55,9 @@ int serve__store(struct serve *s, struct err *e) MUST_USE;
 /* serve_minds.c: free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);
 
+/* Free with ears_free() before http. */
+struct ears *serve__ears(const struct config *c, struct loop *loop, struct http_client *http);
+
 /* serve_safety.c: what the rules have to know: our own secrets, and the moderation endpoint. */
 void serve__safety(struct serve *s);
 
@@ -59,3 +65,6 @@ void serve__safety(struct serve *s);
 int serve__http(struct serve *s, struct err *e) MUST_USE;
 /* The one line that scripts and people wait for. */
 void serve__say_address(const struct serve *s);
+
+/* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
+void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

@@ -1,6 +1,7 @@
 /*
  * net: the event loop, an HTTP/1.1 server on it (REST, event streams, files in memory), and a
- * client for the services that Maya asks (libcurl on the same loop).
+ * client for the services that Maya asks (libcurl on the same loop), and WebSockets on either
+ * side.
  *
  * Owns the only thread that runs the product, every socket and every timer (libuv lives here
  * only). Knows no route, no session and no JSON. The parser is strict: what is ambiguous is
@@ -13,6 +14,7 @@
 #include "base/must.h"
 #include "base/strs.h"
 #include "net/client.h"
+#include "net/ws.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -130,6 +132,7 @@ struct http_stats {
     uint64_t closed[HTTP_CLOSE__COUNT];
     uint64_t rests;                /* connections that had to let others come first */
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+    uint32_t sockets;              /* WebSockets, which count as streams */
     /* Memory now, as malloc gives it. */
     size_t bytes_conns;  /* connections, heads of requests, what was read ahead */
     size_t bytes_bodies; /* of requests */

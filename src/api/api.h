@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/must.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct api_cfg {
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */
+    bool fresh;                /* serve --reload: the page comes anew when it has changed */
+    const char *web_folder;    /* and its files from here; NULL: those built in */
     int64_t expiry_s;          /* of a session */
     uint64_t seed;             /* of the table of watched sessions */
     int64_t (*now_s)(void *clock_ctx);

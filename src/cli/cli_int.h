@@ -129,3 +129,5 @@ char *cli__default_url(void);
 /* find_agent.c: the folder asked for, or the first of the usual places with an agent.yaml */
 struct config;
 int cli__find_agent(const struct config *c, char ret[PATH_MAX], struct err *e) MUST_USE;
+/* The same for the files of the page, in a source tree; false: there is none. */
+bool cli__find_web(char ret[PATH_MAX]);

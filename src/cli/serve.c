@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cli/cli_int.h"
+#include "cli/reload_int.h"
 #include "cli/serve_int.h"
 #include "config/config.h"
 #include "memory/memory.h"
@@ -34,11 +35,13 @@
 #define MAX_QUEUED (1024 * 1024)                /* of one reader */
 #define LEAST_QUEUED ((size_t)16 * 1024 * 1024) /* of all readers */
 #define WRITE_STALL_MS 30000
+#define LAST_MS 500   /* for what was on its way when a stop began */
 #define MAX_WAITERS 8 /* messages that may wait for one session */
 
 struct serve {
     struct config *config;
     char agent_folder[PATH_MAX];
+    char web_folder[PATH_MAX];
     uint64_t limit;    /* bytes of the container, at the start */
     uint64_t sessions; /* what fits */
     struct loop *loop;
@@ -57,6 +60,7 @@ struct serve {
     struct ops *ops;
     struct api *api;
     struct http_server *http;
+    struct reload_handed handed;
     bool stopping;
 };
 
@@ -186,7 +190,9 @@ static int check_memory(struct serve *s, struct err *e)
     s->cgroup = cgroup_new("", (uint64_t)config_int(s->config, C_MEMORY_MB) << 20);
     cgroup_sample(s->cgroup, &m);
     s->limit = m.limit;
-    if (cli_plan(s->config, m.limit, m.used, &s->sessions, e) < 0)
+    /* The one whose place this one takes is counted in what is used, and will be gone. */
+    uint64_t used = s->handed.parent >= 0 ? cli_footprint() : m.used;
+    if (cli_plan(s->config, m.limit, used, &s->sessions, e) < 0)
         return -1;
     log_info("memory", "limit", "bytes=%llu from=%s used=%llu sessions=%llu budget=%llu",
              (unsigned long long)m.limit, memory_source_text(m.limit_from),
@@ -328,12 +334,15 @@ static int open_voice(struct serve *s, struct err *e)
 static void open_doors(struct serve *s)
 {
     const struct config *c = s->config;
+    bool fresh = s->handed.parent >= 0;
     const struct api_cfg api_cfg = {
         .agent = s->agent,
         .sessions = s->table,
         .voice = s->voice,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
+        .fresh = fresh,
+        .web_folder = fresh && cli__find_web(s->web_folder) ? s->web_folder : NULL,
         .expiry_s = config_int(c, C_EXPIRY_S),
         .seed = seal_random_u64(),
         .now_s = clock_s,
@@ -385,13 +394,20 @@ static size_t most_queued(const struct serve *s)
     return s->limit / 32 > LEAST_QUEUED ? s->limit / 32 : LEAST_QUEUED;
 }
 
+static void on_deaf(void *ctx)
+{
+    struct serve *s = ctx;
+
+    reload__say(&s->handed, RELOAD_DEAF);
+}
+
 static int listen_http(struct serve *s, struct err *e)
 {
     const struct config *c = s->config;
     const struct http_cfg cfg = {
         .host = config_text(c, C_HOST),
         .port = (int)config_int(c, C_PORT),
-        .inherited_fd = -1,
+        .inherited_fd = s->handed.listener,
         .backlog = 1024,
         .max_head = MAX_HEAD,
         .max_body = (size_t)config_int(c, C_MAX_BODY),
@@ -403,9 +419,12 @@ static int listen_http(struct serve *s, struct err *e)
         .idle_ms = ms_of(c, C_IDLE_TIMEOUT_S),
         .body_ms = ms_of(c, C_BODY_TIMEOUT_S),
         .write_ms = WRITE_STALL_MS,
+        .last_ms = LAST_MS,
         .on_request = api_on_request,
         .on_answer = api_on_answer,
         .ctx = s->api,
+        .on_deaf = on_deaf,
+        .deaf_ctx = s,
     };
 
     if (http_server_new(s->loop, &cfg, &s->http, e) < 0)
@@ -415,9 +434,8 @@ static int listen_http(struct serve *s, struct err *e)
 }
 
 /* The one line that scripts and people wait for. */
-static void say_address(const struct serve *s)
+void serve__say_address(const char *host, int port)
 {
-    const char *host = config_text(s->config, C_HOST);
     bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 
     if (strncmp(host, "unix:", 5) == 0)
@@ -425,7 +443,7 @@ static void say_address(const struct serve *s)
     else
         printf(strchr(any ? "" : host, ':') ? "maya: listening on http://[%s]:%d\n"
                                             : "maya: listening on http://%s:%d\n",
-               any ? "127.0.0.1" : host, http_server_port(s->http));
+               any ? "127.0.0.1" : host, port);
     fflush(stdout);
 }
 
@@ -472,12 +490,17 @@ static int start(struct serve *s, struct err *e)
     if (open_store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);
+    if (!reload__wait(&s->handed))
+        return err_set(e, ERR_STOPPED, 0, "the parent that watches the files has ended");
     if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
         stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
              config_text(s->config, C_DATA_DIR));
-    say_address(s);
+    if (s->handed.parent >= 0)
+        reload__say(&s->handed, RELOAD_LISTENING);
+    else
+        serve__say_address(config_text(s->config, C_HOST), http_server_port(s->http));
     return 0;
 }
 
@@ -518,9 +541,15 @@ int cmd_serve(int argc, char **argv)
     struct err e = {0};
 
     json_region_setup();
+    reload__handed(&s.handed);
     if (cli_options("serve", s.config, argc, argv, &code)) {
         set_limits();
         setup_log(s.config);
+        if (config_bool(s.config, C_RELOAD) && s.handed.parent < 0) {
+            code = reload__run(s.config, argc, argv);
+            config_free(&s.config);
+            return code;
+        }
         if (start(&s, &e) < 0)
             code = cli_fail(&e);
         else

@@ -13,3 +13,6 @@ struct serve_minds {
 };
 /* Free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);
+
+/* serve.c: "maya: listening on http://..." to stdout */
+void serve__say_address(const char *host, int port);

@@ -54,6 +54,7 @@ bool config_wants_help(const struct config *c);
 
 const char *config_text(const struct config *c, enum config_id id); /* NULL or "" when unset */
 int64_t config_int(const struct config *c, enum config_id id);
+bool config_bool(const struct config *c, enum config_id id);
 double config_number(const struct config *c, enum config_id id);
 bool config_given(const struct config *c, enum config_id id); /* not the default */
 enum config_from config_from(const struct config *c, enum config_id id);

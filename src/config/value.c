@@ -22,6 +22,12 @@ int64_t config_int(const struct config *c, enum config_id id)
     return c->values[id].whole;
 }
 
+bool config_bool(const struct config *c, enum config_id id)
+{
+    MUST(config__rows[id].type == CONFIG_BOOL);
+    return c->values[id].on;
+}
+
 double config_number(const struct config *c, enum config_id id)
 {
     MUST(config__rows[id].type == CONFIG_NUMBER || config__rows[id].type == CONFIG_INT);

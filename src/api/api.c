@@ -58,6 +58,11 @@ void api_set_ops(struct api *a, struct ops *ops)
     a->cfg.ops = ops;
 }
 
+void api_set_admin_token(struct api *a, const char *token)
+{
+    a->cfg.admin_token = token;
+}
+
 const char *const *api_route_names(size_t *ret_count)
 {
     static const char *const names[ROUTE__COUNT] = {

@@ -40,6 +40,8 @@ struct api_cfg {
 struct api *api_new(const struct api_cfg *cfg) MUST_USE;
 void api_free(struct api **a);
 void api_set_ops(struct api *a, struct ops *ops);
+void api_set_admin_token(struct api *a,
+                         const char *token); /* borrowed; for the next requests */
 
 /* For struct http_cfg. `ctx` is the struct api. */
 void api_on_request(void *ctx, struct http_req *req);

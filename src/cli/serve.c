@@ -11,6 +11,7 @@
 #include "cli/cli_int.h"
 #include "cli/reload_int.h"
 #include "cli/serve_int.h"
+#include "cli/serve_secrets.h"
 #include "config/config.h"
 #include "memory/memory.h"
 #include "net/net.h"
@@ -60,6 +61,7 @@ struct serve {
     struct ops *ops;
     struct api *api;
     struct http_server *http;
+    struct serve_secrets secrets;
     struct reload_handed handed;
     bool stopping;
 };
@@ -479,6 +481,17 @@ static int stop_on(struct serve *s, int signum, struct err *e)
     return loop_signal(s->loop, signum, on_signal, s, e);
 }
 
+static int watch_secrets(struct serve *s, struct err *e)
+{
+    s->secrets = (struct serve_secrets){.config = s->config,
+                                        .loop = s->loop,
+                                        .seal = s->seal,
+                                        .agent = s->agent,
+                                        .api = s->api,
+                                        .mind = &s->minds.cfg};
+    return serve__secrets_begin(&s->secrets, e);
+}
+
 static int start(struct serve *s, struct err *e)
 {
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
@@ -490,6 +503,8 @@ static int start(struct serve *s, struct err *e)
     if (open_store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);
+    if (watch_secrets(s, e) < 0)
+        return -1;
     if (!reload__wait(&s->handed))
         return err_set(e, ERR_STOPPED, 0, "the parent that watches the files has ended");
     if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
@@ -506,6 +521,7 @@ static int start(struct serve *s, struct err *e)
 
 static void stop(struct serve *s)
 {
+    serve__secrets_end(&s->secrets);
     if (s->ops)
         ops_set_http(s->ops, NULL);
     if (s->http)
@@ -529,6 +545,7 @@ static void stop(struct serve *s)
     ops_free(&s->ops);
     loop_wake_free(&s->store_wake);
     loop_free(&s->loop);
+    serve__secrets_release(&s->secrets);
     if (s->seal)
         seal_free(&s->seal);
     cgroup_free(&s->cgroup);

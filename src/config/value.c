@@ -47,7 +47,7 @@ enum config_from config_from(const struct config *c, enum config_id id)
 void config_describe(const struct config *c, enum config_id id, struct buf *out)
 {
     const struct config_value *v = &c->values[id];
-    char room[120];
+    char room[CONFIG__PLACE];
 
     if (config__rows[id].type == CONFIG_SECRET)
         buf_printf(out, "%s: %s", config__rows[id].env, v->text ? "set" : "not set");

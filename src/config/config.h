@@ -70,6 +70,13 @@ void config_describe(const struct config *c, enum config_id id, struct buf *out)
 void config_help(struct buf *out);     /* the options, for --help */
 void config_markdown(struct buf *out); /* for docs/config.md */
 
+/* A row of the table, for who tells of it. Texts are static, "" where there is none. */
+struct config_about {
+    const char *env, *flag, *unit, *choices, *help;
+    enum config_type type;
+};
+void config_about(enum config_id id, struct config_about *ret);
+
 /* rotate.c: secrets that change while a container serves */
 
 struct config_fresh;

@@ -58,3 +58,10 @@ void config_describe(const struct config *c, enum config_id id, struct buf *out)
     else
         buf_printf(out, " (from %s)", config__place(c, id, room, sizeof(room)));
 }
+
+void config_about(enum config_id id, struct config_about *ret)
+{
+    const struct config_row *r = &config__rows[id];
+
+    *ret = (struct config_about){r->env, r->flag, r->unit, r->choices, r->help, r->type};
+}

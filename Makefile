@@ -14,7 +14,7 @@ B := build$(if $(SAN),/san)$(if $(filter clang%,$(notdir $(CC))),/clang)
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 
-PKGS := libuv sqlite3 libsodium jansson yaml-0.1
+PKGS := libuv sqlite3 libsodium jansson yaml-0.1 libpcre2-8
 # libcurl is loaded by those who need it (src/base/curl.h), not linked; and so are the libraries
 # of the voice (src/voice/library.c).
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl espeak-ng libopusenc 2>/dev/null)

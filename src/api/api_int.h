@@ -120,12 +120,16 @@ typedef void api_show_fn(struct api *a, struct http_req *req, const char *id,
                          const struct session *s);
 void api__look(struct api *a, struct http_req *req, api_show_fn *show);
 
-/* chat_json.c */
+/* look.c */
 
 /* "history":[...] of the first `count` messages. */
 void api__history_text(struct buf *out, const struct session *s, size_t count);
 /* The members of a turn's `mind`, with `before` in front, so that they stand in an object. */
 void api__mind_members(struct buf *out, struct str mind, const char *before);
+/* The `mind` of a reply in the history; why it was not another one is not kept. */
+#define API_MIND_MAX 40
+struct str api__mind_of(const struct session *s, const struct session_message *reply,
+                        char ret[API_MIND_MAX]);
 /* Order and summary of a session (NULL: an empty one) as {"current_order","payment_summary"}.
  */
 json_t *api__tab_object(const struct session *s);

@@ -399,18 +399,15 @@ static const struct session_message *find_reply(const struct session *s, uint32_
 /* False: answered with an error. */
 static bool resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
-    const char *by = agent_answered_by(s, c->resume.turn);
     struct buf order = BUF_INIT, summary = BUF_INIT;
-    char mind[40] = "{}";
+    char mind[API_MIND_MAX];
 
-    if (by)
-        snprintf(mind, sizeof(mind), "{\"mind\":\"%s\"}", by);
     api__tab_texts(s, &order, &summary);
     const struct turn_done d = {
         .reply = {reply->text, reply->len},
         .order = str_of(buf_text(&order)),
         .summary = str_of(buf_text(&summary)),
-        .mind = str_of(mind),
+        .mind = api__mind_of(s, reply, mind),
     };
     bool told = !order.full && !summary.full && enlist(c);
     if (told) {

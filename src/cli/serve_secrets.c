@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "mind/mind.h"
 #include "net/net.h"
+#include "safety/safety.h"
 #include "seal/seal.h"
 
 #include <signal.h>
@@ -14,7 +15,7 @@
 
 #define LOOK_MS 500
 
-enum part { PART_NONE, PART_SEAL, PART_API, PART_MINDS };
+enum part { PART_NONE, PART_SEAL, PART_API, PART_MINDS, PART_SAFETY };
 
 static const enum part part_of[CONFIG__COUNT] = {
 #define ROTATES(option, part) [C_##option] = PART_##part,
@@ -85,6 +86,8 @@ static void tell(struct serve_secrets *s, enum part part)
 
     if (part == PART_API)
         api_set_admin_token(s->api, config_text(c, C_ADMIN_TOKEN));
+    if (part == PART_SAFETY)
+        safety_set_moderation_key(agent_safety(s->agent), config_text(c, C_MODERATION_KEY));
     if (part != PART_MINDS)
         return;
     s->mind->gemini_key = or_null(config_text(c, C_GEMINI_KEY));
@@ -113,6 +116,8 @@ static void take_one(struct serve_secrets *s, enum config_id id)
         log_error("secrets", "not_taken", "error=\"%s\"", e.msg);
     } else {
         tell(s, part_of[id]);
+        /* No answer may hold it; without memory for that the rules still know most forms. */
+        (void)safety_own_secret(agent_safety(s->agent), config_text(s->config, id));
         buf_clear(&text);
         config_describe(s->config, id, &text);
         log_info("secrets", "changed", "option=\"%s\"", buf_text(&text));

@@ -376,6 +376,15 @@ static bool set_headers(struct http_call *call)
     return list != NULL;
 }
 
+/* A line break in one (of a key that was pasted badly) would begin another. */
+static bool are_lines(const char *const *headers)
+{
+    for (; headers && *headers; headers++)
+        if (strpbrk(*headers, "\r\n"))
+            return false;
+    return true;
+}
+
 int http_call_start(struct http_client *c, const struct http_ask *ask, struct http_call **ret,
                     struct err *e)
 {
@@ -383,6 +392,8 @@ int http_call_start(struct http_client *c, const struct http_ask *ask, struct ht
 
     if (http_client__attach(c, e) < 0)
         return -1;
+    if (!are_lines(ask->headers))
+        return err_set(e, ERR_INVALID, 0, "a header (of a key, maybe) has a line break in it");
     call = http_client__memory_short() ? NULL : calloc(1, sizeof(*call));
     if (!call)
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));

@@ -17,6 +17,7 @@ struct session_message *session__append(struct session *s, bool from_person, str
     if (!m)
         return NULL;
     m->from_person = from_person;
+    m->mark = 0;
     m->len = (uint32_t)text.len;
     memcpy(m->text, text.data, text.len);
     if (s->last)

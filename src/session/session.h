@@ -59,8 +59,8 @@ struct session_secret {
 struct session_message {
     struct session_message *next;
     uint32_t len;
-    uint8_t from_person; /* 1: user, 0: assistant */
-    char text[];         /* NUL-terminated, valid UTF-8 */
+    uint8_t from_person : 1, mark : 7; /* 0: assistant; the agent's mark on it, 0: none */
+    char text[];                       /* NUL-terminated, valid UTF-8 */
 };
 
 /* A turn that was asked for with an Idempotency-Key, so that a repeat gets the same answer. */

@@ -246,31 +246,39 @@ static void let_listen(struct reload *r, int64_t now)
     r->start_ms = 0;
 }
 
-static void hear(struct reload *r, struct worker *w, int64_t now)
+static void say_listening(struct reload *r, const struct worker *w, int64_t now)
+{
+    if (!r->served)
+        serve__say_address(config_text(r->config, C_HOST), net_listen_port(r->listener));
+    else
+        log_info("reload", "took_over", "pid=%d ms=%lld", (int)w->pid,
+                 (long long)(now - w->since_ms));
+    r->served = true;
+}
+
+/* One word; false when there is none just now. */
+static bool hear(struct reload *r, struct worker *w, int64_t now)
 {
     char word;
-    ssize_t n = read(w->fd, &word, 1);
+    ssize_t n = recv(w->fd, &word, 1, MSG_DONTWAIT);
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
-        return;
+        return errno == EINTR;
     if (n <= 0) { /* it ends; why, its exit tells */
         close(w->fd);
         w->fd = -1;
         w->deaf = true;
-    } else if (word == RELOAD_PREPARED && w->state == WORKER_MAKING) {
-        w->state = WORKER_PREPARED;
-    } else if (word == RELOAD_LISTENING) {
-        if (!r->served)
-            serve__say_address(config_text(r->config, C_HOST), net_listen_port(r->listener));
-        else
-            log_info("reload", "took_over", "pid=%d ms=%lld", (int)w->pid,
-                     (long long)(now - w->since_ms));
-        r->served = true;
-    } else if (word == RELOAD_DEAF) {
-        w->deaf = true;
-    } else if (word == RELOAD_BUSY) {
-        w->busy = true;
+        return false;
     }
+    if (word == RELOAD_PREPARED && w->state == WORKER_MAKING)
+        w->state = WORKER_PREPARED;
+    else if (word == RELOAD_LISTENING)
+        say_listening(r, w, now);
+    else if (word == RELOAD_DEAF)
+        w->deaf = true;
+    else if (word == RELOAD_BUSY)
+        w->busy = true;
+    return true;
 }
 
 /* One that nobody told to end has ended. */
@@ -318,9 +326,11 @@ static void reap(struct reload *r, int64_t now)
         struct worker w = r->workers[i];
         if (w.state == WORKER_NONE || waitpid(w.pid, &status, WNOHANG) != w.pid)
             continue;
-        while (r->workers[i].fd >= 0) /* its last words */
-            hear(r, &r->workers[i], now);
+        while (r->workers[i].fd >= 0 && hear(r, &r->workers[i], now))
+            ; /* its last words */
         w = r->workers[i];
+        if (w.fd >= 0)
+            close(w.fd);
         r->workers[i] = (struct worker){.fd = -1};
         if (r->stopping)
             r->code = WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
@@ -399,7 +409,7 @@ static void turn(struct reload *r, int argc)
     hear_signals(r, now);
     for (size_t i = 0; i < WORKERS; i++)
         if (polled[i + 1].revents && r->workers[i].fd == polled[i + 1].fd)
-            hear(r, &r->workers[i], now);
+            (void)hear(r, &r->workers[i], now);
     reap(r, now);
     if (r->stopping)
         return;
@@ -419,9 +429,10 @@ static int prepare(struct reload *r, int argc, struct err *e)
 
     if (n <= 0)
         return err_set(e, ERR_IO, errno, "find the program itself in /proc");
-    if (net_listen_open(config_text(c, C_HOST), (int)config_int(c, C_PORT), &r->listener, e) <
-            0 ||
-        open_signals(r, e) < 0)
+    if (r->listener < 0 && net_listen_open(config_text(c, C_HOST), (int)config_int(c, C_PORT),
+                                           &r->listener, e) < 0)
+        return -1;
+    if (open_signals(r, e) < 0)
         return -1;
     find_watched(r, argc);
     log_info("reload", "watch", "program=\"%s\" agent=\"%s\" env=\"%s\"", r->program,
@@ -430,9 +441,9 @@ static int prepare(struct reload *r, int argc, struct err *e)
     return 0;
 }
 
-int reload__run(struct config *c, int argc, char **argv)
+int reload__run(struct config *c, int listener, int argc, char **argv)
 {
-    struct reload r = {.config = c, .argv = argv, .listener = -1, .signals = -1};
+    struct reload r = {.config = c, .argv = argv, .listener = listener, .signals = -1};
     const char *host = config_text(c, C_HOST);
     struct err e = {0};
 

@@ -32,6 +32,6 @@ void reload__handed(struct reload_handed *ret);
 bool reload__wait(const struct reload_handed *h);
 void reload__say(const struct reload_handed *h, enum reload_word word);
 
-/* All of `maya serve --reload`: the exit code. */
+/* All of `maya serve --reload`: the exit code. `listener` was handed to us; -1: none was. */
 struct config;
-int reload__run(struct config *c, int argc, char **argv);
+int reload__run(struct config *c, int listener, int argc, char **argv);

@@ -343,7 +343,7 @@ int cmd_serve(int argc, char **argv)
         set_limits();
         setup_log(s.config);
         if (config_bool(s.config, C_RELOAD) && s.handed.parent < 0) {
-            code = reload__run(s.config, argc, argv);
+            code = reload__run(s.config, s.handed.listener, argc, argv);
             config_free(&s.config);
             return code;
         }

@@ -145,6 +145,9 @@ static void done(void *ctx, bool ran)
         s->seen = s->now;
         s->now = NULL;
     }
+    /* Without memory: again in half a second. */
+    s->asked |= s->forced && (!ran || !s->read);
+    s->asked |= s->read && s->failed && s->e.code == ERR_NOMEM;
     if (ran && s->read && !s->over) {
         if (s->failed)
             log_error("secrets", "not_read", "error=\"%s\" note=\"what is in memory goes on\"",

@@ -125,7 +125,8 @@ static int take_folder(const struct config_secret_sink *sink, const char *folder
         return 0; /* not yet: a secret may come later */
     config__path_shown(shown, folder);
     if (n < 0)
-        return err_set(e, ERR_CONFIG, errno, "the folder of secrets %s cannot be read", shown);
+        return err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_CONFIG, errno,
+                       "the folder of secrets %s cannot be read", shown);
     for (int i = 0; i < n; i++) {
         int len = snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
         if (rc == 0 && len > 0 && (size_t)len < sizeof(path))

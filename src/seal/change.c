@@ -112,5 +112,8 @@ int seal_change_take(struct seal *s, const struct seal_change *c, bool *ret_kept
         s->given = given;
         return -1;
     }
-    return seal__ring_load(s, e); /* the file's key, too, is an older one now */
+    /* The file's key, too, is an older one now; what fails of that, seal_refresh() tries again.
+     */
+    s->bad = seal__ring_load(s, NULL) < 0;
+    return 0;
 }

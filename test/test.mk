@@ -42,7 +42,8 @@ test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the run
 peers: ## install the mock server and SDKs that some tests talk to (needs npm and pip)
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --upgrade \
 		--target build/peers/python openai==3.57.0 google-genai==3.6.1
-	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0
+	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0 \
+		@cartesia/cartesia-js@4.2.0 ws@8
 
 .PHONY: test-san
 test-san: ## unit and end-to-end tests with ASan and UBSan

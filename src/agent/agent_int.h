@@ -38,6 +38,7 @@ struct agent {
     struct voice_how voice; /* its texts are those below, or static */
     struct {
         char *language, *from, *name[VOICE__COUNT];
+        char *cartesia[3]; /* model, language, emotion */
         struct voice_word *words;
     } voice_texts;
     struct knowledge *knowledge;
@@ -100,7 +101,9 @@ bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
                        const struct safety_hit *hit, struct buf *out) MUST_USE;
 void agent__tail_split(struct str tail, struct turn_done *ret);
 
-/* voice.c */
+/* voice.c, voice_cartesia.c */
 struct yaml_node;
+int agent__read_cartesia(struct agent *a, const struct yaml_node *voice,
+                         struct err *e) MUST_USE;
 int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err *e) MUST_USE;
 void agent__free_voice(struct agent *a);

@@ -144,8 +144,11 @@ void agent_set_speaker(struct agent *a, const struct voice *v)
 
 const char *agent_voice_name(const struct agent *a, const struct session *s)
 {
-    (void)s;
-    return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
+    const char *name = !a->speaker        ? ""
+                       : s && s->cartesia ? voice_name_own(a->speaker)
+                                          : voice_name(a->speaker);
+
+    return *name ? name : "off";
 }
 
 struct safety *agent_safety(const struct agent *a)

@@ -148,6 +148,7 @@ struct api_place {
     bool complete;
 };
 
+struct api_talk;
 struct api_events {
     struct http_req *req;
     struct api_talk *talk; /* speaks the sentences, and keeps the stream open; NULL: nobody */
@@ -173,7 +174,7 @@ void api__event_error(struct api_events *ev, const struct err *e);
 size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
                         enum voice_format format);
 /* After `complete` or instead of more audio: ends the stream. */
-void api__event_audio_end(struct api_events *ev, const char *outcome);
+void api__event_audio_end(struct api_events *ev, const struct api_talk *t);
 /* Everything of a finished reply that a client at `from` does not have yet. */
 void api__events_resume(struct api_events *ev, const struct api_place *from,
                         const struct turn_done *d);
@@ -186,7 +187,9 @@ const struct session_message *api__said_in(const struct session *s, uint32_t tur
 struct api_talk {
     struct speech *speech; /* NULL: silent */
     struct session_rider rider;
-    enum voice_outcome outcome; /* of the one that ended */
+    enum voice_outcome outcome; /* of the one that ended, and */
+    enum voice_id voice;        /* who was heard last, and */
+    char why[160];              /* why not another voice, or "" */
     size_t (*audio)(struct api_talk *t, const struct speech_chunk *c); /* bytes that wait */
     void (*ended)(struct api_talk *t); /* by itself, and not inside begin, say or stop */
 };
@@ -197,6 +200,8 @@ bool api__talk_begin(struct api_talk *t, struct api *a, const struct session *s,
 void api__talk_say(struct api_talk *t, struct str text); /* sentence by sentence */
 void api__talk_stop(struct api_talk *t, enum voice_outcome why);
 void api__talk_room(struct api_talk *t); /* for http_stream_on_room() */
+/* Of one that ended: who spoke, and why not another, as members behind `between`. */
+void api__voice_members(struct buf *out, const struct api_talk *t, const char *between);
 
 /* What a request asks for, in its body or its query. False: answered. */
 bool api__flag(struct http_req *req, const json_t *body, const char *name, bool *ret) MUST_USE;

@@ -52,6 +52,10 @@ static int check(const struct config *c)
            memory_source_text(memory.limit_from));
     printf("sessions  %lld of %.15g MiB each, %s\n", (long long)config_int(c, C_SESSIONS),
            config_number(c, C_BUDGET_MB), config_text(c, C_POLICY));
+    if (strcmp(config_text(c, C_VOICE), "cartesia") == 0 && !config_text(c, C_CARTESIA_KEY))
+        puts(
+            "voice     cartesia without CARTESIA_API_KEY: Cartesia speaks to who brings a key, "
+            "eSpeak NG to the others");
     fflush(stdout);
     if (check_agent(c, &e) < 0)
         return cli_fail(&e);

@@ -161,8 +161,9 @@ static int open_voice(struct serve *s, struct err *e)
         .now_ns = loop_hrtime_ns,
     };
 
-    for (unsigned i = 0; name && i < VOICE__COUNT; i++)
-        cfg.how.name[i] = name;
+    serve__cartesia(&cfg, s->config, s->minds.http);
+    if (name)
+        cfg.how.name[voice_cartesia_id(name) ? VOICE_CARTESIA : VOICE_ESPEAK] = name;
     if (name)
         cfg.how.name_from = "MAYA_VOICE_NAME";
     if (voice_new(&cfg, &s->voice, e) < 0)
@@ -267,6 +268,7 @@ static int watch_secrets(struct serve *s, struct err *e)
                                         .seal = s->seal,
                                         .agent = s->agent,
                                         .api = s->api,
+                                        .voice = s->voice,
                                         .mind = &s->minds.cfg};
     return serve__secrets_begin(&s->secrets, e);
 }

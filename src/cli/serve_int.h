@@ -10,6 +10,8 @@
 
 #include <limits.h>
 
+struct voice_cfg;
+
 struct serve_minds {
     struct http_client *http;
     struct mind_cfg cfg;
@@ -64,3 +66,6 @@ void serve__safety(struct serve *s);
 int serve__http(struct serve *s, struct err *e) MUST_USE;
 /* The one line that scripts and people wait for: "maya: listening on http://..." */
 void serve__say_address(const char *host, int port);
+
+/* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
+void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

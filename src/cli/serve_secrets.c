@@ -9,13 +9,14 @@
 #include "net/net.h"
 #include "safety/safety.h"
 #include "seal/seal.h"
+#include "voice/voice.h"
 
 #include <signal.h>
 #include <string.h>
 
 #define LOOK_MS 500
 
-enum part { PART_NONE, PART_SEAL, PART_API, PART_MINDS, PART_SAFETY };
+enum part { PART_NONE, PART_SEAL, PART_API, PART_MINDS, PART_SAFETY, PART_VOICE };
 
 static const enum part part_of[CONFIG__COUNT] = {
 #define ROTATES(option, part) [C_##option] = PART_##part,
@@ -88,6 +89,8 @@ static void tell(struct serve_secrets *s, enum part part)
         api_set_admin_token(s->api, config_text(c, C_ADMIN_TOKEN));
     if (part == PART_SAFETY)
         safety_set_moderation_key(agent_safety(s->agent), config_text(c, C_MODERATION_KEY));
+    if (part == PART_VOICE)
+        voice_set_cartesia_key(s->voice, config_text(c, C_CARTESIA_KEY));
     if (part != PART_MINDS)
         return;
     s->mind->gemini_key = or_null(config_text(c, C_GEMINI_KEY));

@@ -19,6 +19,7 @@ struct loop_timer;
 struct mind_cfg;
 struct seal;
 struct seal_change;
+struct voice;
 
 struct serve_secrets {
     struct config *config;
@@ -26,6 +27,7 @@ struct serve_secrets {
     struct seal *seal;
     struct agent *agent;
     struct api *api;
+    struct voice *voice;
     struct mind_cfg *mind;
     /* private */
     struct loop_timer *timer;

@@ -181,6 +181,13 @@ int session_gemini_key(const struct session *s, struct buf *out, struct err *e)
     return seal_unlock(s->table->cfg.seal, s->id, s->gemini->data, s->gemini->len, out, e);
 }
 
+int session_cartesia_key(const struct session *s, struct buf *out, struct err *e)
+{
+    if (!s->cartesia)
+        return err_set(e, ERR_NOT_FOUND, 0, "the session has no key of its own for Cartesia");
+    return seal_unlock(s->table->cfg.seal, s->id, s->cartesia->data, s->cartesia->len, out, e);
+}
+
 bool session_has_keys(const struct session *s)
 {
     return s->gemini != NULL;

@@ -217,8 +217,9 @@ int session_reset(struct session *s, struct err *e) MUST_USE; /* all but the id,
 /* An empty text clears. Both are replaced. */
 int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;
-bool session_has_keys(const struct session *s); /* a Gemini key was given: */
+bool session_has_keys(const struct session *s); /* a Gemini key was given */
 int session_gemini_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
+int session_cartesia_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
 
 /* replay.c: answers to turns that were asked for with an Idempotency-Key */
 
@@ -231,8 +232,7 @@ bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t
 
 /* hibernate.c: who is idle is packed, and in time leaves memory; reseal.c. 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
-/* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
- * `urgent`: even what was used a moment ago. */
+/* The coldest and largest, until so many bytes are free: those. `urgent`: even the newest. */
 size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent);
 void session_shed(struct session_table *t); /* let go of what is only kept for speed */
 

@@ -133,6 +133,7 @@ void cartesia__key_changed(struct voice_provider *p)
 {
     breaker_good(&p->breaker);
     breaker_good(&p->ws_breaker);
+    cartesia__ws_retire(p);
 }
 
 static void look_at(struct voice_provider *p)

@@ -8,8 +8,10 @@ import threading
 
 import pytest
 
+from cartesia_tts import Cartesia
 from node import MAYA, PATIENCE_S, until
 from provider import Answer, Provider, failure, openai_words
+from test_voice import told
 
 FIRST, SECOND, THIRD = ("sk-the-first-key-never-logged", "sk-the-second-key-never-logged",
                         "sk-the-third-key-never-logged")
@@ -229,6 +231,25 @@ def test_an_answer_under_way_ends_with_the_old_key(bar, secrets):
             assert [e.json()["type"] for e in events][-1] == "complete"
         n.say("good evening again", "one")
         assert keys(p) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("websocket", [True, False])
+def test_cartesias_key_changes(bar, secrets, websocket):
+    with Cartesia() as fake:
+        fake.websocket = websocket
+        put(secrets / "cartesia_api_key", FIRST)
+        n = bar(MAYA_CARTESIA_URL=fake.url)
+        assert told(n, "hello there", "one", voice=1)[-1]["voice"] == "cartesia"
+        asked = len(fake.asked)
+        put(secrets / "cartesia_api_key", SECOND)
+        changed(n, "CARTESIA_API_KEY")
+        assert told(n, "hello there", "two", voice=1)[-1]["voice"] == "cartesia"
+        if websocket:
+            keys = [c.headers["authorization"] for c in fake.connections]
+        else:
+            keys = [fake.asked[0].headers["authorization"],
+                    fake.asked[asked].headers["authorization"]]
+        assert keys == [f"Bearer {FIRST}", f"Bearer {SECOND}"]
 
 
 def test_a_second_folder_and_a_signal(bar, secrets, tmp_path):

@@ -15,7 +15,7 @@ SECOND = {
     "api": ["asset_"],
     "metric": ["histogram_"],
     "net": ["http_", "loop_", "sse_", "ws_"],
-    "voice": ["speech_"],
+    "voice": ["speech_", "ears_", "hearing_"],
     "agent": ["turn_", "scan_", "tool_", "rate_"],
     "mind": ["phrases_", "house_", "sentence_"],
     "cli": ["cmd_"],

@@ -126,7 +126,7 @@ struct str api__path_param(const struct http_req *req)
 }
 
 /* One origin of the comma-separated list, or any. */
-static bool origin_allowed(const struct api *a, struct str origin)
+bool api__origin_allowed(const struct api *a, struct str origin)
 {
     const char *at = a->cfg.allow_origins;
 
@@ -148,7 +148,7 @@ static void cross_origin(const struct api *a, struct http_req *req)
     if (!origin.data)
         return;
     http_header(req, "Vary", "Origin");
-    if (!origin_allowed(a, origin))
+    if (!api__origin_allowed(a, origin))
         return;
     http_header(req, "Access-Control-Allow-Origin", "%.*s", STR_FMT(origin));
     http_header(req, "Access-Control-Allow-Credentials", "true");
@@ -160,7 +160,7 @@ static void cross_origin(const struct api *a, struct http_req *req)
 static bool has_head(int route)
 {
     return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
-           route != ROUTE_SPEECH && route != ROUTE_SESSION_EVENTS;
+           route != ROUTE_SPEECH && route != ROUTE_SESSION_EVENTS && route != ROUTE_VOICE;
 }
 
 /* A set of methods is a number with a bit for each. */

@@ -18,6 +18,7 @@ struct agent;
 struct agent_keys;
 struct api;
 struct buf;
+struct ears;
 struct http_req;
 struct ops;
 struct session_table;
@@ -27,6 +28,7 @@ struct api_cfg {
     struct agent *agent;
     struct session_table *sessions;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
     struct agent_keys *keys;   /* NULL: keys that people bring are not checked */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */

@@ -65,6 +65,9 @@ bool api__fresh(struct api *a, struct http_req *req, struct str path);
 /* api.c: what stands in the place of "{...}" in the path of the request's route */
 struct str api__path_param(const struct http_req *req);
 
+/* api.c: may a page of that origin ask? */
+bool api__origin_allowed(const struct api *a, struct str origin);
+
 /* guard.c */
 bool api__for_operator(const struct api_route_row *r); /* what is under ~/ops/ */
 /* May this request ask what only an operator may? False: answered. */
@@ -78,7 +81,7 @@ void api__stored_text(struct buf *out, const char *id, const struct session_stor
 
 #define API_JSON "application/json"
 
-/* The log's line of an error that was answered; api__error() writes it by itself. */
+/* The log's line of an error that was answered (`req` may be NULL); api__error() writes it. */
 void api__log_error(struct http_req *req, const struct err *e);
 const char *api__error_text(const struct err *e); /* what may be said of it to anybody */
 /* An error as JSON, with Retry-After where its row says so. */
@@ -150,7 +153,8 @@ struct api_place {
 
 struct api_talk;
 struct api_events {
-    struct http_req *req;
+    struct http_req *req;  /* an event stream, or */
+    struct ws *ws;         /* a WebSocket, which goes on after each reply */
     struct api_talk *talk; /* speaks the sentences, and keeps the stream open; NULL: nobody */
     size_t talk_from;      /* sentences before the first that it spoke */
     bool talking;
@@ -166,6 +170,10 @@ bool api__place_parse(struct str last_event_id, struct api_place *ret);
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn);
 void api__events_release(struct api_events *ev);
+/* Others than those below: open, members, send. */
+void api__event_open(struct api_events *ev, const char *type);
+void api__event_member(struct api_events *ev, const char *name, struct str text);
+void api__event_send(struct api_events *ev);
 void api__event_session(struct api_events *ev);
 void api__event_text(struct api_events *ev, const char *data, size_t len);
 void api__event_complete(struct api_events *ev, const struct turn_done *d);

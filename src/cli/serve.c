@@ -169,6 +169,7 @@ static int open_voice(struct serve *s, struct err *e)
     if (voice_new(&cfg, &s->voice, e) < 0)
         return -1;
     agent_set_speaker(s->agent, s->voice);
+    s->ears = serve__ears(s->config, s->loop, s->minds.http);
     return 0;
 }
 
@@ -194,6 +195,7 @@ static void open_doors(struct serve *s)
         .agent = s->agent,
         .sessions = s->table,
         .voice = s->voice,
+        .ears = s->ears,
         .keys = s->keys,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
@@ -210,6 +212,7 @@ static void open_doors(struct serve *s)
         .store = s->store,
         .cgroup = s->cgroup,
         .voice = s->voice,
+        .ears = s->ears,
         .keys = s->keys,
         .threshold = config_number(c, C_THRESHOLD),
         .agent_folder = s->agent_folder,
@@ -269,6 +272,7 @@ static int watch_secrets(struct serve *s, struct err *e)
                                         .agent = s->agent,
                                         .api = s->api,
                                         .voice = s->voice,
+                                        .ears = s->ears,
                                         .mind = &s->minds.cfg};
     return serve__secrets_begin(&s->secrets, e);
 }
@@ -319,6 +323,7 @@ static void stop(struct serve *s)
     if (s->agent)
         agent_set_speaker(s->agent, NULL);
     voice_free(&s->voice);
+    ears_free(&s->ears);
     agent_free(&s->agent);
     agent_keys_free(&s->keys);
     http_client_free(&s->minds.http);

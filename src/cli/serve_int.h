@@ -38,6 +38,7 @@ struct serve {
     struct agent *agent;
     struct agent_keys *keys;
     struct voice *voice;
+    struct ears *ears;
     struct ops *ops;
     struct api *api;
     struct http_server *http;
@@ -58,6 +59,9 @@ int serve__store(struct serve *s, struct err *e) MUST_USE;
 
 /* serve_minds.c: free http with http_client_free() after the agent, and vertex_url. */
 void serve__minds(struct serve_minds *s, const struct config *c, struct loop *loop);
+
+/* Free with ears_free() before http. */
+struct ears *serve__ears(const struct config *c, struct loop *loop, struct http_client *http);
 
 /* serve_safety.c: what the rules have to know: our own secrets, and the moderation endpoint. */
 void serve__safety(struct serve *s);

@@ -89,8 +89,10 @@ static void tell(struct serve_secrets *s, enum part part)
         api_set_admin_token(s->api, config_text(c, C_ADMIN_TOKEN));
     if (part == PART_SAFETY)
         safety_set_moderation_key(agent_safety(s->agent), config_text(c, C_MODERATION_KEY));
-    if (part == PART_VOICE)
+    if (part == PART_VOICE) {
         voice_set_cartesia_key(s->voice, config_text(c, C_CARTESIA_KEY));
+        ears_set_cartesia_key(s->ears, config_text(c, C_CARTESIA_KEY));
+    }
     if (part != PART_MINDS)
         return;
     s->mind->gemini_key = or_null(config_text(c, C_GEMINI_KEY));

@@ -12,6 +12,7 @@ struct agent;
 struct api;
 struct config;
 struct config_fresh;
+struct ears;
 struct files;
 struct loop;
 struct loop_job;
@@ -28,6 +29,7 @@ struct serve_secrets {
     struct agent *agent;
     struct api *api;
     struct voice *voice;
+    struct ears *ears;
     struct mind_cfg *mind;
     /* private */
     struct loop_timer *timer;

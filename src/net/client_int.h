@@ -52,6 +52,8 @@ void http_client__detach(struct http_client *c);
 /* client_mem.c */
 int http_client__memory_init(struct err *e) MUST_USE; /* and libcurl with it */
 bool http_client__memory_short(void);                 /* no new call now */
+void *http_client__take(size_t n); /* zeroed, where libcurl's memory comes from, and */
+void http_client__give(void *p);   /* goes to */
 
 /* client.c */
 void http_client__settle(struct http_client *c); /* after libcurl had the word */

@@ -136,6 +136,7 @@ struct http_stats {
     uint64_t closed[HTTP_CLOSE__COUNT];
     uint64_t rests;                /* connections that had to let others come first */
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+    uint32_t sockets;              /* WebSockets, which count as streams */
     /* Memory now, as malloc gives it. */
     size_t bytes_conns;  /* connections, heads of requests, what was read ahead */
     size_t bytes_bodies; /* of requests */

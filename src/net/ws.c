@@ -150,6 +150,8 @@ static void on_frame(wslay_event_context_ptr frames,
     (void)frames;
     w->in_control = wslay_is_ctrl_frame(arg->opcode);
     w->in_close = arg->opcode == WSLAY_CONNECTION_CLOSE;
+    if (w->in_close)
+        w->goodbye_want = (size_t)arg->payload_length;
     if (w->in_control)
         return;
     if (arg->opcode != WSLAY_CONTINUATION_FRAME) {
@@ -270,16 +272,17 @@ void ws__fail(struct ws *w, enum ws_end why)
 
 void ws__tell(struct ws *w)
 {
-    struct ws_closed c = {
-        .why = w->why == WS__COUNT ? WS_GONE : (enum ws_end)w->why,
-        .code = w->code,
-        .reason = {w->goodbye + 2, w->goodbye_len > 2 ? w->goodbye_len - 2 : 0},
-        .status = w->status,
-        .retry_after_s = w->retry_after_s};
+    struct ws_closed c = {.why = w->why == WS__COUNT ? WS_GONE : (enum ws_end)w->why,
+                          .code = w->code,
+                          .reason = {"", 0},
+                          .status = w->status,
+                          .retry_after_s = w->retry_after_s};
     const char *who = w->c.where[0] ? w->c.where : "the client";
 
     MUST(!w->told && !w->inside);
     w->told = true;
+    if (c.why == WS_CLOSED && w->goodbye_len > 2)
+        c.reason = (struct str){w->goodbye + 2, w->goodbye_len - 2};
     if (c.why == WS_REFUSED)
         c.body = (struct str){w->c.head.data + w->c.head_len, w->body_len};
 #pragma GCC diagnostic push
@@ -393,16 +396,36 @@ static const char *code_text(int code)
                                                            : "a frame that is not valid";
 }
 
-/* The code of its close frame, 0 when there is none that may be. wslay does not know the
- * newer ones of IANA's list (1012 to 1014) and would call them wrong. */
-static int code_of(const struct ws *w)
+static bool may_be_sent(int code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+/*
+ * The code of its close frame, 0 when there is none that may be. wslay does not know the newer
+ * ones of IANA's list (1012 to 1014), and of a reason that comes in pieces it takes what is not
+ * UTF-8 and refuses what is. So what was refused counts as far as it came, without its reason.
+ */
+static int code_of(struct ws *w)
 {
     const uint8_t *d = (const uint8_t *)w->goodbye;
-    int code = w->goodbye_len > 1 ? d[0] << 8 | d[1] : WS_CODE_NONE;
+    size_t len = w->goodbye_len;
+    int code = len > 1 ? d[0] << 8 | d[1] : WS_CODE_NONE;
+    bool whole = w->in_close && len == w->goodbye_want;
 
-    if (wslay_event_get_close_received(w->frames))
-        return w->goodbye_len == 1 ? 0 : code;
-    return w->in_close && code >= 1012 && code <= 1014 ? code : 0;
+    if (!w->in_close || (len == 1 && whole) || (len > 1 && !may_be_sent(code)))
+        return 0;
+    if (len < 2 && !whole)
+        return WS_CODE_NONE;
+    if (len > 2 && utf8_valid_prefix(w->goodbye + 2, len - 2) != len - 2) {
+        if (whole)
+            return 0;
+        w->goodbye_len = 2;
+    }
+    if (!whole)
+        w->goodbye_len = 2;
+    return code;
 }
 
 /* Of a frame that it cannot read wslay only says goodbye, without a reason. */
@@ -424,10 +447,9 @@ static void add_goodbye(struct ws *w, bool client)
 /* Is the conversation over, by a close or by what the peer must not say? */
 static void look_at_close(struct ws *w, int rc)
 {
-    int code = code_of(w);
-
     if (w->why != WS__COUNT || w->failed || wslay_event_get_read_enabled(w->frames))
         return;
+    int code = code_of(w);
     w->leaving = true;
     w->why = code ? WS_CLOSED : WS_PROTOCOL;
     w->code = code ? code : w->code;

@@ -82,7 +82,7 @@ struct ws {
     uint8_t why;                         /* enum ws_end; WS__COUNT: none yet */
     int code;                            /* of the peer's close */
     char goodbye[2 + WS_REASON_MAX + 1]; /* the peer's close: code and reason */
-    size_t goodbye_len;
+    size_t goodbye_len, goodbye_want;
     int64_t heard_ms, deadline_ms; /* deadline: of a close; 0: none */
     char more[160];                /* the second part of the sentence */
     struct http_req *req;          /* server */

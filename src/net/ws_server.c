@@ -52,6 +52,7 @@ static void part(struct ws *w)
     if (!r)
         return;
     r->conn->server->conn_bytes -= net__block(sizeof(*w)) + WS_BYTES;
+    r->conn->server->stats.sockets--;
     r->ws = NULL;
     r->on_gone = NULL;
     r->on_room = NULL;
@@ -216,6 +217,7 @@ int ws_accept(struct http_req *r, const struct ws_cfg *cfg, struct ws **ret, str
     r->on_bytes = on_bytes;
     w->req = r;
     s->conn_bytes += net__block(sizeof(*w)) + WS_BYTES;
+    s->stats.sockets++;
     list_append(&s->sockets, &w->link);
     http_req_on_gone(r, on_gone);
     http_stream_on_room(r, on_room);

@@ -58,6 +58,7 @@ static void http_metrics(const struct ops *o, struct metric_writer *w)
     request_metrics(o, w);
     metric_one(w, M_HTTP_CONNECTIONS, s.conns);
     metric_one(w, M_HTTP_STREAMS, s.streams);
+    metric_one(w, M_HTTP_SOCKETS, s.sockets);
     metric_one(w, M_HTTP_ACCEPTED, (double)s.accepted);
     metric_one(w, M_HTTP_RESTS, (double)s.rests);
     metric_begin(w, M_HTTP_BAD);
@@ -106,6 +107,7 @@ void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct bu
     ops__mind_metrics(o, &w);
     ops__safety_metrics(o, &w);
     ops__voice_metrics(o, &w);
+    ops__ears_metrics(o, &w);
     ops__store_metrics(o, &w);
     http_metrics(o, &w);
     process_metrics(o, &w);

@@ -15,6 +15,7 @@
 struct agent;
 struct agent_keys;
 struct cgroup;
+struct ears;
 struct http_server;
 struct ops;
 struct session_table;
@@ -27,6 +28,7 @@ struct ops_cfg {
     struct store *store;
     struct cgroup *cgroup;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
     struct agent_keys *keys;   /* NULL: nobody checks keys */
     double threshold;          /* of pressure */
     const char *agent_folder;  /* must stay readable for the container to be healthy */
@@ -60,5 +62,6 @@ void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct bu
 
 /* A route beyond route_count counts as the last one. */
 void ops_count_request(struct ops *o, size_t route, int status);
+void ops_count_interruption(struct ops *o); /* somebody spoke while Maya did */
 /* For struct store_cfg's on_commit; ctx is the struct ops. */
 void ops_count_commit(void *ctx, uint64_t us, unsigned writes);

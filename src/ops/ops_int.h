@@ -40,6 +40,7 @@ struct ops {
     uint64_t trims, returned;      /* how often, and bytes that the kernel got back */
     uint64_t sessions_used, freed; /* at the last look; given back by sessions since a trim */
     uint64_t notices;              /* of the kernel */
+    uint64_t interruptions;        /* of replies */
     int64_t sampled_ms;
     bool failed[OPS_CHECK__COUNT];
     struct histogram commit_seconds;
@@ -78,3 +79,4 @@ void ops__mind_metrics(struct ops *o, struct metric_writer *w);      /* metrics_
 void ops__safety_metrics(struct ops *o, struct metric_writer *w);    /* metrics_safety.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
 void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */
+void ops__ears_metrics(struct ops *o, struct metric_writer *w);  /* metrics_ears.c */

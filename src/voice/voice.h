@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "base/strs.h"
 #include "metric/metric.h"
+#include "voice/ears.h"
 
 #include <stdbool.h>
 #include <stddef.h>

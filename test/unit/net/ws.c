@@ -137,7 +137,8 @@ static void carry(struct end *from, struct end *to, size_t n)
 
 static void give(struct end *to, const char *bytes, size_t len)
 {
-    ws__feed(to->ws, bytes, len);
+    if (to->ws)
+        ws__feed(to->ws, bytes, len);
 }
 #define GIVE(to, text) give(to, text, sizeof(text) - 1)
 
@@ -281,6 +282,16 @@ static void closing_has_code_and_reason(void)
     CHECK_INT(t.a.code, 1013);
     CHECK_STR(t.a.reason, "late");
     finish();
+
+    static const char umlauts[] = "\x88\x08\x03\xe8\xc3\xbc\xc3\xbc\xc3\xbc";
+    for (size_t cut = 1; cut < sizeof(umlauts) - 1; cut++) {
+        begin();
+        give(&t.a, umlauts, cut);
+        give(&t.a, umlauts + cut, sizeof(umlauts) - 1 - cut);
+        CHECK_INT(t.a.why, WS_CLOSED);
+        CHECK(t.a.code == WS_NORMAL || t.a.code == WS_CODE_NONE);
+        finish();
+    }
 }
 
 static void nothing_is_heard_after_our_close(void)

@@ -487,7 +487,36 @@ static void either_may_cut(void)
     finish();
 }
 
+static void what_does_not_fit_ends_it(void)
+{
+    static char lump[2000];
+    struct budget b;
+
+    begin();
+    budget_init(&b, 1000, NULL);
+    ask("/", 5000);
+    CHECK(ws_charge(t.c.ws, &b));
+    CHECK(!ws_send(t.c.ws, true, lump, sizeof(lump))); /* before it is open */
+    CHECK_INT(t.c.closed, 0);
+    turn_until(client_closed);
+    CHECK_INT(t.c.last.why, WS_BUDGET);
+    CHECK_INT(b.used, 0);
+    finish();
+
+    begin();
+    ask("/", 5000);
+    turn_until(both_open);
+    CHECK(ws_charge(t.c.ws, &b));
+    CHECK(!ws_send(t.c.ws, true, lump, sizeof(lump)));
+    turn_until(client_closed);
+    CHECK_INT(t.c.last.why, WS_BUDGET);
+    CHECK_INT(b.used, 0);
+    turn_until(server_closed);
+    finish();
+}
+
 static const struct tap_case cases[] = {
+    {"what does not fit ends it", what_does_not_fit_ends_it},
     {"words go both ways", words_go_both_ways},
     {"large messages wait for the reader", large_messages_wait_for_the_reader},
     {"a held server reads later", a_held_server_reads_later},

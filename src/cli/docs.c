@@ -1,5 +1,6 @@
 /* `maya docs NAME`: pages made from the tables. */
 #include "cli/cli.h"
+#include "cli/cli_int.h"
 
 #include "api/api.h"
 #include "base/strs.h"
@@ -33,6 +34,11 @@ static const struct page {
     {"api", api_markdown}, {"commands", cli_commands_markdown}, {"config", config_markdown},
     {"errors", errors},    {"metrics", metric_markdown},
 };
+
+const char *cli__page_name(unsigned i)
+{
+    return i < ARRAY_LEN(pages) ? pages[i].name : NULL;
+}
 
 int cmd_docs(int argc, char **argv)
 {

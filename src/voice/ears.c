@@ -111,6 +111,11 @@ bool ears_off(const struct ears *n)
     return n->id == EARS__COUNT;
 }
 
+void ears_set_cartesia_key(struct ears *n, const char *key)
+{
+    n->cfg.cartesia_key = key;
+}
+
 bool ears_have_key(const struct ears *n)
 {
     return !ears_off(n) && n->cfg.cartesia_key && *n->cfg.cartesia_key;

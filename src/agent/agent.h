@@ -169,6 +169,7 @@ struct agent_stats {
     struct histogram search_seconds;
 };
 const struct agent_stats *agent_stats(const struct agent *a);
+void agent_set_mind_keys(struct agent *a, const struct mind_cfg *cfg); /* mind_set_keys() */
 void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret); /* MIND__COUNT */
 
 /* Only look at a session: session_open() with the agent's clocks, SESSION_LOOK. */

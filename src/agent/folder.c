@@ -161,6 +161,11 @@ const struct agent_stats *agent_stats(const struct agent *a)
     return &a->stats;
 }
 
+void agent_set_mind_keys(struct agent *a, const struct mind_cfg *cfg)
+{
+    mind_set_keys(a->mind, cfg);
+}
+
 void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)
 {
     mind_stats(a->mind, ret);

@@ -38,6 +38,7 @@ struct api *api_new(const struct api_cfg *cfg)
     for (int i = 0; i < ROUTE__COUNT; i++)
         a->plain[i].route = (enum api_route)i;
     map_init(&a->talkers, seal_random_u64());
+    api__fresh_init(a);
     api__watch_init(a);
     return a;
 }
@@ -55,6 +56,11 @@ void api_free(struct api **a)
 void api_set_ops(struct api *a, struct ops *ops)
 {
     a->cfg.ops = ops;
+}
+
+void api_set_admin_token(struct api *a, const char *token)
+{
+    a->cfg.admin_token = token;
 }
 
 const char *const *api_route_names(size_t *ret_count)
@@ -249,6 +255,8 @@ void api_on_request(void *ctx, struct http_req *req)
         wrong_method(req, methods);
         return;
     }
+    if (api__fresh(a, req, path))
+        return;
     const struct asset *asset = asset_find(path);
     if (asset) {
         http_req_set_ctx(req, &a->plain[ROUTE_ASSET]);

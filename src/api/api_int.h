@@ -29,6 +29,7 @@ struct api_call {
 struct api {
     struct api_cfg cfg;
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+    uint64_t fresh_id;                   /* fresh.c: of this process */
     struct map talkers;                  /* hush.c: by session */
     unsigned hush_rounds;
     struct api_watch {
@@ -56,6 +57,10 @@ struct api_route_row {
     int request, response; /* of schema.def */
 };
 extern const struct api_route_row api__routes[ROUTE_ASSET];
+
+/* fresh.c: true when it was one of the page's files, and answered */
+void api__fresh_init(struct api *a);
+bool api__fresh(struct api *a, struct http_req *req, struct str path);
 
 /* api.c: what stands in the place of "{...}" in the path of the request's route */
 struct str api__path_param(const struct http_req *req);

@@ -8,7 +8,9 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "cli/cli_int.h"
+#include "cli/reload_int.h"
 #include "cli/serve_int.h"
+#include "cli/serve_secrets.h"
 #include "config/config.h"
 #include "memory/memory.h"
 #include "net/net.h"
@@ -186,6 +188,7 @@ static struct agent_keys *open_keys(const struct serve *s)
 static void open_doors(struct serve *s)
 {
     const struct config *c = s->config;
+    bool fresh = s->handed.parent >= 0;
 
     s->keys = open_keys(s);
     const struct api_cfg api_cfg = {
@@ -196,6 +199,8 @@ static void open_doors(struct serve *s)
         .keys = s->keys,
         .allow_origins = config_text(c, C_ALLOW_ORIGINS),
         .admin_token = config_text(c, C_ADMIN_TOKEN),
+        .fresh = fresh,
+        .web_folder = fresh && cli__find_web(s->web_folder) ? s->web_folder : NULL,
         .expiry_s = config_int(c, C_EXPIRY_S),
         .seed = seal_random_u64(),
         .now_s = clock_s,
@@ -259,6 +264,19 @@ static int stop_on(struct serve *s, int signum, struct err *e)
     return loop_signal(s->loop, signum, on_signal, s, e);
 }
 
+static int watch_secrets(struct serve *s, struct err *e)
+{
+    s->secrets = (struct serve_secrets){.config = s->config,
+                                        .loop = s->loop,
+                                        .seal = s->seal,
+                                        .agent = s->agent,
+                                        .api = s->api,
+                                        .voice = s->voice,
+                                        .ears = s->ears,
+                                        .mind = &s->minds.cfg};
+    return serve__secrets_begin(&s->secrets, e);
+}
+
 static int start(struct serve *s, struct err *e)
 {
     log_info("serve", "start", "version=%s pid=%d", MAYA_VERSION, (int)getpid());
@@ -270,17 +288,25 @@ static int start(struct serve *s, struct err *e)
     if (serve__store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);
+    if (watch_secrets(s, e) < 0)
+        return -1;
+    if (!reload__wait(&s->handed))
+        return err_set(e, ERR_STOPPED, 0, "the parent that watches the files has ended");
     if (serve__http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
         stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
              config_text(s->config, C_DATA_DIR));
-    serve__say_address(s);
+    if (s->handed.parent >= 0)
+        reload__say(&s->handed, RELOAD_LISTENING);
+    else
+        serve__say_address(config_text(s->config, C_HOST), http_server_port(s->http));
     return 0;
 }
 
 static void stop(struct serve *s)
 {
+    serve__secrets_end(&s->secrets);
     if (s->ops)
         ops_set_http(s->ops, NULL);
     if (s->http)
@@ -306,6 +332,7 @@ static void stop(struct serve *s)
     ops_free(&s->ops);
     loop_wake_free(&s->store_wake);
     loop_free(&s->loop);
+    serve__secrets_release(&s->secrets);
     if (s->seal)
         seal_free(&s->seal);
     cgroup_free(&s->cgroup);
@@ -318,9 +345,15 @@ int cmd_serve(int argc, char **argv)
     struct err e = {0};
 
     json_region_setup();
+    reload__handed(&s.handed);
     if (cli_options("serve", s.config, argc, argv, &code)) {
         set_limits();
         setup_log(s.config);
+        if (config_bool(s.config, C_RELOAD) && s.handed.parent < 0) {
+            code = reload__run(s.config, s.handed.listener, argc, argv);
+            config_free(&s.config);
+            return code;
+        }
         if (start(&s, &e) < 0)
             code = cli_fail(&e);
         else

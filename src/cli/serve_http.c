@@ -12,6 +12,7 @@
 #define MAX_QUEUED (1024 * 1024)                /* of one reader */
 #define LEAST_QUEUED ((size_t)16 * 1024 * 1024) /* of all readers */
 #define WRITE_STALL_MS 30000
+#define LAST_MS 500 /* for what was on its way when a stop began */
 
 /*
  * Bodies that are still arriving belong to no session yet, so they get a share of the memory
@@ -30,13 +31,20 @@ static size_t most_queued(const struct serve *s)
     return s->limit / 32 > LEAST_QUEUED ? s->limit / 32 : LEAST_QUEUED;
 }
 
+static void on_deaf(void *ctx)
+{
+    struct serve *s = ctx;
+
+    reload__say(&s->handed, RELOAD_DEAF);
+}
+
 int serve__http(struct serve *s, struct err *e)
 {
     const struct config *c = s->config;
     const struct http_cfg cfg = {
         .host = config_text(c, C_HOST),
         .port = (int)config_int(c, C_PORT),
-        .inherited_fd = -1,
+        .inherited_fd = s->handed.listener,
         .backlog = 1024,
         .max_head = MAX_HEAD,
         .max_body = (size_t)config_int(c, C_MAX_BODY),
@@ -48,9 +56,12 @@ int serve__http(struct serve *s, struct err *e)
         .idle_ms = serve__ms(c, C_IDLE_TIMEOUT_S),
         .body_ms = serve__ms(c, C_BODY_TIMEOUT_S),
         .write_ms = WRITE_STALL_MS,
+        .last_ms = LAST_MS,
         .on_request = api_on_request,
         .on_answer = api_on_answer,
         .ctx = s->api,
+        .on_deaf = on_deaf,
+        .deaf_ctx = s,
     };
 
     if (http_server_new(s->loop, &cfg, &s->http, e) < 0)
@@ -59,9 +70,8 @@ int serve__http(struct serve *s, struct err *e)
     return 0;
 }
 
-void serve__say_address(const struct serve *s)
+void serve__say_address(const char *host, int port)
 {
-    const char *host = config_text(s->config, C_HOST);
     bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 
     if (strncmp(host, "unix:", 5) == 0)
@@ -69,6 +79,6 @@ void serve__say_address(const struct serve *s)
     else
         printf(strchr(any ? "" : host, ':') ? "maya: listening on http://[%s]:%d\n"
                                             : "maya: listening on http://%s:%d\n",
-               any ? "127.0.0.1" : host, http_server_port(s->http));
+               any ? "127.0.0.1" : host, port);
     fflush(stdout);
 }

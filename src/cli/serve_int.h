@@ -1,6 +1,8 @@
 /* Private to cli/: the parts of `maya serve` that have a file of their own. */
 #pragma once
 
+#include "cli/reload_int.h"
+#include "cli/serve_secrets.h"
 #include "config/config.h"
 #include "memory/memory.h"
 #include "mind/mind.h"
@@ -19,8 +21,9 @@ struct serve_minds {
 struct serve {
     struct config *config;
     char agent_folder[PATH_MAX];
-    uint64_t limit;    /* bytes of the container, at the start */
-    uint64_t sessions; /* what fits */
+    char web_folder[PATH_MAX]; /* with --reload */
+    uint64_t limit;            /* bytes of the container, at the start */
+    uint64_t sessions;         /* what fits */
     struct loop *loop;
     struct loop_wake *store_wake;
     struct loop_timer *sampler, *janitor, *ticker;
@@ -39,6 +42,8 @@ struct serve {
     struct ops *ops;
     struct api *api;
     struct http_server *http;
+    struct serve_secrets secrets;
+    struct reload_handed handed;
     bool stopping;
 };
 
@@ -63,8 +68,8 @@ void serve__safety(struct serve *s);
 
 /* serve_http.c */
 int serve__http(struct serve *s, struct err *e) MUST_USE;
-/* The one line that scripts and people wait for. */
-void serve__say_address(const struct serve *s);
+/* The one line that scripts and people wait for: "maya: listening on http://..." */
+void serve__say_address(const char *host, int port);
 
 /* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
 void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

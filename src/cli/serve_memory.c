@@ -14,7 +14,9 @@ int serve__memory(struct serve *s, struct err *e)
     s->cgroup = cgroup_new("", (uint64_t)config_int(s->config, C_MEMORY_MB) << 20);
     cgroup_sample(s->cgroup, &m);
     s->limit = m.limit;
-    if (cli_plan(s->config, m.limit, m.used, &s->sessions, e) < 0)
+    /* The one whose place this one takes is counted in what is used, and will be gone. */
+    uint64_t used = s->handed.parent >= 0 ? cli_footprint() : m.used;
+    if (cli_plan(s->config, m.limit, used, &s->sessions, e) < 0)
         return -1;
     log_info("memory", "limit", "bytes=%llu from=%s used=%llu sessions=%llu budget=%llu",
              (unsigned long long)m.limit, memory_source_text(m.limit_from),

@@ -19,11 +19,11 @@ static void own_secrets(struct safety *s, const struct config *c)
     const char *older = config_text(c, C_MASTER_KEY_OLD);
 
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
-        safety_own_secret(s, config_text(c, secrets[i]));
+        (void)safety_own_secret(s, config_text(c, secrets[i]));
     while (older && *older) { /* with commas between */
         size_t n = strcspn(older, ",");
         char *one = xstrndup(older, n);
-        safety_own_secret(s, one);
+        (void)safety_own_secret(s, one);
         explicit_bzero(one, n);
         free(one);
         older += n + (older[n] == ',');

@@ -464,3 +464,13 @@ struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg)
     m->codec->prompt(&m->prompt);
     return &m->base;
 }
+
+void cloud__set_key(struct mind *m, const char *key, const char *token)
+{
+    struct cloud *p = (struct cloud *)m;
+
+    p->cfg.key = key;
+    if (p->auth)
+        gemini_auth__set_token(p->auth, token);
+    breaker_good(&p->breaker);
+}

@@ -145,6 +145,13 @@ struct mind_cfg { /* texts must outlive the mind; NULL or "": not set */
 
 struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
                       const struct bar_menu *menu, const struct phrases *phrases) MUST_USE;
+/*
+ * Ask with other keys from now on: those of `cfg`, which must outlive the mind as the first
+ * ones had to; the first ones may go then. A request under way ends with the key it began with.
+ * Who was not asked because a key was refused is asked again. Between a key and Vertex it does
+ * not change.
+ */
+void mind_set_keys(struct mind *m, const struct mind_cfg *cfg);
 /* True when some provider is asked without any session bringing a key. */
 bool mind_asks(const struct mind_cfg *cfg);
 

@@ -14,6 +14,7 @@
 #include "base/must.h"
 #include "base/strs.h"
 #include "net/client.h"
+#include "net/listen.h"
 #include "net/ws.h"
 
 #include <stdbool.h>
@@ -111,11 +112,14 @@ struct http_cfg {
     int64_t idle_ms;       /* between two requests */
     int64_t body_ms;       /* the whole body must have come */
     int64_t write_ms;      /* a reader that takes nothing for so long is cut off */
+    int64_t last_ms; /* draining: so long who is quiet may still ask, once; 0: not at all */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
     void (*on_answer)(void *ctx, struct http_req *req, int status);
     void *ctx;
+    void (*on_deaf)(void *deaf_ctx); /* draining: nobody new is heard from now on; or NULL */
+    void *deaf_ctx;
 };
 
 /* Why the server closed a connection: HTTP_CLOSE(NAME, "label", "text") in close.def. */
@@ -144,7 +148,8 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
 int http_server_port(const struct http_server *s);
 void http_server_stats(const struct http_server *s, struct http_stats *ret);
 /*
- * Stop accepting, close idle connections, let requests finish; `drained` is called when the
+ * Stop accepting, close idle connections (after last_ms: what they ask may be on its way), let
+ * requests finish; `drained` is called when the
  * count of connections is zero. Streams are asked to end through their `on_drain`; what is
  * still open after `grace_ms` is cut.
  */

@@ -133,9 +133,11 @@ struct http_server {
     } listener;
     uv_timer_t tick;  /* looks at deadlines while there are connections */
     uv_timer_t grace; /* the end of a drain */
+    uv_timer_t last;  /* after its beginning: who is quiet is closed */
     uv_timer_t rest;  /* the next one that has rested enough */
     uv_check_t check; /* the end of a turn, when there is something for it */
     uv_idle_t idle;   /* makes that turn come at once */
+    char *unix_path;  /* a socket file that is ours to remove, or NULL */
     bool unix_socket, draining, listening, freed, drain_begun;
     bool turn_wanted;
     bool unaccepted; /* a client waits for us to have the memory for its connection */

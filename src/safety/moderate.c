@@ -52,6 +52,11 @@ void safety_set_moderation(struct safety *s, const struct safety_moderation_cfg 
     s->moderation = *cfg;
 }
 
+void safety_set_moderation_key(struct safety *s, const char *key)
+{
+    s->moderation.key = key;
+}
+
 static bool set(const char *text)
 {
     return text && *text;

@@ -295,14 +295,23 @@ int safety_load(const char *folder, struct safety **ret, struct err *e)
     return rc;
 }
 
-void safety_own_secret(struct safety *s, const char *value)
+bool safety_own_secret(struct safety *s, const char *value)
 {
     size_t n = value ? strlen(value) : 0;
 
     if (n < SAFETY_OWN_MIN)
-        return;
-    s->own = xrealloc(s->own, (s->own_count + 1) * sizeof(*s->own));
-    s->own[s->own_count++] = (struct str){xstrndup(value, n), n};
+        return true;
+    for (size_t i = 0; i < s->own_count; i++)
+        if (str_eq(s->own[i], value))
+            return true;
+    struct str *own = realloc(s->own, (s->own_count + 1) * sizeof(*own));
+    if (!own)
+        return false;
+    s->own = own;
+    char *copy = strdup(value);
+    if (copy)
+        s->own[s->own_count++] = (struct str){copy, n};
+    return copy != NULL;
 }
 
 static void release(struct safety *s)

@@ -54,9 +54,12 @@ int safety_load(const char *folder, struct safety **ret, struct err *e) MUST_USE
 void safety_free(struct safety **s);
 size_t safety_rule_count(const struct safety *s);
 
-/* A secret of this process, copied; one of less than 8 bytes could be any word: left out. */
+/*
+ * A secret of this process, copied, also while it serves; one of less than 8 bytes could be any
+ * word: left out. False: no memory.
+ */
 #define SAFETY_OWN_MIN 8
-void safety_own_secret(struct safety *s, const char *value);
+bool safety_own_secret(struct safety *s, const char *value);
 
 /* What a rule found. Texts live as long as `struct safety`. */
 struct safety_hit {
@@ -127,6 +130,7 @@ struct safety_moderation_cfg { /* texts must outlive it; NULL or "": not set */
     int64_t whole_ms; /* then the message passes unasked */
 };
 void safety_set_moderation(struct safety *s, const struct safety_moderation_cfg *cfg);
+void safety_set_moderation_key(struct safety *s, const char *key); /* for the next questions */
 
 struct safety_question;
 /*

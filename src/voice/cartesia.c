@@ -128,6 +128,14 @@ void cartesia__settle(struct cartesia_talk *t, enum voice_asked o, int status)
         breaker_rest(&p->breaker, now + t->retry_ms);
 }
 
+/* Who refused the one before is asked again. */
+void cartesia__key_changed(struct voice_provider *p)
+{
+    breaker_good(&p->breaker);
+    breaker_good(&p->ws_breaker);
+    cartesia__ws_retire(p);
+}
+
 static void look_at(struct voice_provider *p)
 {
     p->asks->breaker = (int)breaker_state(&p->breaker, cartesia__now(p));

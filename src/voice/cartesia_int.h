@@ -160,5 +160,6 @@ void cartesia__http_hold(struct cartesia_talk *t, bool held);
 bool cartesia__ws_push(struct cartesia_talk *t);
 void cartesia__ws_leave(struct cartesia_talk *t); /* cancel its context, and let go */
 void cartesia__ws_hold(struct cartesia_talk *t);
-void cartesia__ws_sweep(struct voice_provider *p); /* a few times a second */
+void cartesia__ws_sweep(struct voice_provider *p);  /* a few times a second */
+void cartesia__ws_retire(struct voice_provider *p); /* nobody new comes onto those there are */
 void cartesia__ws_close(struct voice_provider *p);

@@ -23,7 +23,7 @@ struct cartesia_socket {
     struct voice_provider *provider;
     struct ws *ws;
     struct list talks;
-    bool own;  /* with a key that is not the server's */
+    bool own;  /* with a key that is not the server's, or not any more */
     bool open; /* one may send */
     bool closing;
     int64_t idle_ms; /* since when nobody uses it */
@@ -538,6 +538,19 @@ void cartesia__ws_sweep(struct voice_provider *p)
     {
         struct cartesia_socket *s = LIST_ITEM(at, struct cartesia_socket, link);
         if (!s->open || s->closing || !list_empty(&s->talks) || now - s->idle_ms < IDLE_MS)
+            continue;
+        s->closing = true;
+        ws_close(s->ws, WS_NORMAL, "");
+    }
+}
+
+void cartesia__ws_retire(struct voice_provider *p)
+{
+    LIST_EACH(at, after, &p->sockets)
+    {
+        struct cartesia_socket *s = LIST_ITEM(at, struct cartesia_socket, link);
+        s->own = true;
+        if (!s->open || s->closing || !list_empty(&s->talks))
             continue;
         s->closing = true;
         ws_close(s->ws, WS_NORMAL, "");

@@ -111,6 +111,11 @@ bool ears_off(const struct ears *n)
     return n->id == EARS__COUNT;
 }
 
+void ears_set_cartesia_key(struct ears *n, const char *key)
+{
+    n->cfg.cartesia_key = key;
+}
+
 bool ears_have_key(const struct ears *n)
 {
     return !ears_off(n) && n->cfg.cartesia_key && *n->cfg.cartesia_key;
@@ -409,7 +414,9 @@ void hearing__words(struct hearing *h, struct str text, bool final)
         if (h->words.full) { /* longer than anybody speaks at once: its beginning */
             buf_clear(&h->words);
             size_t room = EARS_TURN_MAX - 16;
-            buf_add(&h->words, text.data, utf8_valid_prefix(text.data, room));
+            if (text.len > room)
+                text.len = utf8_valid_prefix(text.data, room);
+            buf_add(&h->words, text.data, text.len);
         }
         tell(h, final);
     }

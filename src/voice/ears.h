@@ -62,6 +62,8 @@ struct ears_cfg { /* texts are borrowed and live as long as the ears */
 
 struct ears *ears_new(const struct ears_cfg *cfg) MUST_USE;
 void ears_free(struct ears **n); /* every hearing was stopped */
+/* For the next hearings; it must outlive the ears, and the one before may go then. */
+void ears_set_cartesia_key(struct ears *n, const char *key);
 /* Is anybody heard without a key of his own? */
 bool ears_have_key(const struct ears *n);
 bool ears_off(const struct ears *n); /* by MAYA_EARS: not even who brings a key */

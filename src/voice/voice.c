@@ -209,6 +209,18 @@ void voice_free(struct voice **v)
             loop_job_cancel(old->seats[i].loading);
 }
 
+void voice_set_cartesia_key(struct voice *v, const char *key)
+{
+    struct voice_seat *seat = &v->seats[VOICE_CARTESIA];
+
+    v->cfg.cartesia_key = key && *key ? key : NULL;
+    seat->own_only = !v->cfg.cartesia_key;
+    if (!seat->provider)
+        return;
+    v->stats.loaded[VOICE_CARTESIA] = seat->state == SEAT_READY && !seat->own_only;
+    cartesia__key_changed(seat->provider);
+}
+
 const char *voice_name(const struct voice *v)
 {
     return voice_text(voice__next(v, 0, false));

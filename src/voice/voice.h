@@ -116,6 +116,11 @@ struct voice_cfg {
 int voice_new(const struct voice_cfg *cfg, struct voice **ret, struct err *e) MUST_USE;
 /* Every speech was stopped. What still runs on the pool ends with loop_free(). */
 void voice_free(struct voice **v);
+/*
+ * Another key for Cartesia, for what is asked next (a WebSocket that is open goes on with the
+ * old one until it closes); it must outlive the voice, and the one before may go then.
+ */
+void voice_set_cartesia_key(struct voice *v, const char *key);
 /* Who speaks first, "" when nobody does (being loaded counts as speaking). */
 const char *voice_name(const struct voice *v);
 const char *voice_name_own(const struct voice *v); /* to who brought a key for Cartesia */

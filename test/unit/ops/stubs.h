@@ -93,6 +93,12 @@ void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)
     }
 }
 
+struct safety *agent_safety(const struct agent *a)
+{
+    (void)a;
+    return NULL;
+}
+
 const struct knowledge *agent_knowledge(const struct agent *a)
 {
     (void)a;

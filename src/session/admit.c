@@ -36,7 +36,6 @@ static uint32_t resident_now(const struct session_table *t)
 
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e)
 {
-    struct store_stats stored;
     int tries = MAKE_ROOM_TRIES;
 
     /* An expired session must not keep a living one out until the janitor comes. */
@@ -50,8 +49,7 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
     if (resident_now(t) >= t->cfg.max_resident)
         return reject(t, SESSION_REJECT_LIMIT, e);
     if (fresh && t->cfg.max_stored) {
-        store_stats(t->cfg.store, &stored);
-        if (stored.rows + t->unstored >= t->cfg.max_stored)
+        if (store_rows(t->cfg.store) + t->unstored >= t->cfg.max_stored)
             return reject(t, SESSION_REJECT_LIMIT, e);
     }
     if (t->refuse)

@@ -379,10 +379,10 @@ static void test_conflict_reads_the_newer(void)
 
     make(here, "me");
     CHECK(session_table_new(&cfg, &there, &e) == 0);
+    ask(here, "me", SESSION_CREATE, &a); /* both hold it at once */
     ask(there, "me", SESSION_CREATE, &b);
     CHECK_INT(turn(b.s, "from", "there"), ERR_NONE);
     session_leave(b.s);
-    ask(here, "me", SESSION_CREATE, &a);
     CHECK_INT(turn(a.s, "from", "here"), ERR_CONFLICT);
     session_revert(a.s, now_s);
     ask(here, "me", SESSION_CREATE, &a);
@@ -391,6 +391,102 @@ static void test_conflict_reads_the_newer(void)
     session_leave(a.s);
     session_stats(here, &st);
     CHECK_INT(st.conflicts, 1);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+/* Two containers on one store, and a session that both have in memory, idle. */
+static void both(struct session_table **here, struct session_table **there)
+{
+    struct session_cfg cfg;
+    struct waiter w;
+    struct err e;
+
+    *here = table_with(65536, 4);
+    cfg = (*here)->cfg;
+    make(*here, "me");
+    CHECK(session_table_new(&cfg, there, &e) == 0);
+    ask(*there, "me", SESSION_LOOK, &w);
+    session_leave(w.s);
+}
+
+static void test_stale_is_read_anew(void)
+{
+    struct session_table *here, *there;
+    struct session_stats st;
+    struct waiter a, b;
+
+    both(&here, &there);
+    unsigned gets = fake.gets;
+    ask(there, "me", SESSION_CREATE, &b);
+    CHECK_INT(fake.gets, gets); /* nothing has changed: nothing is read */
+    CHECK_INT(turn(b.s, "from", "there"), ERR_NONE);
+    session_leave(b.s);
+    /* Everyone who came meanwhile gets the newer one, in order. */
+    fake.hold_gets = true;
+    ask(here, "me", SESSION_LOOK, &a);
+    ask(here, "me", SESSION_CREATE, &b);
+    fake.hold_gets = false;
+    CHECK_INT(a.calls + b.calls, 0);
+    fake_reap();
+    CHECK_INT(a.calls, 1);
+    CHECK_STR(a.s->last->text, "there");
+    session_leave(a.s);
+    CHECK_INT(b.calls, 1);
+    CHECK_INT(turn(b.s, "from", "here"), ERR_NONE);
+    session_leave(b.s);
+    session_stats(here, &st);
+    CHECK_INT(st.conflicts, 0);
+    CHECK_INT(st.resident, 1);
+    /* While the store cannot say, what is in memory has to do. */
+    fake.fail_gets = ERR_STORE;
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK(a.s);
+    session_leave(a.s);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+static void test_ended_elsewhere(void)
+{
+    struct session_table *here, *there;
+    struct waiter a;
+
+    both(&here, &there);
+    fake_drop(fake_find("me"));
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK_INT(a.calls, 1);
+    CHECK(!a.s);
+    CHECK_INT(a.code, ERR_NONE);
+    ask(there, "me", SESSION_CREATE, &a);
+    CHECK_INT(a.s->message_count, 0);
+    CHECK_INT(turn(a.s, "a new", "evening"), ERR_NONE);
+    session_leave(a.s);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+static void test_no_expiry_of_the_used(void)
+{
+    struct session_table *here, *there;
+    struct waiter a;
+
+    both(&here, &there);
+    now_s += 3000;
+    ask(there, "me", SESSION_CREATE, &a);
+    CHECK_INT(turn(a.s, "still", "here"), ERR_NONE);
+    session_leave(a.s);
+    now_s += 3000;
+    session_cleanup(here, now_s); /* there it is 3000 seconds old, here 6000 */
+    fake_reap();
+    CHECK(fake_find("me"));
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK_STR(a.s->last->text, "here");
+    session_leave(a.s);
+    now_s += 3000;
+    session_cleanup(there, now_s);
+    fake_reap();
+    CHECK(!fake_find("me"));
     session_table_free(&here);
     session_table_free(&there);
 }
@@ -682,6 +778,9 @@ static const struct tap_case cases[] = {
     {"the limit over all stored sessions", test_stored_limit},
     {"a failed commit is undone", test_failed_commit_is_undone},
     {"after a conflict the newer one is read", test_conflict_reads_the_newer},
+    {"what went on elsewhere is read before it is used", test_stale_is_read_anew},
+    {"what ended elsewhere begins anew", test_ended_elsewhere},
+    {"what is used elsewhere does not expire here", test_no_expiry_of_the_used},
     {"a broken row costs one session", test_broken_row_costs_one_session},
     {"the budget is never passed", test_budget_is_never_passed},
     {"a long conversation folds", test_long_conversation_folds},

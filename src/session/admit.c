@@ -58,3 +58,26 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
         return reject(t, SESSION_REJECT_INSUFFICIENT, e);
     return 0;
 }
+
+/* The share of `all` that `used` leaves. */
+static double left(double all, double used)
+{
+    return all <= 0 || used >= all ? 0 : 1 - used / all;
+}
+
+unsigned session_room(const struct session_table *t)
+{
+    const struct memory_sample *m = &t->sample;
+    double resident = resident_now(t) + t->count[SESSION_LOADING];
+    double room = left(t->cfg.max_resident, resident);
+    double memory = 1;
+
+    if (t->refuse)
+        return 0;
+    if (m->known && t->cfg.policy == SESSION_MEASURED)
+        memory = left(t->cfg.threshold * (double)m->limit, (double)m->used);
+    else if (m->known)
+        memory = left(t->cfg.threshold * (double)m->limit - (double)t->footprint,
+                      resident * (double)t->cfg.budget);
+    return (unsigned)(100 * (memory < room ? memory : room) + 0.5);
+}

@@ -304,14 +304,23 @@ static void test_policies(void)
 
     /* 0.8 x 1024 - 100 = 719 MiB: eleven budgets of 64 fit */
     session_table_memory(t, &m, 100 << 20, false);
+    CHECK_INT(session_room(t), 100);
     for (int i = 0; i < 12; i++) {
         char id[8];
         snprintf(id, sizeof(id), "s%d", i);
         ask(t, id, SESSION_CREATE, &w[i]);
         CHECK_INT(w[i].code, i < 11 ? ERR_NONE : ERR_INSUFFICIENT_MEMORY);
     }
-    session_leave(w[0].s);
+    CHECK_INT(session_room(t), 2); /* 719.2 MiB less 704 */
+    session_leave(w[0].s);         /* never stored, so it is gone: ten are left */
+    CHECK_INT(session_room(t), 11);
+    t->cfg.max_resident = 20;
+    CHECK_INT(session_room(t), 11);
+    t->cfg.max_resident = 10;
+    CHECK_INT(session_room(t), 0);
+    t->cfg.max_resident = 1000;
     session_table_memory(t, &m, 100 << 20, true);
+    CHECK_INT(session_room(t), 0);
     ask(t, "more", SESSION_CREATE, &w[11]);
     CHECK_INT(w[11].code, ERR_MEMORY_PRESSURE);
     t->cfg.policy = SESSION_MEASURED;
@@ -636,6 +645,37 @@ static void test_replays(void)
     session_table_free(&t);
 }
 
+/* The keys of a gateway take one place of the eight, however many there are. */
+static void test_replays_of_a_gateway(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    uint8_t key[16] = {1}, mine[16] = {2}, body[16] = {3};
+    struct waiter w;
+
+    ask(t, "a", SESSION_CREATE, &w);
+    w.s->turns = 1;
+    CHECK(session_replay_keep(w.s, mine, body, str_of("my own")));
+    for (uint8_t i = 0; i < 20; i++) {
+        key[0] = i;
+        session_replay_once(key);
+        w.s->turns++;
+        CHECK(session_replay_keep(w.s, key, body, str_of("once")));
+        CHECK(session_replay_find(w.s, key) != NULL);
+    }
+    key[0] = 18;
+    CHECK(!session_replay_find(w.s, key));
+    CHECK(session_replay_find(w.s, mine) != NULL);
+    for (uint8_t i = 0; i < SESSION_REPLAYS; i++) {
+        mine[1] = i;
+        w.s->turns++;
+        CHECK(session_replay_keep(w.s, mine, body, str_of("my own")));
+    }
+    key[0] = 19;
+    CHECK(!session_replay_find(w.s, key)); /* the oldest by then */
+    session_leave(w.s);
+    session_table_free(&t);
+}
+
 static void test_reset(void)
 {
     struct session_table *t = table_with(65536, 4);
@@ -786,6 +826,7 @@ static const struct tap_case cases[] = {
     {"a long conversation folds", test_long_conversation_folds},
     {"every allocation failing in turn", test_every_allocation_failing},
     {"answers are kept for repeats", test_replays},
+    {"replays of a gateway", test_replays_of_a_gateway},
     {"reset", test_reset},
     {"the codec refuses what it must", test_codec_refuses},
     {"the store forgets sleepers", test_store_forgets_sleepers},

@@ -14,7 +14,7 @@ B := build$(if $(SAN),/san)$(if $(filter clang%,$(notdir $(CC))),/clang)
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 
-PKGS := libuv sqlite3 libsodium jansson yaml-0.1
+PKGS := libuv sqlite3 libsodium jansson yaml-0.1 libpcre2-8 libmd
 # libcurl is loaded by those who need it (src/base/curl.h), not linked; and so are the libraries
 # of the voice (src/voice/library.c).
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl espeak-ng libopusenc 2>/dev/null)
@@ -32,7 +32,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DMAYA_VERSION='"$(VERSION)"' -DMAYA_PREFIX='"$(PR
 CFLAGS_ALL = -std=c11 $(CFLAGS) $(WARN) -fstack-protector-strong -fno-omit-frame-pointer \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(PKG_CFLAGS)
 LDFLAGS_ALL = $(if $(SAN),-fsanitize=$(SAN)) -rdynamic -pthread
-LIBS = $(PKG_LIBS) -lm
+LIBS = $(PKG_LIBS) -lwslay -lm
 
 # Lowest layer last, as the linker wants it; the order comes from src/LAYERS.
 LAYERS := $(shell awk '!/^\#/ && NF { for (i = NF; i > 1; i--) print $$i }' src/LAYERS | tac)

@@ -9,9 +9,10 @@ src = pathlib.Path(__file__).resolve().parent.parent / "src"
 AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
     "curl/": {"base", "net", "voice", "cli"},
-    "sqlite3.h": {"store", "mind", "agent"},
+    "sqlite3.h": {"store", "knowledge"},
     "sodium.h": {"seal", "base"},
     "yaml.h": {"yaml"},
+    "pcre2.h": {"safety"},
     "sys/epoll.h": {"net"},
 }
 

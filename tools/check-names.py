@@ -16,7 +16,7 @@ SECOND = {
     "metric": ["histogram_"],
     "net": ["http_", "loop_", "sse_", "ws_"],
     "voice": ["speech_"],
-    "agent": ["turn_", "knowledge_", "scan_", "tool_", "rate_"],
+    "agent": ["turn_", "scan_", "tool_", "rate_"],
     "mind": ["phrases_", "house_", "sentence_"],
     "cli": ["cmd_"],
     "store": [],

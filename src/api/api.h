@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct agent;
+struct agent_keys;
 struct api;
 struct buf;
 struct http_req;
@@ -25,6 +26,7 @@ struct api_cfg {
     struct agent *agent;
     struct session_table *sessions;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct agent_keys *keys;   /* NULL: keys that people bring are not checked */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */

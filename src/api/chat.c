@@ -136,7 +136,7 @@ static void answer_held(struct chat *c)
 {
     struct buf body = BUF_INIT;
     bool whole = c->talk.outcome == VOICE_SPOKEN && c->audio.len && !c->audio.full;
-    size_t rest = c->held_at + (whole ? strlen("null") : 0);
+    size_t rest = c->held_at + strlen("null");
 
     if (c->format == VOICE_WAV && whole)
         voice_wav_finish(c->audio.data, c->audio.len);
@@ -145,7 +145,12 @@ static void answer_held(struct chat *c)
         buf_char(&body, '"');
         base64_add(&body, c->audio.data, c->audio.len);
         buf_char(&body, '"');
+    } else {
+        buf_str(&body, "null");
     }
+    if (!whole)
+        c->talk.voice = VOICE__COUNT;
+    api__voice_members(&body, &c->talk, ",");
     buf_add(&body, c->held.data + rest, c->held.len - rest);
     api__answer_text(c->req, c->id, body.full ? &c->held : &body);
     buf_release(&body);
@@ -155,7 +160,7 @@ static void answer_held(struct chat *c)
 static void end_voiced(struct chat *c)
 {
     if (c->stream)
-        api__event_audio_end(&c->events, voice_outcome_text(c->talk.outcome));
+        api__event_audio_end(&c->events, &c->talk);
     else
         answer_held(c);
     end(c);
@@ -195,9 +200,10 @@ static void begin_talk(struct chat *c, const struct session *s)
     struct voice *v = c->api->cfg.voice;
 
     c->talk.outcome = VOICE_FAILED;
+    c->talk.voice = VOICE__COUNT;
     c->talk.audio = on_audio;
     c->talk.ended = on_spoken;
-    if (v && *voice_name(v) && !api__talk_begin(&c->talk, c->api, s, c->format, !c->stream))
+    if (v && *voice_name_own(v) && !api__talk_begin(&c->talk, c->api, s, c->format, !c->stream))
         log_debug("api", "silent", "session=%s", log_id(c->id));
     if (!c->stream)
         return;
@@ -405,18 +411,15 @@ static const struct session_message *find_reply(const struct session *s, uint32_
 /* False: answered with an error. */
 static bool resume(struct chat *c, const struct session *s, const struct session_message *reply)
 {
-    const char *by = agent_answered_by(s, c->resume.turn);
     struct buf order = BUF_INIT, summary = BUF_INIT;
-    char mind[40] = "{}";
+    char mind[API_MIND_MAX];
 
-    if (by)
-        snprintf(mind, sizeof(mind), "{\"mind\":\"%s\"}", by);
     api__tab_texts(s, &order, &summary);
     const struct turn_done d = {
         .reply = {reply->text, reply->len},
         .order = str_of(buf_text(&order)),
         .summary = str_of(buf_text(&summary)),
-        .mind = str_of(mind),
+        .mind = api__mind_of(s, reply, mind),
     };
     bool told = !order.full && !summary.full && enlist(c);
     if (told) {

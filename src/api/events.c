@@ -236,7 +236,12 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
                c->rate);
     if (c->index == 0) {
         member(ev, "content", c->text.data, c->text.len);
-        buf_printf(line, ", \"seconds\": %.3f, \"visemes\": [", c->seconds);
+        buf_printf(line, ", \"voice\": \"%s\"", voice_text(c->voice));
+    }
+    if (c->seconds > 0)
+        buf_printf(line, ", \"seconds\": %.3f", c->seconds);
+    if (c->index == 0 || c->viseme_count) {
+        buf_str(line, ", \"visemes\": [");
         for (size_t i = 0; i < c->viseme_count; i++)
             buf_printf(line, "%s{\"at\": %.3f, \"viseme\": \"%s\"}", i ? ", " : "",
                        c->visemes[i].at_ms / 1000.0,
@@ -255,12 +260,13 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
     return waiting;
 }
 
-void api__event_audio_end(struct api_events *ev, const char *outcome)
+void api__event_audio_end(struct api_events *ev, const struct api_talk *t)
 {
     buf_clear(&ev->line);
     buf_str(&ev->line, "data: {\"type\": \"audio_end\"");
     member(ev, "session_id", ev->id, strlen(ev->id));
-    buf_printf(&ev->line, ", \"outcome\": \"%s\"", outcome);
+    buf_printf(&ev->line, ", \"outcome\": \"%s\"", voice_outcome_text(t->outcome));
+    api__voice_members(&ev->line, t, ", ");
     send_event(ev);
     http_stream_end(ev->req);
 }

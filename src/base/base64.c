@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 
+#include <sodium.h>
+
 #include <stdint.h>
 
 void base64_add(struct buf *out, const void *data, size_t n)
@@ -24,4 +26,17 @@ void base64_add(struct buf *out, const void *data, size_t n)
     }
     out->len += len;
     *p = '\0';
+}
+
+bool base64_read(struct buf *out, struct str text)
+{
+    size_t most = text.len / 4 * 3 + 3, len = 0;
+    char *at = buf_reserve(out, most);
+
+    if (!at || sodium_base642bin((unsigned char *)at, most, text.data, text.len, NULL, &len,
+                                 NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+        return false;
+    out->len += len;
+    at[len] = '\0';
+    return true;
 }

@@ -300,6 +300,7 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     for (int i = 0; i < CONN__COUNT; i++)
         list_init(&s->states[i]);
     list_init(&s->stalled);
+    list_init(&s->sockets);
     list_init(&s->ready);
     list_init(&s->paused);
     set_limits(s);

@@ -1,6 +1,7 @@
 /*
  * net: the event loop, an HTTP/1.1 server on it (REST, event streams, files in memory), and a
- * client for the services that Maya asks (libcurl on the same loop).
+ * client for the services that Maya asks (libcurl on the same loop), and WebSockets on either
+ * side.
  *
  * Owns the only thread that runs the product, every socket and every timer (libuv lives here
  * only). Knows no route, no session and no JSON. The parser is strict: what is ambiguous is
@@ -14,6 +15,7 @@
 #include "base/strs.h"
 #include "net/client.h"
 #include "net/tell.h"
+#include "net/ws.h"
 
 #include <stdbool.h>
 #include <stddef.h>

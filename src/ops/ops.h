@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct agent;
+struct agent_keys;
 struct cgroup;
 struct ops;
 struct session_table;
@@ -26,6 +27,7 @@ struct ops_cfg {
     struct store *store;
     struct cgroup *cgroup;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct agent_keys *keys;   /* NULL: nobody checks keys */
     double threshold;          /* of pressure */
     const char *agent_folder;  /* must stay readable for the container to be healthy */
     const char *const *routes; /* label values of maya_http_requests_total, by index */

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "bar/bar.h"
+#include "knowledge/knowledge.h"
 #include "memory/memory.h"
 #include "metric/metric.h"
 #include "mind/mind.h"
@@ -72,6 +73,8 @@ uint64_t process__own_bytes(void); /* resident pages that are ours alone (no fil
 void ops__memory_metrics(struct ops *o, struct metric_writer *w);
 void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
-void ops__mind_metrics(struct ops *o, struct metric_writer *w); /* metrics_minds.c */
+void ops__knowledge_metrics(struct ops *o, struct metric_writer *w); /* metrics_knowledge.c */
+void ops__mind_metrics(struct ops *o, struct metric_writer *w);      /* metrics_minds.c */
+void ops__safety_metrics(struct ops *o, struct metric_writer *w);    /* metrics_safety.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
 void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */

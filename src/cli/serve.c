@@ -292,7 +292,7 @@ static int start(struct serve *s, struct err *e)
         return -1;
     if (!reload__wait(&s->handed))
         return err_set(e, ERR_STOPPED, 0, "the parent that watches the files has ended");
-    if (serve__http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
+    if (serve__http(s, e) < 0 || serve__tell(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
         stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
@@ -306,6 +306,7 @@ static int start(struct serve *s, struct err *e)
 
 static void stop(struct serve *s)
 {
+    net_tell_free(&s->tell);
     serve__secrets_end(&s->secrets);
     if (s->ops)
         ops_set_http(s->ops, NULL);

@@ -70,6 +70,18 @@ int serve__http(struct serve *s, struct err *e)
     return 0;
 }
 
+int serve__tell(struct serve *s, struct err *e)
+{
+    const char *host = config_text(s->config, C_HOST);
+    int port = (int)config_int(s->config, C_AGENT_CHECK_PORT);
+
+    if (port == 0)
+        return 0;
+    if (strncmp(host, "unix:", 5) == 0)
+        host = "localhost";
+    return net_tell_new(s->loop, host, port, ops_tell, s->ops, &s->tell, e);
+}
+
 void serve__say_address(const char *host, int port)
 {
     bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;

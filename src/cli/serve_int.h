@@ -44,6 +44,7 @@ struct serve {
     struct http_server *http;
     struct serve_secrets secrets;
     struct reload_handed handed;
+    struct net_tell *tell;
     bool stopping;
 };
 
@@ -70,6 +71,7 @@ void serve__safety(struct serve *s);
 int serve__http(struct serve *s, struct err *e) MUST_USE;
 /* The one line that scripts and people wait for: "maya: listening on http://..." */
 void serve__say_address(const char *host, int port);
+int serve__tell(struct serve *s, struct err *e) MUST_USE; /* the agent check, where wanted */
 
 /* serve_voice.c: what of the configuration Cartesia needs. `http` must outlive the voice. */
 void serve__cartesia(struct voice_cfg *cfg, const struct config *c, struct http_client *http);

@@ -15,6 +15,7 @@
 #include "base/strs.h"
 #include "net/client.h"
 #include "net/listen.h"
+#include "net/tell.h"
 #include "net/ws.h"
 
 #include <stdbool.h>

@@ -110,6 +110,25 @@ void cli__verbs_markdown(struct buf *out)
     }
 }
 
+/* Words from that column on, as wide as a page. */
+static void print_wrapped(const char *text, int column)
+{
+    enum { WIDTH = 96 };
+    int at = column;
+
+    while (*text) {
+        int len = (int)strcspn(text, " ");
+        if (at > column && at + 1 + len > WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        }
+        at += printf("%s%.*s", at > column ? " " : "", len, text);
+        text += len;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 static int help_verb(const struct cli_verb *v)
 {
     printf("Usage: maya %s%s%s\n\n%s\n\n", spoken(v), *v->usage ? " " : "", v->usage,
@@ -121,7 +140,8 @@ static int help_verb(const struct cli_verb *v)
         if (!flags[i].letter)
             buf_str(&left, "    ");
         write_flag(&left, &flags[i]);
-        printf("  %-24s  %s\n", buf_text(&left), flags[i].sentence);
+        printf("  %-24s  ", buf_text(&left));
+        print_wrapped(flags[i].sentence, 28);
         buf_release(&left);
     }
     return CLI_OK;

@@ -77,9 +77,9 @@ void image_made_release(struct image_made *m);
 /* tree.c: what is in an image or a context, by path. */
 
 /*
- * Paths have no slash in front. The folders above a path are made (root, 0755). A path that is
- * added again is replaced. Files are read when they are written out; their size is fixed
- * before.
+ * A slash in front of a path is dropped. The folders above it are made (root, 0755). A path
+ * that is added again is replaced. Files are read when they are written out; their size is
+ * fixed before.
  */
 struct image_tree;
 struct image_tree *image_tree_new(void) MUST_USE;

@@ -7,14 +7,16 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "net/net.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct agent;
+struct agent_keys;
 struct cgroup;
-struct http_server;
+struct ears;
 struct ops;
 struct session_table;
 struct store;
@@ -26,6 +28,8 @@ struct ops_cfg {
     struct store *store;
     struct cgroup *cgroup;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
+    struct agent_keys *keys;   /* NULL: nobody checks keys */
     double threshold;          /* of pressure */
     const char *agent_folder;  /* must stay readable for the container to be healthy */
     const char *const *routes; /* label values of maya_http_requests_total, by index */
@@ -53,10 +57,13 @@ void ops_notice(struct ops *o, int64_t now_ms, int64_t now_s);
 int ops_health(struct ops *o, int64_t now_s, struct buf *json);
 /* {"status":"ready"} 200, {"status":"draining"} 503. */
 int ops_ready(struct ops *o, struct buf *json);
+/* tell.c: a net_tell_fn, ctx is the struct ops: the answer to HAProxy's agent check. */
+void ops_tell(void *ctx, struct str asked, char ret[TELL_LINE_MAX]);
 /* Prometheus text. `predecessor_names` adds the three names that promtool objects to. */
 void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct buf *out);
 
 /* A route beyond route_count counts as the last one. */
 void ops_count_request(struct ops *o, size_t route, int status);
+void ops_count_interruption(struct ops *o); /* somebody spoke while Maya did */
 /* For struct store_cfg's on_commit; ctx is the struct ops. */
 void ops_count_commit(void *ctx, uint64_t us, unsigned writes);

@@ -292,8 +292,8 @@ static int start(struct serve *s, struct err *e)
         return -1;
     if (!reload__wait(&s->handed))
         return err_set(e, ERR_STOPPED, 0, "the parent that watches the files has ended");
-    if (serve__http(s, e) < 0 || serve__tell(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
-        stop_on(s, SIGHUP, e) < 0)
+    if (serve__http(s, e) < 0 || serve__tell(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 ||
+        stop_on(s, SIGINT, e) < 0 || stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
              config_text(s->config, C_DATA_DIR));

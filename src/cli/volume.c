@@ -216,8 +216,9 @@ int verb_volume_get(const struct cli_args *a)
     struct err e = {0};
     char *path = NULL;
     unsigned left_out = 0;
-    int rc = cli__engine(a, &en, &e);
 
+    signal(SIGPIPE, SIG_IGN); /* who reads us may go; what was made is removed all the same */
+    int rc = cli__engine(a, &en, &e);
     if (rc == 0)
         rc = fleet_volume_get(en, &c, &path, &left_out, &e);
     end_progress(&p);

@@ -13,10 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +84,7 @@ static int gather(struct put *p, struct err *e)
 {
     struct stat st;
     char *parked;
+    uint32_t chance;
 
     p->spool = -1;
     if (strcmp(p->c->local, "-") == 0) {
@@ -101,7 +102,9 @@ static int gather(struct put *p, struct err *e)
     if (!p->folder && !*p->to)
         return err_set(e, ERR_INVALID, 0, "'/' is the volume itself; name a file in it");
     p->tree = image_tree_new();
-    p->park = xprintf(".maya-put-%08x", randombytes_random());
+    if (getrandom(&chance, sizeof(chance), 0) < 0)
+        chance = (uint32_t)getpid(); /* another one at the same time is unlikely anyway */
+    p->park = xprintf(".maya-put-%08x", chance);
     parked = xprintf("%s/" PARKED, p->park);
     image_add_folder(p->tree, p->park, 0700, 0);
     int rc = image_add_copy(p->tree, parked, p->from, e);

@@ -153,6 +153,14 @@ def test_input_and_output(swarm, volume):
     assert "is a folder" in maya(swarm, "get", volume, "a", "-", code=2)
 
 
+def test_who_reads_may_go_away(swarm, volume):
+    maya(swarm, "put", volume, "-", "f", input=bytes(4 << 20), stdin=None)
+    with subprocess.Popen([MAYA, "volume", "get", volume, "f", "-"], env=swarm.env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        p.stdout.close()
+        assert p.stderr.read() == "maya: write 'the output': Broken pipe\n" and p.wait() == 1
+
+
 def test_rm(swarm, volume, tmp_path):
     (tmp_path / "keep").write_text("kept")
     there = inside(swarm, volume)

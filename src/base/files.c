@@ -51,11 +51,13 @@ static void add(struct files *f, const char *path, const struct stat *st)
         f->all = all;
         f->cap = cap;
     }
-    char *copy = strdup(path);
-    f->refused |= !copy;
-    if (copy)
-        f->all[f->count++] =
-            (struct stamp){copy, st->st_dev, st->st_ino, st->st_mode, st->st_size, st->st_mtim};
+    struct stamp *s = &f->all[f->count];
+    *s = (struct stamp){strdup(path), st->st_dev,  st->st_ino,
+                        st->st_mode,  st->st_size, st->st_mtim};
+    if (s->path)
+        f->count++;
+    else
+        f->refused = true;
 }
 
 /* `inside`: how deep below what was asked for. */

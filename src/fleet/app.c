@@ -35,7 +35,10 @@ static int names_of(struct engine *en, json_t **ret, struct err *e)
     set = sorted ? json_loads(sorted, 0, NULL) : NULL;
     free(sorted);
     names = json_array();
-    json_object_foreach(set, name, ignored) json_array_append_new(names, json_string(name));
+    json_object_foreach(set, name, ignored)
+    {
+        json_array_append_new(names, json_string(name));
+    }
     json_decref(set);
     json_decref(configs);
     *ret = names;

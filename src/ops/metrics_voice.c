@@ -44,7 +44,6 @@ static void network_metrics(const struct voice_stats *s, struct metric_writer *w
         for (unsigned o = 0; o < VOICE_ASKED__COUNT; o++) {
             buf_clear(&labels);
             metric_label(&labels, "over", wires[i]);
-            buf_char(&labels, ',');
             metric_label(&labels, "outcome", voice_asked_text((enum voice_asked)o));
             sample(w, &labels, VOICE_CARTESIA, (double)a->outcomes[i][o]);
         }

@@ -342,11 +342,12 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet_deployed *ret,
                  struct err *e)
 {
+    const struct front_cfg front = {how->http_port, how->https_port};
     struct deploy d = {.en = en, .how = how, .spec = how->spec};
     struct image_made image = {0};
 
     d.app = spec_text(how->spec, SPEC_NAME);
-    if (engine_need_swarm(en, e) < 0 ||
+    if (engine_need_swarm(en, e) < 0 || fleet__front_cert(en, &front, how->spec, e) < 0 ||
         spec_image(how->spec, en, how->agent, how->on_line, how->ctx, &image, e) < 0)
         return -1;
     d.image = xstrdup(image.ref);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/cert.h"
 #include "fleet/fleet.h"
 #include "fleet/version.h"
 #include "image/image.h"
@@ -89,6 +90,22 @@ static json_t *mounts(const struct part *p, const char *socket)
     return list;
 }
 
+/* The keeper alone has the certificates; it gives them to the gateway. */
+static json_t *secrets(const struct part *p, const json_t *certs)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(certs) && strcmp(p->name, "keeper") == 0; i++) {
+        const json_t *c = json_array_get(certs, i);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:{s:o, s:s, s:s, s:i}}", "SecretID",
+                                              fleet__text(c, "id"), "SecretName",
+                                              fleet__text(c, "swarm_name"), "File", "Name",
+                                              json_sprintf("%s.pem", fleet__text(c, "app")),
+                                              "UID", "0", "GID", "0", "Mode", 0400));
+    }
+    return list;
+}
+
 static json_t *arguments(const struct part *p, const struct front_cfg *cfg)
 {
     if (strcmp(p->name, "gateway") == 0)
@@ -100,7 +117,8 @@ static json_t *arguments(const struct part *p, const struct front_cfg *cfg)
 /* Root, but for the ports below 1024 and the engine's socket it may do nothing that others may
  * not. */
 static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const char *image,
-                       const char *node, const char *host_net, const char *socket)
+                       const char *node, const char *host_net, const char *socket,
+                       const json_t *certs)
 {
     char *service = xprintf("maya-%s", p->name), *place = xprintf("node.id==%s", node);
     char http[16], https[16];
@@ -108,17 +126,18 @@ static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const 
     snprintf(http, sizeof(http), "%d", cfg->http_port);
     snprintf(https, sizeof(https), "%d", cfg->https_port);
     json_t *body = json_pack(
-        "{s:s, s:{s:s, s:s, s:s}, s:{s:{s:s, s:o, s:b, s:o, s:I, s:[s], s:[s]}, s:{s:{s:I}, "
+        "{s:s, s:{s:s, s:s, s:s}, s:{s:{s:s, s:o, s:b, s:o, s:o, s:I, s:[s], s:[s]}, "
+        "s:{s:{s:I}, "
         "s:{s:I}}, "
         "s:{s:[s]}, s:{s:s, s:I}, s:[{s:s}]}, s:{s:{s:i}}, s:{s:s, s:I}}",
         "Name", service, "Labels", LABEL_PART, p->name, LABEL_HTTP, http, LABEL_HTTPS, https,
         "TaskTemplate", "ContainerSpec", "Image", image, "Args", arguments(p, cfg), "ReadOnly",
-        1, "Mounts", mounts(p, socket), "StopGracePeriod", (json_int_t)(GATEWAY_STOP_S * NS),
-        "CapabilityDrop", "ALL", "CapabilityAdd", "CAP_NET_BIND_SERVICE", "Resources", "Limits",
-        "MemoryBytes", (json_int_t)MEMORY, "Reservations", "MemoryBytes",
-        (json_int_t)(64LL << 20), "Placement", "Constraints", place, "RestartPolicy",
-        "Condition", "any", "Delay", (json_int_t)(NS / 2), "Networks", "Target", host_net,
-        "Mode", "Replicated", "Replicas", 1, "UpdateConfig", "Order",
+        1, "Mounts", mounts(p, socket), "Secrets", secrets(p, certs), "StopGracePeriod",
+        (json_int_t)(GATEWAY_STOP_S * NS), "CapabilityDrop", "ALL", "CapabilityAdd",
+        "CAP_NET_BIND_SERVICE", "Resources", "Limits", "MemoryBytes", (json_int_t)MEMORY,
+        "Reservations", "MemoryBytes", (json_int_t)(64LL << 20), "Placement", "Constraints",
+        place, "RestartPolicy", "Condition", "any", "Delay", (json_int_t)(NS / 2), "Networks",
+        "Target", host_net, "Mode", "Replicated", "Replicas", 1, "UpdateConfig", "Order",
         p->start_first ? "start-first" : "stop-first", "Monitor", (json_int_t)(5 * NS));
     MUST(body);
     free(place);
@@ -207,6 +226,29 @@ int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e)
     return 0;
 }
 
+static int need_https(const struct front_cfg *cfg, const char *app, struct err *e)
+{
+    if (cfg->https_port > 0)
+        return 0;
+    return err_set(e, ERR_CONFIG, 0,
+                   "'%.80s' has a certificate, and the gateway would have no port for HTTPS; "
+                   "--https=443 gives it one",
+                   app);
+}
+
+int fleet__front_cert(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
+                      struct err *e)
+{
+    struct front_cfg now;
+    bool as_is = wanted->http_port < 0 && wanted->https_port < 0;
+
+    if (fleet__front_ports(en, &now, e) < 0 ||
+        (*spec_text(s, SPEC_TLS_CERTIFICATE) &&
+         need_https(as_is ? &now : wanted, spec_text(s, SPEC_NAME), e) < 0))
+        return -1;
+    return fleet__cert_keep(en, s, e);
+}
+
 int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *e)
 {
     struct front_cfg now;
@@ -222,17 +264,26 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
         strncmp(address, "unix://", 7) == 0 ? address + 7 : "/var/run/docker.sock";
     struct image_made image = {0};
     char *node = NULL, *net = NULL;
-    int rc = make_image(en, &image, e);
+    json_t *certs = NULL;
+    int rc = fleet__cert_list(en, &certs, e);
+
+    if (rc == 0 && json_array_size(certs))
+        rc = need_https(cfg, fleet__text(json_array_get(certs, 0), "app"), e);
+    if (rc == 0)
+        rc = make_image(en, &image, e);
 
     if (rc == 0)
         rc = look_up(en, &node, &net, e);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
-        json_t *body = body_of(&parts[i], cfg, image.ref, node, net, socket);
+        json_t *body = body_of(&parts[i], cfg, image.ref, node, net, socket, certs);
         rc = see_to(en, body, e);
         json_decref(body);
     }
+    if (rc == 0)
+        fleet__cert_tidy(en);
     free(net);
     free(node);
+    json_decref(certs);
     image_made_release(&image);
     return rc;
 }

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
-#include "fleet/keeper_int.h"
+#include "fleet/keeper_resize.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define LOOK_MS 500
+#define HURRY_MS 50
 
 static int64_t now_ms(void)
 {
@@ -35,6 +36,7 @@ struct leaving {
 struct keeper {
     struct engine *en;
     struct front front;
+    struct resize *resize;
     struct leaving leaving[LEAVING_MAX];
     char said[240]; /* the last complaint, so that it is logged once */
 };
@@ -102,8 +104,9 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     int rc = 0;
 
     if (v->wanted > 0) {
-        if (waited < LOOK_MS * 2 ||
-            (front__busy(&k->front, a->name, v->number) > 0 && waited < drain_ms))
+        if (waited < LOOK_MS * 2 || ((front__busy(&k->front, a->name, v->number) > 0 ||
+                                      front__reloaded(&k->front, now_ms(), drain_ms)) &&
+                                     waited < drain_ms))
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
         rc = fleet__service_scale(k->en, name, 0, &e);
@@ -135,29 +138,34 @@ static void look(struct keeper *k)
         complain(k, "engine", &e);
         return;
     }
+    resize__mark(k->resize, &w);
     if (front__sync(&k->front, &w, now_ms(), &e) < 0)
         complain(k, "gateway", &e);
     else
         k->said[0] = '\0';
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
+    resize__run(k->resize, &k->front, &w, now_ms());
     keeper__world_release(&w);
 }
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
 {
-    struct keeper k = {.en = en};
+    struct keeper k = {.en = en, .resize = resize__new(en)};
 
-    if (engine_need_swarm(en, e) < 0)
+    if (engine_need_swarm(en, e) < 0) {
+        resize__free(&k.resize);
         return -1;
+    }
     mkdir(cfg->folder, 0700);
     front__init(&k.front, cfg->folder, cfg->http_port, cfg->https_port);
     log_info("keeper", "start", "engine=\"%s\" folder=\"%s\" http=%d https=%d",
              engine_shown(en), cfg->folder, cfg->http_port, cfg->https_port);
     while (!*cfg->stop) {
         look(&k);
-        poll(NULL, 0, LOOK_MS);
+        poll(NULL, 0, resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
     }
+    resize__free(&k.resize);
     front__release(&k.front);
     log_info("keeper", "end", "reason=signal");
     return 0;

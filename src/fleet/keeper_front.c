@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/strs.h"
+#include "fleet/keeper_wait.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -46,7 +47,7 @@ void front__release(struct front *f)
         free(f->apps[i].at);
     }
     free(f->apps);
-    free(f->structure);
+    free(f->written);
 }
 
 /* Seats: which container sits in which slot, the same from look to look. */
@@ -117,7 +118,32 @@ static bool belongs(struct seen_app *a, const struct seen_task *t, bool next)
     return v && (v->role == ROLE_NEXT) == next;
 }
 
-static void sit(struct seats *s, struct seen_app *a, bool next, int64_t now_ms)
+/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
+ */
+static char *gateway_name(const char *app, const char *suffix)
+{
+    char *name = xprintf("%.40s%s", app, suffix);
+
+    for (char *c = name; *c; c++)
+        *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
+    return name;
+}
+
+/* Did it answer under the second name? After a start nobody is doubted. */
+static bool is_proven(const struct front *f, const struct seen_app *a, const char *task)
+{
+    char *name = gateway_name(a->name, NEXT);
+    const struct seats *s = front__seats(f, name);
+    bool proven = !f->written;
+
+    free(name);
+    for (unsigned i = 0; s && i < s->count; i++)
+        proven |= strcmp(s->at[i].task, task) == 0 && s->at[i].up;
+    return proven;
+}
+
+static void sit(const struct front *f, struct seats *s, struct seen_app *a, bool next,
+                int64_t now_ms)
 {
     for (unsigned i = 0; i < s->count; i++) {
         const struct seen_task *t = *s->at[i].task ? task_in(a, s->at[i].task) : NULL;
@@ -129,7 +155,7 @@ static void sit(struct seats *s, struct seen_app *a, bool next, int64_t now_ms)
         struct seat *seat;
         if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_with(s, "")))
             continue;
-        *seat = (struct seat){.since_ms = now_ms};
+        *seat = (struct seat){.since_ms = now_ms, .proven = is_proven(f, a, t->id)};
         str_copy(seat->task, sizeof(seat->task), t->id);
         str_copy(seat->address, sizeof(seat->address), t->address);
         snprintf(seat->version, sizeof(seat->version), "v%d", t->version % 100000);
@@ -142,7 +168,8 @@ static void sit(struct seats *s, struct seen_app *a, bool next, int64_t now_ms)
         const struct seen_version *v = t ? keeper__version(a, t->version) : NULL;
         seat->server.version = v ? seat->version : NULL;
         seat->server.address = seat->address;
-        seat->server.state = v && v->role != ROLE_OLD ? GATEWAY_READY : GATEWAY_MAINT;
+        seat->server.state =
+            v && v->role != ROLE_OLD && !t->leaving ? GATEWAY_READY : GATEWAY_MAINT;
     }
 }
 
@@ -154,17 +181,6 @@ struct plan {
     char *certs;
     const char *cert_list[1];
 };
-
-/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
- */
-static char *gateway_name(const char *app, const char *suffix)
-{
-    char *name = xprintf("%.40s%s", app, suffix);
-
-    for (char *c = name; *c; c++)
-        *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
-    return name;
-}
 
 static const char **hosts_of(const struct seen_app *a, bool next, size_t *ret_count)
 {
@@ -188,6 +204,21 @@ static const char **hosts_of(const struct seen_app *a, bool next, size_t *ret_co
     return hosts;
 }
 
+/* Of an app that may have no container: where requests wait for one. Free it. */
+static char *place_to_wait(const struct front *f, const struct seen_app *a, const char *name)
+{
+    struct err e;
+
+    if (spec_int(a->spec, SPEC_MIN_CONTAINERS) > 0)
+        return NULL;
+    char *path = xprintf("%s/wait-%s.sock", f->folder, name);
+    if (wait__open(a->name, path, &e) == 0)
+        return path;
+    log_warn("keeper", "wait", "app=%s why=\"%s\"", a->name, e.msg);
+    free(path);
+    return NULL;
+}
+
 static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
                     bool fallback, int64_t now_ms)
 {
@@ -197,7 +228,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
     struct gateway_app *app;
 
-    sit(s, a, next, now_ms);
+    sit(f, s, a, next, now_ms);
     for (size_t i = 0; i < a->version_count; i++) {
         const struct seen_version *v = &a->versions[i];
         versions[i] = (struct gateway_version){
@@ -217,6 +248,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .fallback = fallback,
         .maya = spec_is_maya(a->spec),
         .agent = spec_is_maya(a->spec),
+        .waiting = next ? NULL : place_to_wait(f, a, name),
         .health = spec_text(a->spec, SPEC_READY_PATH),
         .expiry_s = EXPIRY_S,
         .turn_s = TURN_S,
@@ -253,7 +285,6 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .runtime = f->runtime,
                            .bind = "*",
                            .http_port = (unsigned)f->http_port,
-                           .https_port = (unsigned)f->https_port,
                            .max_conns = most_connections(),
                            .buffer = BUFFER,
                            .check_ms = CHECK_MS,
@@ -269,11 +300,13 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
         if (!fallback && !has_hosts(a))
             continue; /* said when it was deployed */
         add_app(f, p, a, false, fallback, now_ms);
-        if (keeper__by_role(a, ROLE_NEXT))
-            add_app(f, p, a, true, false, now_ms);
+        /* It is always there, so that HAProxy need not read anything anew in a rollout: what an
+         * older process of it is answering could not be seen. */
+        add_app(f, p, a, true, false, now_ms);
     }
     p->plan.apps = p->apps;
-    if (f->https_port) {
+    if (front__certs(f)) {
+        p->plan.https_port = (unsigned)f->https_port;
         p->certs = xprintf("%s/certs", f->folder);
         p->cert_list[0] = p->certs;
         p->plan.certs = p->cert_list;
@@ -289,79 +322,12 @@ static void release_plan(struct plan *p)
             free((char *)(uintptr_t)a->hosts[k]);
         free((void *)(uintptr_t)a->hosts);
         free((void *)(uintptr_t)a->name);
+        free((char *)(uintptr_t)a->waiting);
         free((void *)(uintptr_t)a->versions);
         free((void *)(uintptr_t)a->servers);
     }
     free(p->apps);
     free(p->certs);
-}
-
-/* The configuration */
-
-static int write_whole(const char *path, const char *text, struct err *e)
-{
-    char *temporary = xprintf("%s.new", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    size_t len = strlen(text);
-    int rc = 0;
-
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len || close(fd) < 0 ||
-        rename(temporary, path) < 0)
-        rc = err_set(e, ERR_IO, errno, "write '%s'", path);
-    free(temporary);
-    return rc;
-}
-
-/* The text without who is where: with nobody anywhere. */
-static char *structure_of(struct plan *p)
-{
-    struct gateway_app *apps = xalloc((p->plan.app_count + 1) * sizeof(*apps));
-    struct gateway_plan empty = p->plan;
-    struct buf text = BUF_INIT;
-
-    for (size_t i = 0; i < p->plan.app_count; i++) {
-        apps[i] = p->apps[i];
-        apps[i].server_count = 0;
-    }
-    empty.apps = apps;
-    gateway_config(&empty, &text);
-    free(apps);
-    return buf_detach(&text);
-}
-
-static int reload(struct front *f, struct err *e)
-{
-    struct buf said = BUF_INIT;
-    int rc = gateway_ask(f->master, "reload", TIMEOUT_MS, &said, e);
-
-    if (rc == 0)
-        log_info("keeper", "gateway_reload", "apps=%zu", f->count);
-    buf_release(&said);
-    return rc;
-}
-
-/* Write it when it differs from what is there; have it read when it is another in structure. */
-static int configure(struct front *f, struct plan *p, struct err *e)
-{
-    struct buf text = BUF_INIT;
-    char *structure;
-    int rc;
-
-    if (gateway_check(&p->plan, e) < 0)
-        return -1;
-    structure = structure_of(p);
-    gateway_config(&p->plan, &text);
-    rc = write_whole(f->config, buf_text(&text), e);
-    buf_release(&text);
-    if (rc == 0 && f->structure && strcmp(f->structure, structure) != 0)
-        rc = reload(f, e);
-    if (rc < 0) {
-        free(structure);
-        return -1;
-    }
-    free(f->structure);
-    f->structure = structure;
-    return 0;
 }
 
 /* What HAProxy says, held beside what is wanted */
@@ -424,9 +390,12 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
     gateway_weights(a, weights);
     unsigned weight = weights[slot - 1];
     free(weights);
-    if (!same_place(seat, is))
+    if (!same_place(seat, is)) {
         rc = gateway_set_slot(x->f->runtime, a, slot, &seat->server, weight, TIMEOUT_MS, x->e);
-    else if (seat->server.version && is->state != seat->server.state)
+        if (rc == 0 && seat->server.version && !seat->proven)
+            rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
+        seat->up = false;
+    } else if (seat->server.version && is->state != seat->server.state)
         rc = gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS, x->e);
     else if (seat->server.version && is->weight != weight)
         rc = gateway_set_weight(x->f->runtime, a, slot, weight, TIMEOUT_MS, x->e);
@@ -494,7 +463,7 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
 
     make_plan(f, w, &p, now_ms);
     forget_gone(f);
-    rc = configure(f, &p, e);
+    rc = front__configure(f, &p.plan, now_ms, e);
     if (rc == 0)
         rc = compare(f, &p, e);
     release_plan(&p);
@@ -508,6 +477,16 @@ static const struct seats *seats_for(const struct front *f, const char *app, boo
 
     free(name);
     return s;
+}
+
+const struct seat *front__seat(const struct front *f, const char *app, const char *task)
+{
+    const struct seats *s = seats_for(f, app, false);
+
+    for (unsigned i = 0; s && i < s->count; i++)
+        if (strcmp(s->at[i].task, task) == 0)
+            return &s->at[i];
+    return NULL;
 }
 
 int front__up(const struct front *f, const char *app, int version)

@@ -14,8 +14,10 @@ struct engine;
 struct seen_task {
     const char *id; /* of the task; borrowed from the world */
     char address[64];
+    const char *container; /* its id; borrowed */
     unsigned port, agent_port;
     int version;
+    bool leaving; /* it is to get nothing new: keeper_resize.c */
 };
 
 /* A version that has a service. */
@@ -57,6 +59,7 @@ struct seat {
     char version[8], address[64];
     uint64_t current, requests, errors, first_ms; /* of "show stat" */
     bool up;
+    bool proven;      /* it answered before it came here; else HAProxy asks it first */
     int64_t since_ms; /* in it, or on its way out */
 };
 
@@ -71,7 +74,9 @@ struct front {
     const char *folder;
     int http_port, https_port;
     char runtime[120], master[120], config[120];
-    char *structure; /* the configuration that HAProxy runs with, but for who is where */
+    char *written;     /* the configuration as it was written last */
+    int64_t asked_ms;  /* when HAProxy was last asked to read it */
+    uint8_t certs[16]; /* a digest of the certificates */
     struct seats *apps;
     size_t count;
 };
@@ -80,6 +85,23 @@ void front__release(struct front *f);
 /* ERR_IO when HAProxy is not there (yet). What it says of itself is in the seats afterwards. */
 int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e) MUST_USE;
 const struct seats *front__seats(const struct front *f, const char *app); /* or NULL */
+
+/* keeper_config.c: the files that HAProxy reads. */
+
+/* Write the configuration, and have it read when HAProxy runs with another one. */
+int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_ms,
+                     struct err *e) MUST_USE;
+/*
+ * Put the certificates that the keeper was given (*.pem in KEEPER_SECRETS) where HAProxy reads
+ * them. How many there are; 0 without a port for them.
+ */
+unsigned front__certs(struct front *f);
+#define KEEPER_SECRETS "/run/secrets"
+
+/* Has HAProxy read its configuration anew in this time? An older process may have requests. */
+bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
+/* The seat of a task that people come to; NULL: it has none. */
+const struct seat *front__seat(const struct front *f, const char *app, const char *task);
 /* Containers of a version that HAProxy finds up; requests under way at them. */
 int front__up(const struct front *f, const char *app, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);

@@ -118,10 +118,13 @@ static void add_task(struct world *w, const json_t *task)
     const char *host = fleet__text(json_object_get(node, "Status"), "Addr");
     a->tasks = xrealloc(a->tasks, (a->task_count + 1) * sizeof(*a->tasks));
     struct seen_task *t = &a->tasks[a->task_count++];
-    *t = (struct seen_task){.id = fleet__text(task, "ID"),
-                            .port = port,
-                            .agent_port = port_of(task, FLEET_AGENT_PORT),
-                            .version = v->number};
+    *t = (struct seen_task){
+        .id = fleet__text(task, "ID"),
+        .container = fleet__text(
+            json_object_get(json_object_get(task, "Status"), "ContainerStatus"), "ContainerID"),
+        .port = port,
+        .agent_port = port_of(task, FLEET_AGENT_PORT),
+        .version = v->number};
     str_copy(t->address, sizeof(t->address), *host ? host : "127.0.0.1");
 }
 

@@ -163,6 +163,8 @@ static int check_app(const struct gateway_app *a, struct err *e)
         if (!is_host(a->hosts[i]))
             return refuse(e, where, "host", a->hosts[i],
                           "a name in small letters, as bar.example or *.bar.example");
+    if (a->waiting && !gateway__is_path(a->waiting, GATEWAY_PATH_MAX))
+        return refuse(e, where, "waiting", a->waiting, "a path of at most 90 bytes");
     if (!gateway__is_path(a->health, 200))
         return refuse(e, where, "health", a->health, "a path, as /readyz");
     if (bounds(e, where, "expiry_s", a->expiry_s, 1, SECONDS_MAX) < 0 ||

@@ -226,6 +226,10 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
         p->check_ms, p->check_ms < 100 ? p->check_ms : 100, a->agent ? " agent-inter 1s" : "");
     for (unsigned slot = 1; slot <= a->slots; slot++)
         put_slot(a, slot, weights, out);
+    /* Nobody sticks to it, and a connection to it serves one request. */
+    if (a->waiting)
+        buf_printf(out, "    server wait 'unix@%s' backup no-check non-stick pool-max-conn 0\n",
+                   a->waiting);
     buf_char(out, '\n');
     free(weights);
 }

@@ -54,12 +54,14 @@ struct gateway_app {
     const char *name;         /* [a-z0-9-], at most 48 */
     const char *const *hosts; /* names, or "*.name" for all below */
     size_t host_count;
-    bool fallback;      /* takes what is for no other app; one at most */
-    bool maya;          /* Maya's own statuses and headers hold: see docs/gateway.md */
-    bool agent;         /* its containers tell their room on a port of their own */
-    const char *health; /* path that answers 200 when a container may be used */
-    unsigned expiry_s;  /* how long an idle session is remembered */
-    unsigned turn_s;    /* the longest silence within an answer */
+    bool fallback;       /* takes what is for no other app; one at most */
+    bool maya;           /* Maya's own statuses and headers hold: see docs/gateway.md */
+    bool agent;          /* its containers tell their room on a port of their own */
+    const char *waiting; /* path of a socket that holds requests while no container is up, or
+                            NULL: they are answered 503 */
+    const char *health;  /* path that answers 200 when a container may be used */
+    unsigned expiry_s;   /* how long an idle session is remembered */
+    unsigned turn_s;     /* the longest silence within an answer */
     unsigned slots;
     const struct gateway_version *versions;
     size_t version_count;
@@ -123,6 +125,9 @@ int gateway_set_weight(const char *runtime, const struct gateway_app *a, unsigne
                        unsigned weight, int timeout_ms, struct err *e) MUST_USE;
 int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned slot,
                       enum gateway_state state, int timeout_ms, struct err *e) MUST_USE;
+/* Nobody comes to the container in this slot before its next check has found it well. */
+int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
+                     int timeout_ms, struct err *e) MUST_USE;
 
 /*
  * The container in this slot will not end what it is answering (it hangs): let go of it, and

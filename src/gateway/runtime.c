@@ -229,6 +229,12 @@ int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot,
     return rc;
 }
 
+int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
+                     int timeout_ms, struct err *e)
+{
+    return set(runtime, a, slot, timeout_ms, e, "health down");
+}
+
 int gateway_set_slot(const char *runtime, const struct gateway_app *a, unsigned slot,
                      const struct gateway_server *s, unsigned weight, int timeout_ms,
                      struct err *e)

@@ -140,3 +140,11 @@ bool seal_same(const void *a, size_t a_len, const void *b, size_t b_len);
  */
 int seal_jwt(const char *pem, const char *header, const char *claims, struct buf *out,
              struct err *e) MUST_USE;
+
+/*
+ * cert.c: may a server show this certificate (PEM, its own first, then its chain) with this key
+ * (PEM), under these names, at this time? ERR_CONFIG with what is wrong, in words that follow
+ * "the certificate". A name as "*.example.org" is not looked for. Holds nothing of the key.
+ */
+int seal_cert_check(const char *chain, const char *key, const char *const *names, int64_t now_s,
+                    struct err *e) MUST_USE;

@@ -1,0 +1,20 @@
+/*
+ * Private to the keeper: carries out what keeper__scale() decides. More containers: Swarm is
+ * told. One fewer: the one that is chosen is given nothing new, finishes, is stopped (what it
+ * holds is durable, so its sessions go on elsewhere), and only when it has ended Swarm is told
+ * to have one fewer: of the slots of a service it drops those first in which nothing runs.
+ */
+#pragma once
+
+#include "fleet/keeper_int.h"
+
+struct resize;
+struct resize *resize__new(struct engine *en);
+void resize__free(struct resize **r);
+/* Before the gateway is told: mark the containers that are to get nothing new. */
+void resize__mark(struct resize *r, struct world *w);
+/* After that: decide, and do. Takes up to a second when containers do not answer. */
+void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t now_ms);
+/* A container is on its way out: looking again soon keeps the time in which it is gone short.
+ */
+bool resize__hurries(const struct resize *r);

@@ -1,0 +1,87 @@
+"""An app that is not Maya, deployed, scaled and rolled back by the same commands, beside Maya."""
+import json
+import threading
+
+import pytest
+
+from other_app import Site, wait_for
+
+HOST = "app.example.org"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    made = Site(tmp_path_factory.mktemp("site"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def app(site):
+    assert "other is at v1" in site.deploy(site.write("other", "one", hostnames=[HOST]))
+    return "other"
+
+
+def test_it_answers_under_its_name(site, app):
+    wait_for("the keeper has let people in", lambda: site.ask(HOST)[0] == 200)
+    said = site.json(HOST, "/x?y=1")
+    assert (said["says"], said["path"], said["host"]) == ("one", "/x?y=1", HOST)
+    assert site.ask(HOST, "/", "POST", b"z" * 200000)[2] == b"z" * 200000
+    status, _, body = site.ask("nobody.example.org")
+    assert (status, json.loads(body)["code"]) == (404, "unknown_host")
+    row = json.loads(site.maya("app", "list", "--json"))[0]
+    assert row["app"] == "other" and row["version"] == "v1"
+
+
+def test_maya_beside_it(site, app, tmp_path):
+    path = tmp_path / "deploy.yaml"
+    path.write_text(json.dumps({
+        "name": "bar", "size": "small", "memory": 256, "sessions": 4, "session_memory": 1,
+        "max_containers": 1, "hostnames": ["bar.example.org"]}))
+    site.deploy(str(path))
+    wait_for("people may come", lambda: site.ask("bar.example.org", "/api/v1/agent")[0] == 200)
+    status, headers, body = site.ask(
+        "bar.example.org", "/api/v1/chat", "POST", json.dumps({"user_input": "What is on the menu?"}),
+        headers={"Content-Type": "application/json"})
+    assert status == 200, body
+    assert headers["X-Session-ID"]
+    assert site.json(HOST)["says"] == "one"
+    assert {row["app"] for row in json.loads(site.maya("app", "list", "--json"))} == {"bar", "other"}
+
+
+def test_scaled_by_its_file(site, app):
+    site.deploy(site.write("other", "one", hostnames=[HOST], min_containers=2))
+    wait_for("one version", lambda: site.roles("other") == ["stable"])
+    wait_for("both answer", lambda: len({site.json(HOST)["container"] for _ in range(8)}) == 2)
+
+
+def test_what_is_under_way_is_finished_when_another_version_comes(site, app):
+    done = []
+    held = threading.Thread(target=lambda: done.append(site.json(HOST, "/hold?s=2")))
+    held.start()
+    site.deploy(site.write("other", "two", hostnames=[HOST]))
+    held.join()
+    assert len(done) == 1  # from either version, but whole
+    assert site.json(HOST)["says"] == "two"
+
+
+def test_one_that_never_gets_ready_is_taken_back(site, app):
+    path = site.write("other", "broken", ready=False, hostnames=[HOST],
+                      health={"ready": "/ready", "within": 4})
+    assert "was not ready within 4 s" in site.deploy(path, code=1)
+    assert site.json(HOST)["says"] == "two"
+    assert "stable" in site.roles("other") and "next" not in site.roles("other")
+
+
+def test_back_to_the_version_before(site, app):
+    site.maya("app", "rollback", "other")
+    wait_for("the version before", lambda: site.json(HOST)["says"] == "one")
+    history = json.loads(site.maya("app", "history", "other", "--json"))
+    assert [h["state"] for h in history if h["state"]].count("failed") == 1
+    assert history[0]["tag"].startswith("rollback-to-v")
+
+
+def test_stopped(site, app):
+    site.maya("app", "stop", "other", "-y")
+    wait_for("none is left", lambda: not site.tasks("other"))
+    wait_for("its name is forgotten", lambda: site.ask(HOST)[0] == 404)

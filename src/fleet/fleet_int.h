@@ -25,13 +25,9 @@ struct engine;
 #define LABEL_PART "maya.part"     /* of a service: "gateway", "keeper"; a container: "files" */
 #define LABEL_VOLUME "maya.volume" /* of a volume: it is ours */
 #define LABEL_SECRET "maya.secret" /* of a secret: the name people gave it */
-#define LABEL_PART "maya.part"       /* of a service: "gateway", "keeper" */
-#define LABEL_SECRET "maya.secret"   /* of a secret: the name people gave it */
-#define LABEL_CERT                                                                             \
-    "maya.certificate"             /* of a secret: the app whose certificate and key it is     \
-                                    */
-#define LABEL_DIGEST "maya.digest" /* of a certificate's secret: of the certificate */
-#define LABEL_KEYS "maya.keys"     /* of a secret: "A,B", the names of its values */
+#define LABEL_CERT "maya.certificate" /* of a secret: whose certificate it is, an app */
+#define LABEL_DIGEST "maya.digest"    /* of a certificate's secret: of the certificate */
+#define LABEL_KEYS "maya.keys"        /* of a secret: "A,B", the names of its values */
 
 /* swarm.c: all borrowed, "" or 0 for what is not there */
 

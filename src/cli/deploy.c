@@ -212,6 +212,24 @@ const char *cli__who(void)
     return text;
 }
 
+/* "0f31a5b", with "*" behind it when there are changes; NULL where git knows nothing. */
+static const char *commit_here(void)
+{
+    static char text[16];
+    FILE *git = popen("git rev-parse --short=7 HEAD 2>/dev/null", "re");
+    char line[64] = "";
+
+    if (!git)
+        return NULL;
+    bool known = fgets(line, sizeof(line), git) != NULL;
+    if (pclose(git) != 0 || !known)
+        return NULL;
+    line[strcspn(line, "\n")] = '\0';
+    bool changed = system("git diff --quiet HEAD >/dev/null 2>&1") != 0; /* or no git, just now */
+    snprintf(text, sizeof(text), "%.12s%s", line, changed ? "*" : "");
+    return text;
+}
+
 int cli__port(const struct cli_args *a, enum cli_flag flag, int *ret, struct err *e)
 {
     int64_t n = 0;
@@ -245,6 +263,24 @@ static int see_to_swarm(const struct cli_args *a, struct engine *en, struct err 
     return engine_swarm_init(en, e);
 }
 
+static void tell_end(const struct cli_args *a, const char *app,
+                     const struct fleet_deployed *done, const char *address)
+{
+    if (a->flag[CLI_FLAG_JSON])
+        printf("{\"version\": %d, \"unchanged\": %s, \"waits\": %s, \"address\": \"%s\"}\n",
+               done->version, done->unchanged ? "true" : "false", done->waits ? "true" : "false",
+               address);
+    else if (done->unchanged)
+        printf("%s is at v%d already: nothing changed.\n%s\n", app, done->version, address);
+    else if (done->waits)
+        printf("v%d is ready, after %.1f s, and nobody comes to it but by this name:\n%s\n"
+               "`maya app promote %s` lets it take over, `maya app discard %s` takes it back.\n",
+               done->version, (double)done->took_ms / 1000, address, app, app);
+    else
+        printf("%s is at v%d, after %.1f s.\n%s\n", app, done->version,
+               (double)done->took_ms / 1000, address);
+}
+
 static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
 {
     struct fleet_deploy how = {
@@ -252,6 +288,7 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
         .agent = cli__agent_here(),
         .tag = a->flag[CLI_FLAG_TAG],
         .who = cli__who(),
+        .commit = commit_here(),
         .http_port = -1,
         .https_port = -1,
         .force = a->flag[CLI_FLAG_FORCE] != NULL,
@@ -271,16 +308,9 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
     if (rc == 0)
         rc = fleet_deploy(en, &how, &done, e);
     if (rc == 0)
-        rc = fleet_app_address(en, spec_text(s, SPEC_NAME), &address, e);
-    if (rc == 0 && a->flag[CLI_FLAG_JSON])
-        printf("{\"version\": %d, \"unchanged\": %s, \"address\": \"%s\"}\n", done.version,
-               done.unchanged ? "true" : "false", address);
-    else if (rc == 0 && done.unchanged)
-        printf("%s is at v%d already: nothing changed.\n%s\n", spec_text(s, SPEC_NAME),
-               done.version, address);
-    else if (rc == 0)
-        printf("%s is at v%d, after %.1f s.\n%s\n", spec_text(s, SPEC_NAME), done.version,
-               (double)done.took_ms / 1000, address);
+        rc = fleet_app_address(en, spec_text(s, SPEC_NAME), done.waits, &address, e);
+    if (rc == 0)
+        tell_end(a, spec_text(s, SPEC_NAME), &done, address);
     free(address);
     engine_close(&en);
     return rc;

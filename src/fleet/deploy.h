@@ -25,15 +25,16 @@ struct fleet_deploy {
 };
 
 struct fleet_deployed {
-    int version;    /* the one that serves now */
+    int version;    /* the one that serves now, or waits */
     bool unchanged; /* it did already */
+    bool waits;     /* it runs beside the one that serves, until somebody decides */
     int64_t took_ms;
 };
 
 /*
  * Build, start beside what runs, wait until it is ready, hand over. What does not become ready
  * is taken back, and so is what is stopped before the hand-over; ERR_STOPPED then. One deploy
- * of an app at a time: ERR_IN_USE.
+ * of an app at a time, and none while a version waits or is tried: ERR_IN_USE.
  */
 int fleet_deploy(struct engine *en, const struct fleet_deploy *d, struct fleet_deployed *ret,
                  struct err *e) MUST_USE;
@@ -41,3 +42,10 @@ int fleet_deploy(struct engine *en, const struct fleet_deploy *d, struct fleet_d
 int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
                    void (*on_line)(void *ctx, const char *line), void *ctx,
                    struct fleet_deployed *ret, struct err *e) MUST_USE;
+/*
+ * A version that waits, or is being tried: let it serve (`promote`), or take it back.
+ * ERR_NOT_FOUND when there is none.
+ */
+int fleet_decide(struct engine *en, const char *app, bool promote, const char *who,
+                 void (*on_line)(void *ctx, const char *line), void *ctx, int *ret_version,
+                 struct err *e) MUST_USE;

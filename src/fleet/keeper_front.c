@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/strs.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -155,43 +154,10 @@ struct plan {
     const char *cert_list[1];
 };
 
-/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
- */
-static char *gateway_name(const char *app, const char *suffix)
-{
-    char *name = xprintf("%.40s%s", app, suffix);
-
-    for (char *c = name; *c; c++)
-        *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
-    return name;
-}
-
-static const char **hosts_of(const struct seen_app *a, bool next, size_t *ret_count)
-{
-    struct image_list names = spec_list(a->spec, SPEC_HOSTNAMES);
-    const char **hosts = xalloc((names.count + 1) * sizeof(*hosts));
-    size_t n = 0;
-
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.at[i].key;
-        if (!next)
-            hosts[n++] = xstrdup(name);
-        else if (name[0] != '*')
-            hosts[n++] = xprintf("next.%s", name);
-    }
-    if (next && n == 0) {
-        char *app = gateway_name(a->name, "");
-        hosts[n++] = xprintf("next.%s.localhost", app);
-        free(app);
-    }
-    *ret_count = n;
-    return hosts;
-}
-
 static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
                     bool fallback, int64_t now_ms)
 {
-    char *name = gateway_name(a->name, next ? NEXT : "");
+    char *name = front__name(a->name, next ? NEXT : "");
     struct seats *s = get_seats(f, name, slots_for(a));
     struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
@@ -226,7 +192,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .servers = servers,
         .server_count = s->count,
     };
-    app->hosts = hosts_of(a, next, &app->host_count);
+    app->hosts = (const char *const *)front__hosts(a->name, a->spec, next, &app->host_count);
 }
 
 static bool has_hosts(const struct seen_app *a)
@@ -503,24 +469,22 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
 
 static const struct seats *seats_for(const struct front *f, const char *app, bool next)
 {
-    char *name = gateway_name(app, next ? NEXT : "");
+    char *name = front__name(app, next ? NEXT : "");
     const struct seats *s = front__seats(f, name);
 
     free(name);
     return s;
 }
 
-int front__up(const struct front *f, const char *app, int version)
+int front__up(const struct front *f, const char *app, bool next, int version)
 {
+    const struct seats *s = seats_for(f, app, next);
     char name[8];
     int n = 0;
 
     snprintf(name, sizeof(name), "v%d", version % 100000);
-    for (int next = 0; next < 2; next++) {
-        const struct seats *s = seats_for(f, app, next);
-        for (unsigned i = 0; s && i < s->count; i++)
-            n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
-    }
+    for (unsigned i = 0; s && i < s->count; i++)
+        n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
     return n;
 }
 

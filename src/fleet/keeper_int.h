@@ -22,7 +22,7 @@ struct seen_task {
 struct seen_version {
     int number, weight, wanted; /* wanted: replicas */
     enum fleet_role role;
-    int ready;    /* as its label says */
+    int ready, serves; /* as its labels say */
     char name[8]; /* "v7" */
     const json_t *service;
     unsigned tasks; /* not ended, whatever they do */
@@ -47,6 +47,14 @@ int keeper__look(struct engine *en, struct world *ret, struct err *e) MUST_USE;
 void keeper__world_release(struct world *w);
 struct seen_version *keeper__version(struct seen_app *a, int number); /* or NULL */
 struct seen_version *keeper__by_role(struct seen_app *a, enum fleet_role r);
+
+/* keeper_name.c: free() what comes back, the hosts one by one. */
+
+/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind. */
+char *front__name(const char *app, const char *suffix) MUST_USE;
+/* `next`: those of the version that only people who know its second name come to. */
+char **front__hosts(const char *app, const struct spec *s, bool next,
+                    size_t *ret_count) MUST_USE;
 
 /* keeper_front.c: HAProxy is what the world says. */
 
@@ -80,6 +88,7 @@ void front__release(struct front *f);
 /* ERR_IO when HAProxy is not there (yet). What it says of itself is in the seats afterwards. */
 int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e) MUST_USE;
 const struct seats *front__seats(const struct front *f, const char *app); /* or NULL */
-/* Containers of a version that HAProxy finds up; requests under way at them. */
-int front__up(const struct front *f, const char *app, int version);
+/* Containers of a version that HAProxy finds up, under the app's name or its second one;
+ * requests under way at those under its name. */
+int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);

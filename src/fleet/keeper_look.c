@@ -47,11 +47,13 @@ static struct seen_app *app_of(struct world *w, const char *name)
 static void add_version(struct world *w, const json_t *service)
 {
     struct seen_app *a = app_of(w, fleet__label(service, LABEL_APP));
-    int64_t ready = 0;
+    int64_t ready = 0, serves = 0;
     const json_t *mode = json_object_get(json_object_get(service, "Spec"), "Mode");
 
     if (!str_to_int(fleet__label(service, LABEL_READY), &ready))
         ready = -1;
+    if (!str_to_int(fleet__label(service, LABEL_SERVES), &serves))
+        serves = -1;
     a->versions = xrealloc(a->versions, (a->version_count + 1) * sizeof(*a->versions));
     struct seen_version *v = &a->versions[a->version_count++];
     *v = (struct seen_version){
@@ -61,6 +63,7 @@ static void add_version(struct world *w, const json_t *service)
         .wanted = (int)json_integer_value(
             json_object_get(json_object_get(mode, "Replicated"), "Replicas")),
         .ready = (int)ready,
+        .serves = (int)serves,
         .service = service,
     };
     snprintf(v->name, sizeof(v->name), "v%d", v->number % 100000);

@@ -81,6 +81,7 @@ struct turn_request {
     struct str text; /* borrowed until the turn ends; valid UTF-8 */
     size_t charge;   /* bytes of the request that the session's budget carries meanwhile */
     struct str idempotency_key; /* empty: none */
+    bool key_once;              /* a gateway's: its answer is kept until the next such one */
     uint64_t started_ns;
 };
 

@@ -441,6 +441,8 @@ void turn_start(struct agent *a, const struct turn_request *req, const struct tu
     if (t->keyed) {
         seal_digest(req->idempotency_key.data, req->idempotency_key.len, t->key);
         seal_digest(req->text.data, req->text.len, t->body);
+        if (req->key_once)
+            session_replay_once(t->key);
     }
     a->stats.turns_now++;
     t->starting = true;

@@ -310,11 +310,17 @@ static void hush(struct api_talker *talker, struct api_hushed *did)
     }
 }
 
-/* The key of a message that must not be taken twice; empty: none. False: answered. */
-static bool idempotency_key(struct http_req *req, struct str *ret)
+/*
+ * The key of a message that must not be taken twice; empty: none. The person's own, or one that
+ * the gateway gave it, which sends it again when a container dies. False: answered.
+ */
+static bool idempotency_key(struct http_req *req, struct str *ret, bool *ret_once)
 {
     struct str key = http_req_header(req, "idempotency-key");
 
+    *ret_once = !key.data;
+    if (!key.data)
+        key = http_req_header(req, "gateway-key");
     *ret = key.data ? str_trim(key) : (struct str){"", 0};
     for (size_t i = 0; i < ret->len; i++) {
         if (ret->len <= KEY_MAX && ret->data[i] >= 0x20 && ret->data[i] < 0x7f)
@@ -345,7 +351,7 @@ static void start_turn(struct chat *c)
     struct turn *turn;
     bool outer = c->inside;
 
-    if (!idempotency_key(c->req, &request.idempotency_key)) {
+    if (!idempotency_key(c->req, &request.idempotency_key, &request.key_once)) {
         end(c);
         return;
     }

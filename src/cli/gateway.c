@@ -1,12 +1,10 @@
 /* `maya gateway`: for tests, and for people who want to see what the gateway is told. */
 #include "cli/cli.h"
 
-#include "base/alloc.h"
 #include "gateway/gateway.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TIMEOUT_MS 5000
@@ -52,22 +50,6 @@ static int print_config(const char *path, struct err *e)
     return 0;
 }
 
-static int set_app(const struct gateway_plan *p, const struct gateway_app *a, struct err *e)
-{
-    const struct gateway_server nobody = {.version = NULL};
-    unsigned *weights = xalloc((a->server_count + 1) * sizeof(*weights));
-    int rc = 0;
-
-    gateway_weights(a, weights);
-    for (unsigned i = 0; i < a->slots && rc == 0; i++)
-        rc = i < a->server_count
-                 ? gateway_set_slot(p->runtime, a, i + 1, &a->servers[i], weights[i],
-                                    TIMEOUT_MS, e)
-                 : gateway_set_slot(p->runtime, a, i + 1, &nobody, 0, TIMEOUT_MS, e);
-    free(weights);
-    return rc;
-}
-
 static int set_all(const char *path, struct err *e)
 {
     const struct gateway_plan *p;
@@ -78,7 +60,7 @@ static int set_all(const char *path, struct err *e)
         return -1;
     p = gateway_plan_of(f);
     for (size_t i = 0; i < p->app_count && rc == 0; i++)
-        rc = set_app(p, &p->apps[i], e);
+        rc = gateway_sync(p->runtime, &p->apps[i], TIMEOUT_MS, e);
     gateway_plan_free(&f);
     return rc;
 }

@@ -57,6 +57,7 @@ struct serve {
     struct ops *ops;
     struct api *api;
     struct http_server *http;
+    struct net_tell *tell;
     bool stopping;
 };
 
@@ -414,6 +415,18 @@ static int listen_http(struct serve *s, struct err *e)
     return 0;
 }
 
+static int listen_tell(struct serve *s, struct err *e)
+{
+    const char *host = config_text(s->config, C_HOST);
+    int port = (int)config_int(s->config, C_AGENT_CHECK_PORT);
+
+    if (port == 0)
+        return 0;
+    if (strncmp(host, "unix:", 5) == 0)
+        host = "localhost";
+    return net_tell_new(s->loop, host, port, ops_tell, s->ops, &s->tell, e);
+}
+
 /* The one line that scripts and people wait for. */
 static void say_address(const struct serve *s)
 {
@@ -472,8 +485,8 @@ static int start(struct serve *s, struct err *e)
     if (open_store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);
-    if (listen_http(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 || stop_on(s, SIGINT, e) < 0 ||
-        stop_on(s, SIGHUP, e) < 0)
+    if (listen_http(s, e) < 0 || listen_tell(s, e) < 0 || stop_on(s, SIGTERM, e) < 0 ||
+        stop_on(s, SIGINT, e) < 0 || stop_on(s, SIGHUP, e) < 0)
         return -1;
     log_info("serve", "ready", "agent=\"%s\" data=\"%s\"", s->agent_folder,
              config_text(s->config, C_DATA_DIR));
@@ -483,6 +496,7 @@ static int start(struct serve *s, struct err *e)
 
 static void stop(struct serve *s)
 {
+    net_tell_free(&s->tell);
     if (s->ops)
         ops_set_http(s->ops, NULL);
     if (s->http)

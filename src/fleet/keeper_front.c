@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS 3000
+#define RELOAD_MS 3000 /* a reload is there by then */
 #define SLOTS_MIN 8
 #define NEXT "-next"
 #define EXPIRY_S 3600
@@ -225,7 +226,7 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .check_ms = CHECK_MS,
                        }};
     for (size_t i = 0; i < f->count; i++)
-        f->apps[i].seen = false;
+        f->apps[i].seen = f->apps[i].there = false;
     for (size_t i = 0; i < w->count; i++) {
         struct seen_app *a = &w->apps[i];
         if (!a->spec)
@@ -295,11 +296,14 @@ static char *structure_of(struct plan *p)
     return buf_detach(&text);
 }
 
+/* HAProxy's master starts itself anew for it, and now and then the answer is lost by that. */
 static int reload(struct front *f, struct err *e)
 {
     struct buf said = BUF_INIT;
     int rc = gateway_ask(f->master, "reload", TIMEOUT_MS, &said, e);
 
+    if (rc < 0 && (e->sys == ECONNRESET || e->sys == EPIPE))
+        rc = 0;
     if (rc == 0)
         log_info("keeper", "gateway_reload", "apps=%zu", f->count);
     buf_release(&said);
@@ -386,6 +390,7 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
     if (!seat || x->rc < 0)
         return;
     seat->up = is->up;
+    seats_of(x->f, a->name)->there = true;
     weights = xalloc((a->server_count + 1) * sizeof(*weights));
     gateway_weights(a, weights);
     unsigned weight = weights[slot - 1];
@@ -419,6 +424,23 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     seat->requests = st->requests;
     seat->errors = st->server_errors + st->response_errors;
     seat->first_ms = st->first_byte_ms;
+}
+
+/* A backend that HAProxy knows nothing of: a reload that was asked for did not come about. */
+static void see_that_all_are_there(struct front *f, int64_t now_ms)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < f->count; i++)
+        all &= f->apps[i].there;
+    if (all)
+        f->missing_since_ms = 0;
+    else if (f->missing_since_ms == 0)
+        f->missing_since_ms = now_ms;
+    else if (now_ms - f->missing_since_ms > RELOAD_MS && f->structure) {
+        f->structure[0] = '\0'; /* so that it is asked for again */
+        f->missing_since_ms = 0;
+    }
 }
 
 static int compare(struct front *f, const struct plan *p, struct err *e)
@@ -463,6 +485,8 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     rc = configure(f, &p, e);
     if (rc == 0)
         rc = compare(f, &p, e);
+    if (rc == 0)
+        see_that_all_are_there(f, now_ms);
     release_plan(&p);
     return rc;
 }

@@ -72,7 +72,7 @@ struct seats { /* of one app */
     char *app;
     struct seat *at;
     unsigned count;
-    bool seen;
+    bool seen, there; /* in the plan; in the running HAProxy */
 };
 
 struct front {
@@ -82,6 +82,7 @@ struct front {
     char *structure; /* the configuration that HAProxy runs with, but for who is where */
     struct seats *apps;
     size_t count;
+    int64_t missing_since_ms; /* a backend of the plan; 0: none */
 };
 void front__init(struct front *f, const char *folder, int http_port, int https_port);
 void front__release(struct front *f);

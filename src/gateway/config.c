@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LONGEST_S 2147483 /* HAProxy counts milliseconds in an int */
 #define JSON "content-type application/json string "
+
+static unsigned seconds(unsigned s)
+{
+    return s < LONGEST_S ? s : LONGEST_S;
+}
 
 /* Strong quotes: nothing within them means anything to HAProxy. gateway_check() lets none in.
  */
@@ -30,7 +36,8 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
                                : "ipv4@",
         p->runtime, path ? " mode 600" : "");
     buf_printf(out,
-               "    localpeer gateway\n    tune.bufsize %u\n    hard-stop-after 1h\n"
+               "    no strict-limits\n    localpeer gateway\n    tune.bufsize %u\n    "
+               "hard-stop-after 1h\n"
                "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n\n",
                p->buffer);
     buf_str(out, "defaults\n    mode http\n    timeout connect 2s\n    timeout client 75s\n"
@@ -158,8 +165,8 @@ static void put_maya(const struct gateway_plan *p, const struct gateway_app *a, 
                  "unless { var(txn.session) -m found }\n"
                  "    http-request set-var(txn.session) req.hdr(Mcp-Session-Id) "
                  "unless { var(txn.session) -m found }\n");
-    buf_printf(out, "    stick-table type string len 128 size 1m expire %us%s\n", a->expiry_s,
-               p->peer ? " peers gateway" : "");
+    buf_printf(out, "    stick-table type string len 128 size 1m expire %us%s\n",
+               seconds(a->expiry_s), p->peer ? " peers gateway" : "");
     buf_str(out, "    stick on var(txn.session)\n"
                  "    stick store-response res.hdr(X-Session-ID)\n"
                  "    stick store-response res.hdr(Mcp-Session-Id)\n");
@@ -197,11 +204,11 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                    roles[a->versions[i].role], a->versions[i].weight);
     }
     buf_printf(out,
-               "    balance roundrobin\n    timeout server %us\n    retries 5\n"
+               "    balance roundrobin\n    timeout server %us\n    retries 10\n"
                "    option redispatch 1\n    option httpchk\n"
                "    http-check send meth GET uri '%s' ver HTTP/1.1 hdr Host gateway "
                "hdr Connection close\n    http-check expect status 200\n",
-               a->turn_s, a->health);
+               seconds(a->turn_s), a->health);
     if (a->maya)
         put_maya(p, a, out);
     else
@@ -212,9 +219,11 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                    "'{\"code\":\"%s\",\"detail\":\"No container of this app could answer; try "
                    "again.\"}' hdr Retry-After 5\n",
                    status, status == 503 ? "no_container" : "container_lost");
-    buf_printf(out,
-               "    timeout check 2s\n    default-server check inter %ums fall 2 rise 1%s\n",
-               p->check_ms, a->agent ? " agent-inter 1s" : "");
+    buf_printf(
+        out,
+        "    timeout check 2s\n    default-server check inter %ums fastinter %ums fall 2 "
+        "rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
+        p->check_ms, p->check_ms < 100 ? p->check_ms : 100, a->agent ? " agent-inter 1s" : "");
     for (unsigned slot = 1; slot <= a->slots; slot++)
         put_slot(a, slot, weights, out);
     buf_char(out, '\n');

@@ -123,6 +123,14 @@ int gateway_set_weight(const char *runtime, const struct gateway_app *a, unsigne
 int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned slot,
                       enum gateway_state state, int timeout_ms, struct err *e) MUST_USE;
 
+/*
+ * sync.c: whatever of the app's slots is not as in the plan becomes so: who comes before who
+ * goes. A container that is there already is not touched but for its weight and state.
+ * ERR_INVALID when this gateway runs with another plan's configuration.
+ */
+int gateway_sync(const char *runtime, const struct gateway_app *a, int timeout_ms,
+                 struct err *e) MUST_USE;
+
 /* read.c: what HAProxy tells of itself. Texts are borrowed from what was parsed. */
 
 /* A line of "show stat". Counters are since HAProxy's start; what it leaves empty is 0. */

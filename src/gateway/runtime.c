@@ -131,6 +131,7 @@ int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct
                 struct err *e)
 {
     int64_t until = now_ms() + timeout_ms;
+    struct buf line = BUF_INIT;
     size_t begin = out->len;
     struct place at;
 
@@ -150,9 +151,9 @@ int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct
         close(fd);
         return err_set(e, ERR_IO, fault, "reach the gateway at '%.100s'", runtime);
     }
-    fault = say(fd, command, strlen(command), until);
-    if (!fault)
-        fault = say(fd, "\n", 1, until);
+    buf_printf(&line, "%s\n", command);
+    fault = say(fd, line.data, line.len, until);
+    buf_release(&line);
     if (!fault)
         fault = hear(fd, out, until);
     close(fd);
@@ -233,7 +234,9 @@ int gateway_set_slot(const char *runtime, const struct gateway_app *a, unsigned 
     if (a->agent && (set(runtime, a, slot, timeout_ms, e, "agent-addr %s", s->address) < 0 ||
                      set(runtime, a, slot, timeout_ms, e, "agent-port %u", s->agent_port) < 0))
         return -1;
-    if (gateway_set_weight(runtime, a, slot, weight, timeout_ms, e) < 0)
+    /* With an agent too: until it has been asked for the first time. */
+    if (set(runtime, a, slot, timeout_ms, e, "weight %u", weight) < 0 ||
+        gateway_set_weight(runtime, a, slot, weight, timeout_ms, e) < 0)
         return -1;
     return s->state == GATEWAY_MAINT
                ? 0

@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "base/strs.h"
 #include "net/client.h"
+#include "net/tell.h"
 
 #include <stdbool.h>
 #include <stddef.h>

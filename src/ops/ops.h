@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "net/net.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +15,6 @@
 
 struct agent;
 struct cgroup;
-struct http_server;
 struct ops;
 struct session_table;
 struct store;
@@ -53,6 +53,8 @@ void ops_notice(struct ops *o, int64_t now_ms, int64_t now_s);
 int ops_health(struct ops *o, int64_t now_s, struct buf *json);
 /* {"status":"ready"} 200, {"status":"draining"} 503. */
 int ops_ready(struct ops *o, struct buf *json);
+/* tell.c: a net_tell_fn, ctx is the struct ops: the answer to HAProxy's agent check. */
+void ops_tell(void *ctx, struct str asked, char ret[TELL_LINE_MAX]);
 /* Prometheus text. `predecessor_names` adds the three names that promtool objects to. */
 void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct buf *out);
 

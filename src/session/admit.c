@@ -36,7 +36,6 @@ static uint32_t resident_now(const struct session_table *t)
 
 int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct err *e)
 {
-    struct store_stats stored;
     int tries = MAKE_ROOM_TRIES;
 
     /* An expired session must not keep a living one out until the janitor comes. */
@@ -50,8 +49,7 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
     if (resident_now(t) >= t->cfg.max_resident)
         return reject(t, SESSION_REJECT_LIMIT, e);
     if (fresh && t->cfg.max_stored) {
-        store_stats(t->cfg.store, &stored);
-        if (stored.rows + t->unstored >= t->cfg.max_stored)
+        if (store_rows(t->cfg.store) + t->unstored >= t->cfg.max_stored)
             return reject(t, SESSION_REJECT_LIMIT, e);
     }
     if (t->refuse)
@@ -59,4 +57,27 @@ int session__admit(struct session_table *t, bool fresh, int64_t now_s, struct er
     if (!fits(t, resident_now(t)))
         return reject(t, SESSION_REJECT_INSUFFICIENT, e);
     return 0;
+}
+
+/* The share of `all` that `used` leaves. */
+static double left(double all, double used)
+{
+    return all <= 0 || used >= all ? 0 : 1 - used / all;
+}
+
+unsigned session_room(const struct session_table *t)
+{
+    const struct memory_sample *m = &t->sample;
+    double resident = resident_now(t) + t->count[SESSION_LOADING];
+    double room = left(t->cfg.max_resident, resident);
+    double memory = 1;
+
+    if (t->refuse)
+        return 0;
+    if (m->known && t->cfg.policy == SESSION_MEASURED)
+        memory = left(t->cfg.threshold * (double)m->limit, (double)m->used);
+    else if (m->known)
+        memory = left(t->cfg.threshold * (double)m->limit - (double)t->footprint,
+                      resident * (double)t->cfg.budget);
+    return (unsigned)(100 * (memory < room ? memory : room) + 0.5);
 }

@@ -197,6 +197,40 @@ void session__load(struct session *s, int64_t now_s)
     store_get(s->table->cfg.store, s->id, loaded, s);
 }
 
+/* What is in memory is stale: forget it, and begin again for whoever waits. */
+static void forget(struct session *s)
+{
+    struct session_table *t = s->table;
+    int64_t now_s = s->used_before_s;
+    char id[SESSION_ID_MAX + 1];
+    struct list told;
+
+    str_copy(id, sizeof(id), s->id);
+    take_all(s, &told);
+    session__move(s, SESSION_IDLE);
+    session__close(s, SESSION_END_CONFLICT);
+    while (!list_empty(&told)) {
+        struct session_wait *w = LIST_ITEM(told.next, struct session_wait, link);
+        list_remove(&w->link);
+        session_open(t, id, w->mode, now_s, w);
+    }
+}
+
+/* Is what is in memory still what is stored? A container beside us may have gone on with it. */
+static void checked(void *ctx, const struct store_row *row, const struct err *failed)
+{
+    struct session *s = ctx;
+
+    MUST(s->magic == SESSION_MAGIC && s->state == SESSION_BUSY);
+    /* What the store cannot tell now, its version tells at the commit. One that was ended and
+     * begun anew may have come to the same version, but at another time. */
+    if (s->ended || failed ||
+        (row && row->version == s->version && row->used_at_s == s->used_s))
+        session_leave(s);
+    else
+        forget(s);
+}
+
 void session_open(struct session_table *t, const char *id, enum session_mode mode,
                   int64_t now_s, struct session_wait *w)
 {
@@ -215,7 +249,9 @@ void session_open(struct session_table *t, const char *id, enum session_mode mod
     }
     if (s && s->state == SESSION_IDLE) {
         session__move(s, SESSION_BUSY);
-        hand_over(s, w);
+        queue(s, w);
+        s->used_before_s = now_s;
+        store_get_newer(t->cfg.store, s->id, s->version, checked, s);
         return;
     }
     if (s && s->waiter_count >= t->cfg.max_waiters) {

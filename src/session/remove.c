@@ -71,7 +71,9 @@ void session__remove(struct session *s)
     s->used_before_s = t->now_s;
     session__wipe(s);
     session__move(s, SESSION_ENDING);
-    if (store_delete(t->cfg.store, s->id, removed, s, &e) < 0)
+    /* Whom another container has used since has not expired; by hand it ends all the same. */
+    uint64_t only = s->ended ? 0 : s->version;
+    if (store_delete(t->cfg.store, s->id, only, removed, s, &e) < 0)
         removed(s, 0, &e); /* it leaves memory all the same; its row goes when it expires */
 }
 

@@ -42,6 +42,8 @@ void session_seen(struct session_table *t, const char *id, int64_t now_s,
     q->now_s = now_s;
     if (!s || s->state == SESSION_LOADING)
         store_get(t->cfg.store, id, read_seen, q);
+    else if (s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s))
+        store_get(t->cfg.store, id, read_seen, q); /* maybe it goes on in another container */
     else if (s->state == SESSION_IDLE)
         tell(q, s->used_s);
     else if (s->state == SESSION_BUSY && s->version > 0)

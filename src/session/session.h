@@ -19,6 +19,7 @@
 #include "base/strs.h"
 #include "memory/memory.h"
 #include "session/monitor.h"
+#include "session/replay.h"
 #include "session/rider.h"
 #include "session/seen.h"
 
@@ -27,7 +28,6 @@ struct store;
 
 #define SESSION_ID_MAX 128
 #define SESSION_SECRET_MAX 512
-#define SESSION_REPLAYS 8
 #define SESSION_ASIDE 96
 #define SESSION_SUMMARY_MAX 4096
 
@@ -61,16 +61,6 @@ struct session_message {
     uint32_t len;
     uint8_t from_person; /* 1: user, 0: assistant */
     char text[];         /* NUL-terminated, valid UTF-8 */
-};
-
-/* A turn that was asked for with an Idempotency-Key, so that a repeat gets the same answer. */
-struct session_replay {
-    uint8_t key[16];   /* digest of the key */
-    uint8_t body[16];  /* digest of the message */
-    uint32_t turn;     /* its number; 0: empty slot */
-    uint32_t messages; /* length of the history after it, folded ones counted */
-    uint32_t tail_len;
-    char *tail; /* opaque to session/: the rest of the answer, in the session's region */
 };
 
 struct session {
@@ -158,6 +148,12 @@ void session_id_make(char ret[SESSION_ID_MAX + 1]);
 void session_table_memory(struct session_table *t, const struct memory_sample *sample,
                           uint64_t footprint, bool refuse);
 
+/*
+ * admit.c: how many percent of those who could be in memory could still come in, by what
+ * admission itself would say now; 0: it refuses. Who could hibernate counts as being in.
+ */
+unsigned session_room(const struct session_table *t);
+
 /* open.c: one holder at a time */
 
 enum session_mode {
@@ -219,15 +215,6 @@ int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;
 bool session_has_keys(const struct session *s); /* a Gemini key was given: */
 int session_gemini_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
-
-/* replay.c: answers to turns that were asked for with an Idempotency-Key */
-
-/* The answer already given for `key`, or NULL. */
-const struct session_replay *session_replay_find(const struct session *s,
-                                                 const uint8_t key[16]);
-/* Keep an answer, in place of the oldest. False when the budget refuses. */
-bool session_replay_keep(struct session *s, const uint8_t key[16], const uint8_t body[16],
-                         struct str tail) MUST_USE;
 
 /* hibernate.c: who is idle is packed, and in time leaves memory; reseal.c. 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);

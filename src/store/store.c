@@ -30,9 +30,22 @@ int store__new(const struct store_ops *ops, void *self, const struct store_cfg *
 
 void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
 {
+    store_get_newer(s, id, 0, fn, ctx);
+}
+
+void store_get_newer(struct store *s, const char *id, uint64_t version, store_get_fn *fn,
+                     void *ctx)
+{
     s->stats.gets++;
-    if (s->ops->get(s->self, id, fn, ctx) < 0)
+    if (s->ops->get(s->self, id, version, fn, ctx) < 0)
         s->stats.failures++;
+}
+
+uint64_t store_rows(struct store *s)
+{
+    if (s->ops->rows(s->self, &s->stats.rows) < 0)
+        s->stats.failures++;
+    return s->stats.rows;
 }
 
 int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
@@ -108,12 +121,14 @@ int store_replace(struct store *s, const char *id, uint64_t version, int64_t use
     return 0;
 }
 
-int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx, struct err *e)
+int store_delete(struct store *s, const char *id, uint64_t version, store_done_fn *fn,
+                 void *ctx, struct err *e)
 {
     struct store_write *w = new_write(STORE_DELETE, id, NULL, 0, ctx, e);
 
     if (!w)
         return -1;
+    w->replaces = version;
     w->on_done = fn;
     s->stats.deletes++;
     queue(s, w);

@@ -70,6 +70,10 @@ int store_open_sqlite(const struct store_cfg *cfg, struct store **ret, struct er
 void store_close(struct store **s);
 
 void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx);
+/* The same for who has `version` already: while the row has it too, it comes without its bytes
+ * (data NULL), which are not read. */
+void store_get_newer(struct store *s, const char *id, uint64_t version, store_get_fn *fn,
+                     void *ctx);
 
 /*
  * Up to `max` committed rows, in the store's own order. *cursor is 0 at first and tells where
@@ -99,9 +103,9 @@ int store_replace(struct store *s, const char *id, uint64_t version, int64_t use
                   const void *data, size_t len, store_done_fn *fn, void *ctx,
                   struct err *e) MUST_USE;
 
-/* Removing what is not there is no error. */
-int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx,
-                 struct err *e) MUST_USE;
+/* Removing what is not there is no error. `version`: only while the row has it; 0: any. */
+int store_delete(struct store *s, const char *id, uint64_t version, store_done_fn *fn,
+                 void *ctx, struct err *e) MUST_USE;
 
 /* Remove up to `max` rows last used before `before_s`. */
 int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_fn *fn,
@@ -111,6 +115,10 @@ int store_expire(struct store *s, int64_t before_s, unsigned max, store_expired_
 void store_reap(struct store *s);
 
 void store_stats(const struct store *s, struct store_stats *ret);
+
+/* Committed rows now, those of other processes too, where stats.rows is as of this one's last
+ * commit; that one when they cannot be read. */
+uint64_t store_rows(struct store *s);
 
 /* Let go of caches; those of writing go with the next commit. */
 void store_shed(struct store *s);

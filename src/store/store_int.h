@@ -18,7 +18,7 @@ struct store_write {
     struct list link;
     enum store_write_kind kind;
     const char *id;
-    uint64_t replaces; /* STORE_REPLACE: the version it must still have */
+    uint64_t replaces; /* STORE_REPLACE, STORE_DELETE: the version it must still have */
     int64_t used_at_s; /* of the row; for STORE_EXPIRE the moment before which rows go */
     unsigned max;      /* STORE_EXPIRE */
     const void *data;
@@ -38,8 +38,12 @@ struct store_write {
 struct store_ops {
     const char *name;
 
-    /* The owner's thread. Calls fn once, before it returns. -1 when it could not be read. */
-    int (*get)(void *self, const char *id, store_get_fn *fn, void *ctx);
+    /* The owner's thread. Calls fn once, before it returns. -1 when it could not be read.
+     * Without the bytes of a row that has version `known`; 0 is none's. */
+    int (*get)(void *self, const char *id, uint64_t known, store_get_fn *fn, void *ctx);
+
+    /* The owner's thread: how many are committed. -1 when that could not be read. */
+    int (*rows)(void *self, uint64_t *ret);
 
     /* The owner's thread, as store_scan(). */
     int (*scan)(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,

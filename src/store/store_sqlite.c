@@ -60,7 +60,7 @@ int store__sqlite_err(struct err *e, const struct sqlite_store *q, sqlite3 *db, 
     }
 }
 
-static int get(void *self, const char *id, store_get_fn *fn, void *ctx)
+static int get(void *self, const char *id, uint64_t known, store_get_fn *fn, void *ctx)
 {
     struct sqlite_store *q = self;
     sqlite3_stmt *st = q->get;
@@ -72,6 +72,8 @@ static int get(void *self, const char *id, store_get_fn *fn, void *ctx)
         rc = sqlite3_prepare_v2(q->reader, sqlite3_sql(q->get), -1, &st, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(st, 2, (int64_t)known);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     q->getting = true;
@@ -101,6 +103,19 @@ static int get(void *self, const char *id, store_get_fn *fn, void *ctx)
     else
         sqlite3_reset(st);
     return e.code ? -1 : 0;
+}
+
+static int rows(void *self, uint64_t *ret)
+{
+    struct sqlite_store *q = self;
+    int rc = sqlite3_step(q->rows);
+    int64_t n = rc == SQLITE_ROW ? sqlite3_column_int64(q->rows, 0) : 0;
+
+    sqlite3_reset(q->rows);
+    if (rc != SQLITE_ROW)
+        return -1;
+    *ret = n > 0 ? (uint64_t)n : 0;
+    return 0;
 }
 
 /* The row the statement stands on. Its blob first, as in get(). */
@@ -242,8 +257,12 @@ static int open_reader(struct sqlite_store *q, struct err *e)
         rc = sqlite3_busy_timeout(q->reader, READ_BUSY_MS);
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v3(q->reader,
-                                "SELECT version, used_at, data FROM session WHERE id = ?1", -1,
-                                SQLITE_PREPARE_PERSISTENT, &q->get, NULL);
+                                "SELECT version, used_at, iif(version = ?2, NULL, data) "
+                                "FROM session WHERE id = ?1",
+                                -1, SQLITE_PREPARE_PERSISTENT, &q->get, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v3(q->reader, "SELECT value FROM meta WHERE name = 'rows'", -1,
+                                SQLITE_PREPARE_PERSISTENT, &q->rows, NULL);
     /* In the order of the table and not of the ids: page after page. */
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v3(q->reader,
@@ -259,6 +278,7 @@ static void close_all(void *self)
 
     sqlite3_finalize(q->get);
     sqlite3_finalize(q->scan);
+    sqlite3_finalize(q->rows);
     sqlite3_close(q->reader);
     for (int i = 0; i < SQL__COUNT; i++)
         sqlite3_finalize(q->stmts[i]);
@@ -285,6 +305,7 @@ static uint64_t memory(void *self)
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .get = get,
+    .rows = rows,
     .scan = scan,
     .commit = store__sqlite_commit,
     .tidy = store__sqlite_tidy,

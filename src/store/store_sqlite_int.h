@@ -27,7 +27,7 @@ struct sqlite_store {
 
     /* The owner's thread. */
     sqlite3 *reader;
-    sqlite3_stmt *get, *scan;
+    sqlite3_stmt *get, *scan, *rows;
     bool getting; /* inside a get's callback */
     bool scanning;
 

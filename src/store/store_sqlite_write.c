@@ -198,6 +198,8 @@ static int remove_one(struct sqlite_store *q, struct store_write *w)
     int rc = sqlite3_bind_text(q->stmts[SQL_DELETE], 1, w->id, -1, SQLITE_STATIC);
 
     if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(q->stmts[SQL_DELETE], 2, (int64_t)w->replaces);
+    if (rc == SQLITE_OK)
         rc = run_stmt(q, SQL_DELETE, NULL);
     if (rc == SQLITE_OK)
         q->row_delta -= sqlite3_changes(q->writer);

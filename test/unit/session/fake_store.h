@@ -67,7 +67,7 @@ static void fake_drop(struct fake_row *r)
     *r = (struct fake_row){0};
 }
 
-static void fake_answer_get(const char *id, store_get_fn *fn, void *ctx)
+static void fake_answer_get(const char *id, uint64_t known, store_get_fn *fn, void *ctx)
 {
     struct fake_row *r = fake_find(id);
     struct err e;
@@ -77,6 +77,8 @@ static void fake_answer_get(const char *id, store_get_fn *fn, void *ctx)
         fn(ctx, NULL, &e);
     } else if (r) {
         struct store_row row = {r->version, r->used_s, r->data, r->len};
+        if (r->version == known)
+            row.data = NULL;
         fn(ctx, &row, NULL);
     } else {
         fn(ctx, NULL, NULL);
@@ -94,13 +96,21 @@ static struct fake_write *fake_queue(int kind, const char *id)
 
 void store_get(struct store *s, const char *id, store_get_fn *fn, void *ctx)
 {
-    (void)s;
     fake.gets++;
+    store_get_newer(s, id, 0, fn, ctx);
+}
+
+/* Not counted: only reading is. */
+void store_get_newer(struct store *s, const char *id, uint64_t version, store_get_fn *fn,
+                     void *ctx)
+{
+    (void)s;
     if (!fake.hold_gets) {
-        fake_answer_get(id, fn, ctx);
+        fake_answer_get(id, version, fn, ctx);
         return;
     }
     struct fake_write *w = fake_queue('g', id);
+    w->replaces = version;
     w->got = fn;
     w->ctx = ctx;
 }
@@ -172,12 +182,14 @@ int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *f
     return 0;
 }
 
-int store_delete(struct store *s, const char *id, store_done_fn *fn, void *ctx, struct err *e)
+int store_delete(struct store *s, const char *id, uint64_t version, store_done_fn *fn,
+                 void *ctx, struct err *e)
 {
     (void)s;
     if (fake_refuse(e))
         return -1;
     struct fake_write *w = fake_queue('d', id);
+    w->replaces = version;
     w->done = fn;
     w->ctx = ctx;
     return 0;
@@ -203,6 +215,14 @@ void store_stats(const struct store *s, struct store_stats *ret)
     *ret = (struct store_stats){.healthy = true};
     for (int i = 0; i < FAKE_ROWS; i++)
         ret->rows += fake.rows[i].version != 0;
+}
+
+uint64_t store_rows(struct store *s)
+{
+    struct store_stats stats;
+
+    store_stats(s, &stats);
+    return stats.rows;
 }
 
 /* It keeps nothing that could be let go of. */
@@ -283,14 +303,14 @@ static inline void fake_reap(void)
             fake_replace(&now[i]);
             break;
         case 'g':
-            fake_answer_get(now[i].id, now[i].got, now[i].ctx);
+            fake_answer_get(now[i].id, now[i].replaces, now[i].got, now[i].ctx);
             break;
         case 'e':
             fake_expire(&now[i]);
             break;
         default:
             r = fake_find(now[i].id);
-            if (r)
+            if (r && (!now[i].replaces || now[i].replaces == r->version))
                 fake_drop(r);
             if (now[i].done)
                 now[i].done(now[i].ctx, 0, NULL);

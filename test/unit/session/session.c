@@ -304,14 +304,23 @@ static void test_policies(void)
 
     /* 0.8 x 1024 - 100 = 719 MiB: eleven budgets of 64 fit */
     session_table_memory(t, &m, 100 << 20, false);
+    CHECK_INT(session_room(t), 100);
     for (int i = 0; i < 12; i++) {
         char id[8];
         snprintf(id, sizeof(id), "s%d", i);
         ask(t, id, SESSION_CREATE, &w[i]);
         CHECK_INT(w[i].code, i < 11 ? ERR_NONE : ERR_INSUFFICIENT_MEMORY);
     }
-    session_leave(w[0].s);
+    CHECK_INT(session_room(t), 2); /* 719.2 MiB less 704 */
+    session_leave(w[0].s);         /* never stored, so it is gone: ten are left */
+    CHECK_INT(session_room(t), 11);
+    t->cfg.max_resident = 20;
+    CHECK_INT(session_room(t), 11);
+    t->cfg.max_resident = 10;
+    CHECK_INT(session_room(t), 0);
+    t->cfg.max_resident = 1000;
     session_table_memory(t, &m, 100 << 20, true);
+    CHECK_INT(session_room(t), 0);
     ask(t, "more", SESSION_CREATE, &w[11]);
     CHECK_INT(w[11].code, ERR_MEMORY_PRESSURE);
     t->cfg.policy = SESSION_MEASURED;
@@ -379,10 +388,10 @@ static void test_conflict_reads_the_newer(void)
 
     make(here, "me");
     CHECK(session_table_new(&cfg, &there, &e) == 0);
+    ask(here, "me", SESSION_CREATE, &a); /* both hold it at once */
     ask(there, "me", SESSION_CREATE, &b);
     CHECK_INT(turn(b.s, "from", "there"), ERR_NONE);
     session_leave(b.s);
-    ask(here, "me", SESSION_CREATE, &a);
     CHECK_INT(turn(a.s, "from", "here"), ERR_CONFLICT);
     session_revert(a.s, now_s);
     ask(here, "me", SESSION_CREATE, &a);
@@ -391,6 +400,102 @@ static void test_conflict_reads_the_newer(void)
     session_leave(a.s);
     session_stats(here, &st);
     CHECK_INT(st.conflicts, 1);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+/* Two containers on one store, and a session that both have in memory, idle. */
+static void both(struct session_table **here, struct session_table **there)
+{
+    struct session_cfg cfg;
+    struct waiter w;
+    struct err e;
+
+    *here = table_with(65536, 4);
+    cfg = (*here)->cfg;
+    make(*here, "me");
+    CHECK(session_table_new(&cfg, there, &e) == 0);
+    ask(*there, "me", SESSION_LOOK, &w);
+    session_leave(w.s);
+}
+
+static void test_stale_is_read_anew(void)
+{
+    struct session_table *here, *there;
+    struct session_stats st;
+    struct waiter a, b;
+
+    both(&here, &there);
+    unsigned gets = fake.gets;
+    ask(there, "me", SESSION_CREATE, &b);
+    CHECK_INT(fake.gets, gets); /* nothing has changed: nothing is read */
+    CHECK_INT(turn(b.s, "from", "there"), ERR_NONE);
+    session_leave(b.s);
+    /* Everyone who came meanwhile gets the newer one, in order. */
+    fake.hold_gets = true;
+    ask(here, "me", SESSION_LOOK, &a);
+    ask(here, "me", SESSION_CREATE, &b);
+    fake.hold_gets = false;
+    CHECK_INT(a.calls + b.calls, 0);
+    fake_reap();
+    CHECK_INT(a.calls, 1);
+    CHECK_STR(a.s->last->text, "there");
+    session_leave(a.s);
+    CHECK_INT(b.calls, 1);
+    CHECK_INT(turn(b.s, "from", "here"), ERR_NONE);
+    session_leave(b.s);
+    session_stats(here, &st);
+    CHECK_INT(st.conflicts, 0);
+    CHECK_INT(st.resident, 1);
+    /* While the store cannot say, what is in memory has to do. */
+    fake.fail_gets = ERR_STORE;
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK(a.s);
+    session_leave(a.s);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+static void test_ended_elsewhere(void)
+{
+    struct session_table *here, *there;
+    struct waiter a;
+
+    both(&here, &there);
+    fake_drop(fake_find("me"));
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK_INT(a.calls, 1);
+    CHECK(!a.s);
+    CHECK_INT(a.code, ERR_NONE);
+    ask(there, "me", SESSION_CREATE, &a);
+    CHECK_INT(a.s->message_count, 0);
+    CHECK_INT(turn(a.s, "a new", "evening"), ERR_NONE);
+    session_leave(a.s);
+    session_table_free(&here);
+    session_table_free(&there);
+}
+
+static void test_no_expiry_of_the_used(void)
+{
+    struct session_table *here, *there;
+    struct waiter a;
+
+    both(&here, &there);
+    now_s += 3000;
+    ask(there, "me", SESSION_CREATE, &a);
+    CHECK_INT(turn(a.s, "still", "here"), ERR_NONE);
+    session_leave(a.s);
+    now_s += 3000;
+    session_cleanup(here, now_s); /* there it is 3000 seconds old, here 6000 */
+    fake_reap();
+    CHECK(fake_find("me"));
+    ask(here, "me", SESSION_LOOK, &a);
+    CHECK_STR(a.s->last->text, "here");
+    session_leave(a.s);
+    now_s += 3000;
+    session_cleanup(there, now_s);
+    fake_reap();
+    CHECK(!fake_find("me"));
     session_table_free(&here);
     session_table_free(&there);
 }
@@ -540,6 +645,37 @@ static void test_replays(void)
     session_table_free(&t);
 }
 
+/* The keys of a gateway take one place of the eight, however many there are. */
+static void test_replays_of_a_gateway(void)
+{
+    struct session_table *t = table_with(65536, 4);
+    uint8_t key[16] = {1}, mine[16] = {2}, body[16] = {3};
+    struct waiter w;
+
+    ask(t, "a", SESSION_CREATE, &w);
+    w.s->turns = 1;
+    CHECK(session_replay_keep(w.s, mine, body, str_of("my own")));
+    for (uint8_t i = 0; i < 20; i++) {
+        key[0] = i;
+        session_replay_once(key);
+        w.s->turns++;
+        CHECK(session_replay_keep(w.s, key, body, str_of("once")));
+        CHECK(session_replay_find(w.s, key) != NULL);
+    }
+    key[0] = 18;
+    CHECK(!session_replay_find(w.s, key));
+    CHECK(session_replay_find(w.s, mine) != NULL);
+    for (uint8_t i = 0; i < SESSION_REPLAYS; i++) {
+        mine[1] = i;
+        w.s->turns++;
+        CHECK(session_replay_keep(w.s, mine, body, str_of("my own")));
+    }
+    key[0] = 19;
+    CHECK(!session_replay_find(w.s, key)); /* the oldest by then */
+    session_leave(w.s);
+    session_table_free(&t);
+}
+
 static void test_reset(void)
 {
     struct session_table *t = table_with(65536, 4);
@@ -682,11 +818,15 @@ static const struct tap_case cases[] = {
     {"the limit over all stored sessions", test_stored_limit},
     {"a failed commit is undone", test_failed_commit_is_undone},
     {"after a conflict the newer one is read", test_conflict_reads_the_newer},
+    {"what went on elsewhere is read before it is used", test_stale_is_read_anew},
+    {"what ended elsewhere begins anew", test_ended_elsewhere},
+    {"what is used elsewhere does not expire here", test_no_expiry_of_the_used},
     {"a broken row costs one session", test_broken_row_costs_one_session},
     {"the budget is never passed", test_budget_is_never_passed},
     {"a long conversation folds", test_long_conversation_folds},
     {"every allocation failing in turn", test_every_allocation_failing},
     {"answers are kept for repeats", test_replays},
+    {"replays of a gateway", test_replays_of_a_gateway},
     {"reset", test_reset},
     {"the codec refuses what it must", test_codec_refuses},
     {"the store forgets sleepers", test_store_forgets_sleepers},

@@ -170,6 +170,7 @@ static void processes_share_a_file(void)
     }
     CHECK_INT(owner_open(&o), 0);
     CHECK_INT(get_now(&o, "shared").version, PROCESSES * TURNS);
+    CHECK_INT(store_rows(o.store), PROCESSES + 1);
     for (int i = 0; i < PROCESSES; i++) {
         snprintf(id, sizeof(id), "own_%d", i);
         CHECK_INT(get_now(&o, id).version, TURNS);

@@ -168,15 +168,51 @@ static void deleting_counts_what_was_there(void)
     owner_init(&o);
     put_now(&o, "x", 0, 1, "x");
     put_now(&o, "y", 0, 1, "y");
-    MUST(store_delete(o.store, "x", on_answer, &a[0], NULL) == 0);
-    MUST(store_delete(o.store, "x", on_answer, &a[1], NULL) == 0);
-    MUST(store_delete(o.store, "never", on_answer, &a[2], NULL) == 0);
+    MUST(store_delete(o.store, "x", 0, on_answer, &a[0], NULL) == 0);
+    MUST(store_delete(o.store, "x", 0, on_answer, &a[1], NULL) == 0);
+    MUST(store_delete(o.store, "never", 0, on_answer, &a[2], NULL) == 0);
     owner_drain(&o);
     for (int i = 0; i < 3; i++)
         CHECK(a[i].count == 1 && a[i].code == ERR_NONE);
     CHECK(!get_now(&o, "x").found);
     CHECK_INT(stats_now(&o).rows, 1);
     CHECK_INT(put_now(&o, "x", 0, 1, "again").value, 1);
+    owner_release(&o);
+}
+
+static void only_that_version_is_deleted(void)
+{
+    struct owner o;
+    struct answer a[2] = {{0}};
+
+    owner_init(&o);
+    put_now(&o, "x", 0, 1, "one");
+    put_now(&o, "x", 1, 2, "two");
+    MUST(store_delete(o.store, "x", 1, on_answer, &a[0], NULL) == 0);
+    owner_drain(&o);
+    CHECK_INT(a[0].code, ERR_NONE);
+    CHECK_STR(get_now(&o, "x").text, "two");
+    CHECK_INT(store_rows(o.store), 1);
+    MUST(store_delete(o.store, "x", 2, on_answer, &a[1], NULL) == 0);
+    owner_drain(&o);
+    CHECK(!get_now(&o, "x").found);
+    CHECK_INT(store_rows(o.store), 0);
+    owner_release(&o);
+}
+
+static void what_is_known_comes_without_bytes(void)
+{
+    struct owner o;
+    struct seen s[3] = {{0}};
+
+    owner_init(&o);
+    put_now(&o, "x", 0, 5, "one");
+    store_get_newer(o.store, "x", 1, on_row, &s[0]);
+    store_get_newer(o.store, "x", 2, on_row, &s[1]);
+    store_get_newer(o.store, "y", 1, on_row, &s[2]);
+    CHECK(s[0].found && s[0].len == 0 && s[0].version == 1 && s[0].used_at_s == 5);
+    CHECK(s[1].found && s[1].len == 3 && s[1].version == 1);
+    CHECK(s[2].count == 1 && !s[2].found && s[2].code == ERR_NONE);
     owner_release(&o);
 }
 
@@ -350,7 +386,7 @@ static void who_writes_newer_wins_over_a_replacement(void)
     CHECK_INT(late.value, 0);
     CHECK_STR(get_now(&o, "a").text, "two");
     /* Ended and begun anew: the same version is another session. */
-    MUST(store_delete(o.store, "a", NULL, NULL, NULL) == 0);
+    MUST(store_delete(o.store, "a", 0, NULL, NULL, NULL) == 0);
     put_now(&o, "a", 0, 9, "anew");
     CHECK_INT(replace_now(&o, "a", 1, 7, "ONE").value, 0);
     CHECK_STR(get_now(&o, "a").text, "anew");
@@ -418,7 +454,7 @@ static void a_scan_sees_every_row_once(void)
         MUST(store_put(o.store, id, 0, i, id, strlen(id), NULL, NULL, NULL) == 0);
     }
     owner_drain(&o);
-    MUST(store_delete(o.store, "s500", NULL, NULL, NULL) == 0);
+    MUST(store_delete(o.store, "s500", 0, NULL, NULL, NULL) == 0);
     owner_drain(&o);
     s.stop_after = 5;
     do {
@@ -441,6 +477,8 @@ static const struct tap_case cases[] = {
     {"many writes share commits and keep order", many_writes_share_commits_and_keep_order},
     {"a commit is bounded in bytes", a_commit_is_bounded_in_bytes},
     {"deleting counts what was there", deleting_counts_what_was_there},
+    {"only that version is deleted", only_that_version_is_deleted},
+    {"what is known comes without its bytes", what_is_known_comes_without_bytes},
     {"the oldest expire first", the_oldest_expire_first},
     {"rows and count outlive the process", rows_and_count_outlive_the_process},
     {"an owner who comes late loses nothing", an_owner_who_comes_late_loses_nothing},

@@ -1,0 +1,503 @@
+"""People in front of a real HAProxy, containers behind it that reject, drain, die and come."""
+import itertools
+import json
+import random
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+
+import pytest
+
+from gateway import HAPROXY, Fake, Gateway, configuration, free_port, pass_on, server
+from node import until
+
+pytestmark = pytest.mark.skipif(not HAPROXY, reason="there is no haproxy (tools/deps.sh test)")
+
+BAR = {"name": "bar", "fallback": True, "slots": 6, "versions": [{"name": "v1"}]}
+
+
+@pytest.fixture
+def gateway(tmp_path_factory):
+    made = []
+
+    def make(apps=None, servers=(), start=True, **plan):
+        apps = apps or [{**BAR, "servers": list(servers)}]
+        g = Gateway(tmp_path_factory.mktemp("g"), apps, **plan)
+        made.append(g)
+        return g.start() if start else g
+
+    yield make
+    for g in made:
+        g.close()
+        shutil.rmtree(g.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def fakes():
+    made = []
+
+    def make(answer):
+        made.append(Fake(answer))
+        return made[-1]
+
+    yield make
+    for f in made:
+        f.close()
+
+
+@pytest.fixture
+def crew(nodes, tmp_path_factory):
+    """crew(3): that many containers of one app, on one data folder."""
+    data = tmp_path_factory.mktemp("data")
+
+    def make(count=2, **env):
+        found = []
+        for _ in range(count):
+            n = nodes(env={"MAYA_DEFAULT_SESSION_MEMORY_MB": "0.5",
+                           "MAYA_SESSIONS_PER_CONTAINER": "400", **env}, start=False)
+            n.data = data
+            found.append(n.start())
+        return found
+
+    return make
+
+
+# -- the configuration
+
+def random_plan(r):
+    def name():
+        return r.choice("abcxyz09") + "".join(r.choices("abc-019", k=r.randrange(20)))
+
+    def app(i):
+        versions = [{"name": f"v{k}", "weight": r.choice([0, 1, 5, 95, 100, 10000]),
+                     "role": r.choice(["stable", "canary", "old"])} for k in range(r.randrange(4))]
+        agent = r.random() < 0.5
+        servers = [{"version": r.choice(versions)["name"],
+                    "address": r.choice(["10.0.0.7", "127.0.0.1", "fd00::1", "::1"]),
+                    "port": r.randrange(1, 65536), "agent_port": r.randrange(1, 65536),
+                    "state": r.choice(["maint", "ready", "drain"])} if r.random() < 0.7 else {}
+                   for _ in range(r.randrange(8))] if versions else []
+        return {"name": f"{name()}{i}", "maya": r.random() < 0.5, "agent": agent, "slots": 8,
+                "hosts": [f"{r.choice(['', '*.'])}h{i}-{k}.{name()}.example"
+                          for k in range(1 + r.randrange(3))],
+                "expiry_s": r.choice([1, 3600, 315360000]), "turn_s": r.randrange(1, 1000),
+                "health": r.choice(["/", "/readyz", "/a/b?c=d&e=~f@g:h,i+j"]),
+                "versions": versions, "servers": servers}
+
+    apps = [app(i) for i in range(r.randrange(5))]
+    if apps and r.random() < 0.5:
+        apps[0]["fallback"] = True
+    return {"runtime": r.choice(["/tmp/maya-g.sock", "127.0.0.1:7999", "[::1]:7999"]),
+            "bind": r.choice(["*", "::", "127.0.0.1", "::1", "10.0.0.7"]),
+            "http_port": r.randrange(1, 65536), "max_conns": r.randrange(10, 100000),
+            "buffer": r.choice([16384, 65536, 1048576]), "check_ms": r.randrange(50, 60000),
+            **({"peer": "/tmp/maya-p.sock"} if r.random() < 0.5 else {}), "apps": apps}
+
+
+def test_haproxy_takes_what_is_made(tmp_path):
+    r = random.Random(5)
+    for i in range(60):
+        plan = random_plan(r)
+        config = configuration(plan)
+        assert config == configuration(plan)
+        (tmp_path / "c").write_text(config)
+        said = subprocess.run([HAPROXY, "-c", "-f", str(tmp_path / "c")], capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert said.returncode == 0, (i, said.stderr, config)
+        assert "WARNING" not in said.stderr, (i, said.stderr)
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"http_port": 0}, "http_port"),
+    ({"http_port": 70000}, "70000"),
+    ({"https_port": 8443}, "certificate"),
+    ({"runtime": "relative.sock"}, "runtime"),
+    ({"runtime": "/tmp/a b"}, "runtime"),
+    ({"bind": "example.com"}, "bind"),
+    ({"colour": 1}, "colour"),
+    ({"buffer": 100}, "buffer"),
+    ({"apps": [{"name": "bar"}]}, "no host"),
+    ({"apps": [{"name": "Bar", "fallback": True}]}, "app 'Bar'"),
+    ({"apps": [{"name": "a'\nglobal", "fallback": True}]}, "app"),
+    ({"apps": [{"name": "a", "hosts": ["x' }\n    http-request deny"]}]}, "host"),
+    ({"apps": [{"name": "a", "hosts": ["UPPER.example"]}]}, "small letters"),
+    ({"apps": [{"name": "a", "hosts": ["x.example"]}, {"name": "b", "hosts": ["x.example"]}]},
+     "x.example"),
+    ({"apps": [{"name": "a", "fallback": True}, {"name": "b", "fallback": True}]}, "fallback"),
+    ({"apps": [{"name": "a", "fallback": True}, {"name": "a", "hosts": ["b.c"]}]}, "once"),
+    ({"apps": [{"name": "a", "fallback": True, "health": "/x' #"}]}, "health"),
+    ({"apps": [{"name": "a", "fallback": True, "versions": [{"name": "v\n1"}]}]}, "version"),
+    ({"apps": [{"name": "a", "fallback": True, "servers": [{"version": "v9"}]}]}, "v9"),
+    ({"apps": [{**BAR, "servers": [{"version": "v1", "address": "host.name", "port": 1}]}]},
+     "numeric"),
+    ({"apps": [{**BAR, "slots": 1, "servers": [{}, {}]}]}, "slots"),
+    ({"apps": [{**BAR, "slots": "many"}]}, "whole number"),
+    ({"apps": "bar"}, "list"),
+])
+def test_a_plan_that_cannot_be(change, word):
+    with pytest.raises(ValueError) as e:
+        configuration({"http_port": 8080, "apps": [], **change})
+    said = str(e.value)
+    assert word in said and said.startswith("maya: ") and said.count("\n") == 1, said
+
+
+def test_routes_by_name(gateway, crew, fakes):
+    (node,) = crew(1)
+    page = fakes(lambda h, body: h.reply(200, b"another app at " + h.path.encode()))
+    g = gateway([{**BAR, "fallback": False, "hosts": ["bar.example", "*.bars.example"],
+                  "servers": [server(node)]},
+                 {"name": "page", "hosts": ["page.example"], "maya": False, "health": "/readyz",
+                  "versions": [{"name": "v1"}], "servers": [server(page)]}])
+    view = g.view()
+    for host in ("bar.example", "BAR.example:80", "x.bars.example"):
+        assert view.get("/api/v1/menu", headers={"Host": host}).status == 200, host
+    r = view.get("/x", headers={"Host": "page.example"})
+    assert (r.status, r.body) == (200, b"another app at /x")
+    for host in ("bars.example", "elsewhere.example", "bar.example.evil"):
+        r = view.get("/", headers={"Host": host})
+        assert (r.status, r.json()["code"]) == (404, "unknown_host")
+    # Who comes by the gateway comes from anywhere, and cannot say that he does not.
+    r = view.get("/api/v1/ops/sessions", headers={"Host": "bar.example"})
+    assert r.status == 403
+    view.get("/", headers={"Host": "page.example", "X-Forwarded-For": "1.2.3.4",
+                           "X-Forwarded-Proto": "https", "Gateway-Key": "mine"})
+    headers = page.seen[-1][2]
+    assert headers["x-forwarded-for"] == "127.0.0.1" and headers["x-forwarded-proto"] == "http"
+
+
+def test_nobody_there(gateway):
+    r = gateway().view().get("/api/v1/menu")
+    assert (r.status, r.json()["code"], r.headers["retry-after"]) == (503, "no_container", "5")
+
+
+def test_tls(gateway, crew, tmp_path):
+    pem = tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                    str(tmp_path / "key"), "-out", str(tmp_path / "crt"), "-days", "2", "-subj",
+                    "/CN=bar.example", "-addext", "subjectAltName=DNS:bar.example"],
+                   check=True, capture_output=True)
+    pem.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
+    (node,) = crew(1)
+    port = free_port()
+    g = gateway(servers=[server(node)], https_port=port, certs=[str(pem)], redirect=True)
+    r = g.view().get("/api/v1/menu", headers={"Host": "bar.example"})
+    assert r.status == 308 and r.headers["location"] == "https://bar.example/api/v1/menu"
+    trust = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+    with socket.create_connection(("127.0.0.1", port)) as raw, \
+            trust.wrap_socket(raw, server_hostname="bar.example") as s:
+        s.sendall(b"GET /api/v1/menu HTTP/1.1\r\nHost: bar.example\r\nConnection: close\r\n\r\n")
+        assert s.recv(15) == b"HTTP/1.1 200 OK"
+
+
+# -- who goes where
+
+def test_a_session_stays_where_it_is(gateway, crew):
+    crew_ = crew(3)
+    g = gateway(servers=[server(n) for n in crew_])
+    view = g.view()
+    sessions = {}
+    for i in range(12):
+        if i % 2:  # learned from the answer, or from what the request says
+            sid = view.chat("a martini please").session
+        else:
+            sid = f"given-session-{i:04}"
+            view.say("a martini please", sid)
+        sessions[sid] = g.table()[sid]
+    assert set(sessions.values()) == {1, 2, 3}
+    for sid, slot in sessions.items():
+        view.say("another martini please", sid)
+        view.tab(sid)
+        assert view.get(f"/api/v1/chat/stream?message=hello&session_id={sid}").status == 200
+        assert g.table()[sid] == slot
+    # Each was read once, where it is: nobody woke it elsewhere.
+    assert sum(n.metric("maya_sessions_woken_total") for n in crew_) == 0
+
+
+def test_new_sessions_by_weight_and_room(gateway, crew):
+    light, heavy = crew(2)
+    g = gateway([{**BAR, "versions": [{"name": "v1", "weight": 90},
+                                      {"name": "v2", "weight": 10, "role": "canary"}],
+                  "servers": [server(light), server(heavy, "v2")]}])
+    view = g.view()
+    for i in range(40):
+        view.say("hello", f"weight-session-{i:03}")
+    slots = list(g.table().values())
+    few = slots.count(2)
+    assert 2 <= few <= 6  # 4, but each thread of HAProxy begins for itself
+    # The canary is taken back: those it has stay until they are moved, and nobody new comes.
+    g.plan["apps"][0]["versions"][1]["role"] = "old"
+    g.put([server(light), server(heavy, "v2")])
+    for i in range(20):
+        view.say("hello", f"later-session-{i:03}")
+        view.say("hello", f"weight-session-{i:03}")
+    slots = list(g.table().values())
+    assert slots.count(2) == few
+
+
+def test_the_agent_tells_the_room(gateway, crew):
+    ports = [free_port(), free_port()]
+    full, empty = [crew(1, MAYA_SESSIONS_PER_CONTAINER="20", MAYA_AGENT_CHECK_PORT=str(p))[0]
+                   for p in ports]
+    for i in range(20):
+        full.say("hello", f"already-here-{i:03}")
+    g = gateway([{**BAR, "agent": True,
+                  "servers": [server(full, agent_port=ports[0]),
+                              server(empty, agent_port=ports[1])]}])
+    until("the gateway knows the room", lambda: "s1 127.0.0.1:%d ready up weight=1\n" % full.port
+          in g.show() and "ready up weight=256" in g.show())
+    view = g.view()
+    for i in range(10):
+        view.say("hello", f"new-session-{i:03}")
+    assert list(g.table().values()).count(1) <= 1
+    # Another share, told while it runs.
+    g.plan["apps"][0]["versions"] = [{"name": "v1", "weight": 1}]
+    g.put([server(full, agent_port=ports[0], state="drain"), server(empty, agent_port=ports[1])])
+    until("it drains", lambda: f"s1 127.0.0.1:{full.port} drain" in g.show())
+
+
+# -- containers that say no, die, or are taken away
+
+def refuse(handler, body):
+    handler.reply(503, b'{"code":"session_limit","detail":"Session limit reached"}',
+                  **{"Retry-After": "10", "Content-Type": "application/json"})
+
+
+def test_who_rejects_is_not_seen(gateway, crew, fakes):
+    (node,) = crew(1)
+    no = fakes(refuse)
+    g = gateway(servers=[server(no), server(node)])
+    view = g.view()
+    for i in range(8):
+        reply = view.chat("a martini please", f"rejected-{i:03}")
+        assert reply.status == 200
+        assert g.table()[f"rejected-{i:03}"] == 2
+    with view.stream("hello", session="rejected-001") as s:
+        assert s.status == 200
+    assert no.seen
+    # When all say no, people hear it from a container, in its own words.
+    g.put([server(no)])
+    reply = view.chat("hello", "rejected-009")
+    assert (reply.status, reply.json()["code"]) == (503, "session_limit")
+
+
+def test_an_answer_that_is_lost_is_given_again(gateway, crew, fakes):
+    """The order is committed, the container dies before it says so. It is not taken twice."""
+    one, other = crew(2)
+
+    def lose(handler, body):
+        pass_on(handler, body, one.port)
+        handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    lost = fakes(lose)
+    g = gateway(servers=[server(lost), server(other)])
+    view = g.view()
+    for i in range(4):
+        said = view.say("two martinis please", f"lost-answer-{i:03}")
+        assert said["payment_summary"]["tab_amount"] == 26.0
+        said = view.say("an ipa please", f"lost-answer-{i:03}")
+        assert said["payment_summary"]["tab_amount"] == 32.0
+        assert len(said["history"]) == 4
+    assert [path for method, path, _, _ in lost.seen if method == "POST"]
+    assert other.metric("maya_turns_total", outcome="replayed") == len(lost.seen)
+    # What may not be done twice, and has no key, is not sent again.
+    before = len(lost.seen)
+    codes = {view.post("/api/v1/chat/stop", session=f"nobody-{i:03}").status for i in range(4)}
+    assert 502 in codes and len(lost.seen) > before
+
+
+def test_a_body_larger_than_the_buffer(gateway, crew):
+    one, other = crew(2)
+    g = gateway(servers=[server(one), server(other)], buffer=16384)
+    view = g.view()
+    long = "x" * 40000
+    reply = view.chat(long, "long-session-01")
+    assert reply.status in (200, 413), reply
+
+
+def test_taken_away_in_mid_turn(gateway, crew, fakes):
+    """MAINT: what is being answered goes on to its end; the next goes elsewhere."""
+    (node,) = crew(1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(handler, body):
+        begun.set()
+        assert go_on.wait(30)
+        handler.reply(200, b'{"slow":true}')
+
+    g = gateway(servers=[server(fakes(slow))])
+    view = g.view()
+    got = []
+    t = threading.Thread(target=lambda: got.append(view.chat("hello", "mid-turn-01")))
+    t.start()
+    assert begun.wait(30)
+    g.put([{**g.plan["apps"][0]["servers"][0], "state": "maint"}, server(node)])
+    assert view.chat("hello", "other-one-01").status == 200
+    go_on.set()
+    t.join(30)
+    assert got[0].json() == {"slow": True}
+    assert view.chat("hello", "mid-turn-01").json()["history"]
+
+
+def test_streams_pass_as_they_come(gateway, crew):
+    (node,) = crew(1)
+    g = gateway(servers=[server(node)])
+    view = g.view()
+    sid = "watched-session"
+    view.say("hello", sid)
+    with view.stream(session=sid, method="GET", path="/api/v1/session/events") as watch:
+        assert watch.status == 200
+        events = iter(watch)
+        next(events)
+        view.say("a martini please", sid)
+        assert any("martini" in e.data for e in itertools.islice(events, 3))
+    with view.stream("an ipa please", session=sid) as s:
+        assert [e.name for e in s][-1] == "complete" or s.status == 200
+
+
+def test_websocket_passes(gateway, fakes):
+    def echo(handler, body):
+        assert handler.headers["upgrade"].lower() == "websocket"
+        handler.send_response(101)
+        handler.send_header("Upgrade", "websocket")
+        handler.send_header("Connection", "Upgrade")
+        handler.send_header("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        handler.end_headers()
+        while data := handler.connection.recv(4096):
+            handler.connection.sendall(data.upper())
+        handler.close_connection = True
+
+    g = gateway(servers=[server(fakes(echo))])
+    with socket.create_connection((g.host, g.port), timeout=30) as s:
+        s.sendall(b"GET /api/v1/talk?session_id=ws-session-01 HTTP/1.1\r\nHost: x\r\n"
+                  b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += s.recv(4096)
+        assert head.startswith(b"HTTP/1.1 101")
+        for word in (b"one", b"two", struct.pack("!I", 7)):
+            s.sendall(word)
+            assert s.recv(4096) == word.upper()
+    assert g.table()["ws-session-01"] == 1
+
+
+def test_reload_and_restart_of_the_gateway(gateway, crew):
+    crew_ = crew(3)
+    g = gateway(servers=[server(n) for n in crew_])
+    view = g.view()
+    sessions = [f"kept-session-{i:03}" for i in range(9)]
+    for sid in sessions:
+        view.say("a martini please", sid)
+    before = g.table()
+    g.reload()
+    until("the table is handed over", lambda: g.table() == before)
+    g.old[-1].wait(30)
+    for sid in sessions:
+        assert view.say("a martini please", sid)["payment_summary"]["tab_amount"] == 26.0
+    assert g.table() == before
+    # A restart forgets who was where: a session wakes anywhere, and nothing of it is lost, also
+    # when it then comes back to where an old state of it is in memory.
+    for i in range(3):
+        g.restart()
+        assert g.table() == {}
+        for sid in random.Random(i).sample(sessions, len(sessions)):
+            said = view.say("a martini please", sid)
+            assert said["payment_summary"]["tab_amount"] == 13.0 * (3 + i)
+    assert sum(n.metric("maya_sessions_woken_total") for n in crew_) > 0
+
+
+# -- all of it at once
+
+class Guest(threading.Thread):
+    """Orders one drink after the other and knows what he must owe."""
+
+    def __init__(self, view, number, stop):
+        super().__init__(daemon=True)
+        self.view, self.stop = view, stop
+        self.sid, self.turns, self.faults = f"guest-number-{number:04}", 0, []
+
+    def run(self):
+        while not self.stop.is_set() and not self.faults:
+            orders = self.turns % 2 == 0
+            try:
+                reply = self.view.chat("an ipa please" if orders else "remove the ipa please",
+                                       self.sid)
+            except OSError as e:
+                self.faults.append((self.turns, repr(e)))
+                break
+            self.turns += 1
+            if reply.status != 200:
+                self.faults.append((self.turns, reply))
+            elif reply.json()["payment_summary"]["tab_amount"] != 6.0 * orders:
+                self.faults.append((self.turns, reply.json()["payment_summary"]))
+
+
+def wait_turns(guests, more):
+    """Until everybody has been answered so often again, or has a fault to tell of."""
+    goal = {g: g.turns + more for g in guests}
+    until("turns go on", lambda: all(g.turns >= goal[g] or g.faults or not g.is_alive()
+                                     for g in guests), 120)
+
+
+@pytest.mark.plain
+def test_nobody_notices(gateway, crew):
+    crew_ = crew(3)
+    g = gateway(servers=[server(n) for n in crew_])
+    stop = threading.Event()
+    guests = [Guest(g.view(), i, stop) for i in range(100)]
+    for guest in guests:
+        guest.start()
+
+    def slots(*busy):
+        g.put([server(n) if n else {} for n in busy])
+
+    a, b, c = crew_
+    try:
+        wait_turns(guests, 1)
+        a.kill()
+        wait_turns(guests, 2)
+        a.start()
+        slots(a, b, c)
+        wait_turns(guests, 1)
+        b.stop()  # SIGTERM, and nobody told the gateway
+        wait_turns(guests, 2)
+        b.start()
+        slots(a, b, c)
+        wait_turns(guests, 1)
+        slots(a, b, None)  # taken away first, then stopped
+        c.stop()
+        wait_turns(guests, 1)
+        (d,) = crew(1)
+        slots(a, b, d)
+        wait_turns(guests, 1)
+        g.reload()
+        wait_turns(guests, 1)
+        a.kill()
+        b.stop()
+        wait_turns(guests, 1)
+        a.start()
+        slots(a, None, d)
+        wait_turns(guests, 1)
+    finally:
+        stop.set()
+        for guest in guests:
+            guest.join(60)
+    faults = [f for guest in guests for f in guest.faults]
+    assert not faults, (len(faults), faults[:5])
+    for guest in guests:
+        said = guest.view.get("/api/v1/session/history", session=guest.sid).json()
+        assert said["turn"] == guest.turns
+    print(sum(g.turns for g in guests), "turns", g.show())
+
+
+def test_the_limit_of_all_sessions_is_one(crew):
+    one, other = crew(2, MAYA_MAX_SESSIONS="4")
+    for i in range(4):
+        one.say("hello", f"limited-session-{i}")
+    reply = other.chat("hello", "limited-session-9")
+    assert (reply.status, reply.json()["code"]) == (503, "session_limit")
+    other.say("hello", "limited-session-2")

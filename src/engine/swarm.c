@@ -41,9 +41,9 @@ int engine_swarm_init(struct engine *en, struct err *e)
     int rc = -1;
 
     for (int i = 0; rc < 0 && i < PORTS; i++) {
-        json_t *body = json_pack("{s:o, s:s}", "ListenAddr",
-                                 json_sprintf("127.0.0.1:%d", PORT_FIRST + i), "AdvertiseAddr",
-                                 "127.0.0.1");
+        json_t *body =
+            json_pack("{s:o, s:s}", "ListenAddr", json_sprintf("127.0.0.1:%d", PORT_FIRST + i),
+                      "AdvertiseAddr", "127.0.0.1");
         rc = engine_json(en, "POST", body, NULL, e, "/swarm/init");
         json_decref(body);
         if (rc < 0 && !strstr(e->msg, "address already in use"))

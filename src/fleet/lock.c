@@ -84,8 +84,8 @@ static bool stale(struct lock *l, const char *app, struct err *e)
     if (engine_json(l->en, "GET", NULL, &config, e, "/configs/%s", l->name) < 0)
         return e->code == ERR_NOT_FOUND; /* let go just now */
     str_to_int(fleet__label(config, LABEL_SINCE), &since);
-    bool old = now_s() - since > LOCK_STALE_S ||
-               holder_died(fleet__label(config, LABEL_HOLDER));
+    bool old =
+        now_s() - since > LOCK_STALE_S || holder_died(fleet__label(config, LABEL_HOLDER));
     if (!old)
         err_set(e, ERR_IN_USE, 0, "%s is being changed by %.80s; try again when that has ended",
                 app, fleet__label(config, LABEL_BY));

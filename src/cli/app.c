@@ -123,8 +123,8 @@ static int decide(const struct cli_args *a, bool promote)
     struct err e = {0};
     int version = 0, code = CLI_OK;
 
-    if (cli__engine(a, &en, &e) < 0 || fleet_decide(en, a->word[0], promote, cli__who(),
-                                                    cli__on_line, NULL, &version, &e) < 0)
+    if (cli__engine(a, &en, &e) < 0 ||
+        fleet_decide(en, a->word[0], promote, cli__who(), cli__on_line, NULL, &version, &e) < 0)
         code = cli_fail(&e);
     else if (promote)
         printf("%s is at v%d.\n", a->word[0], version);

@@ -212,24 +212,6 @@ const char *cli__who(void)
     return text;
 }
 
-/* "0f31a5b", with "*" behind it when there are changes; NULL where git knows nothing. */
-static const char *commit_here(void)
-{
-    static char text[16];
-    FILE *git = popen("git rev-parse --short=7 HEAD 2>/dev/null", "re");
-    char line[64] = "";
-
-    if (!git)
-        return NULL;
-    bool known = fgets(line, sizeof(line), git) != NULL;
-    if (pclose(git) != 0 || !known)
-        return NULL;
-    line[strcspn(line, "\n")] = '\0';
-    bool changed = system("git diff --quiet HEAD >/dev/null 2>&1") != 0; /* or no git, just now */
-    snprintf(text, sizeof(text), "%.12s%s", line, changed ? "*" : "");
-    return text;
-}
-
 int cli__port(const struct cli_args *a, enum cli_flag flag, int *ret, struct err *e)
 {
     int64_t n = 0;
@@ -268,17 +250,32 @@ static void tell_end(const struct cli_args *a, const char *app,
 {
     if (a->flag[CLI_FLAG_JSON])
         printf("{\"version\": %d, \"unchanged\": %s, \"waits\": %s, \"address\": \"%s\"}\n",
-               done->version, done->unchanged ? "true" : "false", done->waits ? "true" : "false",
-               address);
+               done->version, done->unchanged ? "true" : "false",
+               done->waits ? "true" : "false", address);
     else if (done->unchanged)
         printf("%s is at v%d already: nothing changed.\n%s\n", app, done->version, address);
     else if (done->waits)
-        printf("v%d is ready, after %.1f s, and nobody comes to it but by this name:\n%s\n"
-               "`maya app promote %s` lets it take over, `maya app discard %s` takes it back.\n",
-               done->version, (double)done->took_ms / 1000, address, app, app);
+        printf(
+            "v%d is ready, after %.1f s, and nobody comes to it but by this name:\n%s\n"
+            "`maya app promote %s` lets it take over, `maya app discard %s` takes it back.\n",
+            done->version, (double)done->took_ms / 1000, address, app, app);
     else
         printf("%s is at v%d, after %.1f s.\n%s\n", app, done->version,
                (double)done->took_ms / 1000, address);
+}
+
+static int read_weight(const struct cli_args *a, const struct spec *s, int *ret, struct err *e)
+{
+    const char *said = a->flag[CLI_FLAG_WEIGHT];
+    int64_t n = spec_int(s, SPEC_CANARY_WEIGHT);
+
+    if (said && strcmp(spec_text(s, SPEC_STRATEGY), "canary") != 0)
+        return err_set(e, ERR_INVALID, 0, "--weight belongs to --strategy canary");
+    if (said && (!str_to_int(said, &n) || n < 1 || n > 99))
+        return err_set(e, ERR_INVALID, 0, "--weight is '%.20s'; a share is 1 to 99 percent",
+                       said);
+    *ret = (int)n;
+    return 0;
 }
 
 static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
@@ -288,7 +285,7 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
         .agent = cli__agent_here(),
         .tag = a->flag[CLI_FLAG_TAG],
         .who = cli__who(),
-        .commit = commit_here(),
+        .commit = cli__commit(),
         .http_port = -1,
         .https_port = -1,
         .force = a->flag[CLI_FLAG_FORCE] != NULL,
@@ -304,7 +301,9 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
     if (rc < 0 || cli__port(a, CLI_FLAG_HTTP, &how.http_port, e) < 0 ||
         cli__port(a, CLI_FLAG_HTTPS, &how.https_port, e) < 0 || cli__engine(a, &en, e) < 0)
         return -1;
-    rc = see_to_swarm(a, en, e);
+    rc = read_weight(a, s, &how.canary_weight, e);
+    if (rc == 0)
+        rc = see_to_swarm(a, en, e);
     if (rc == 0)
         rc = fleet_deploy(en, &how, &done, e);
     if (rc == 0)

@@ -13,6 +13,7 @@
 #include "fleet/front.h"
 #include "fleet/rollout.h"
 #include "fleet/service.h"
+#include "fleet/trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,33 @@ static int hand_over(struct deploy *d, struct err *e)
     return 0;
 }
 
+static int begin_trial(struct deploy *d, struct err *e)
+{
+    int weight = d->how->canary_weight ? d->how->canary_weight
+                                       : (int)spec_int(d->spec, SPEC_CANARY_WEIGHT);
+
+    if (fleet__turn(d->en, d->name, ROLE_NEXT, ROLE_CANARY, weight, e) < 0)
+        return -1;
+    rollout__say(&d->r, "v%d is tried, with %d %% of new sessions.", d->number, weight);
+    return 0;
+}
+
+/*
+ * The keeper judges by how people fare; whether anybody watches is all the same to it. Others
+ * may decide about it meanwhile, so the app is not locked any more.
+ */
+static int watch_trial(struct deploy *d, struct err *e)
+{
+    fleet__unlock(&d->lock);
+    d->locked = false;
+    d->r.lock = NULL;
+    if (trial__follow(&d->r, d->number, e) < 0)
+        return -1;
+    rollout__say(&d->r, "v%d serves; what came before finishes and goes.", d->number);
+    rollout__watch_old_go(&d->r);
+    return 0;
+}
+
 /* It runs under its second name, until somebody decides. */
 static int let_wait(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
@@ -199,7 +227,8 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     /* The first version has nothing to be compared with. */
     const struct version *stable = fleet__running(&d->before, ROLE_STABLE);
-    const char *strategy = stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
+    const char *strategy =
+        stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
     int rc;
 
     rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
@@ -211,16 +240,17 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         rc = send_away(d, e);
     if (rc == 0)
         rc = wait_ready(d, e);
-    if (rc == 0 && strcmp(strategy, "blue-green") == 0)
+    bool canary = strcmp(strategy, "canary") == 0, waits = strcmp(strategy, "blue-green") == 0;
+    if (rc == 0 && waits)
         rc = let_wait(d, ret, e);
-    else if (rc == 0)
-        return hand_over(d, e);
-    if (rc < 0) {
-        /* The stop that brought us here is heard; this has to go on. */
-        engine_unstop(d->en);
-        rollout__take_back(&d->r, d->number, "failed");
-    }
-    return rc;
+    if (rc == 0 && canary)
+        rc = begin_trial(d, e);
+    if (rc == 0)
+        return canary ? watch_trial(d, e) : waits ? 0 : hand_over(d, e);
+    /* The stop that brought us here is heard; this has to go on. */
+    engine_unstop(d->en);
+    rollout__take_back(&d->r, d->number, "failed");
+    return -1;
 }
 
 static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
@@ -300,8 +330,7 @@ int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet
 static const struct version *one_before(const struct app *a, int than)
 {
     for (size_t i = 0; i < a->count; i++)
-        if (a->versions[i].number < than &&
-            !*fleet__label(a->versions[i].config, LABEL_STATE))
+        if (a->versions[i].number < than && !*fleet__label(a->versions[i].config, LABEL_STATE))
             return &a->versions[i];
     return NULL;
 }

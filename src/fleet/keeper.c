@@ -36,6 +36,7 @@ struct leaving {
 struct keeper {
     struct engine *en;
     struct front front;
+    struct trials *trials;
     struct leaving leaving[LEAVING_MAX];
     char said[240]; /* the last complaint, so that it is logged once */
 };
@@ -127,7 +128,8 @@ static void one_stable(struct keeper *k, struct seen_app *a)
     struct err e;
 
     for (size_t i = 0; i < a->version_count; i++)
-        if (a->versions[i].role == ROLE_STABLE && (!best || a->versions[i].number > best->number))
+        if (a->versions[i].role == ROLE_STABLE &&
+            (!best || a->versions[i].number > best->number))
             best = &a->versions[i];
     if (!best || front__up(&k->front, a->name, false, best->number) == 0)
         return;
@@ -160,10 +162,13 @@ static void look(struct keeper *k)
         complain(k, "engine", &e);
         return;
     }
-    if (front__sync(&k->front, &w, now_ms(), &e) < 0)
+    if (front__sync(&k->front, &w, now_ms(), &e) < 0) {
         complain(k, "gateway", &e);
-    else
+    } else {
         k->said[0] = '\0';
+        for (size_t i = 0; i < w.count; i++)
+            trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], now_ms());
+    }
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
     keeper__world_release(&w);
@@ -171,10 +176,12 @@ static void look(struct keeper *k)
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
 {
-    struct keeper k = {.en = en};
+    struct keeper k = {.en = en, .trials = trials__new()};
 
-    if (engine_need_swarm(en, e) < 0)
+    if (engine_need_swarm(en, e) < 0) {
+        trials__free(&k.trials);
         return -1;
+    }
     mkdir(cfg->folder, 0700);
     front__init(&k.front, cfg->folder, cfg->http_port, cfg->https_port);
     log_info("keeper", "start", "engine=\"%s\" folder=\"%s\" http=%d https=%d",
@@ -183,6 +190,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
         look(&k);
         poll(NULL, 0, LOOK_MS);
     }
+    trials__free(&k.trials);
     front__release(&k.front);
     log_info("keeper", "end", "reason=signal");
     return 0;

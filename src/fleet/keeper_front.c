@@ -158,18 +158,22 @@ struct plan {
 static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
                     bool fallback, int64_t now_ms)
 {
+    const struct spec *spec = next && a->next_spec ? a->next_spec : a->spec;
     char *name = front__name(a->name, next ? NEXT : "");
     struct seats *s = get_seats(f, name, slots_for(a));
     struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
     struct gateway_app *app;
 
+    const struct seen_version *canary = keeper__by_role(a, ROLE_CANARY);
+
     sit(s, a, next, now_ms);
     for (size_t i = 0; i < a->version_count; i++) {
         const struct seen_version *v = &a->versions[i];
+        int rest = canary && v->role == ROLE_STABLE ? 100 - canary->weight : v->weight;
         versions[i] = (struct gateway_version){
             .name = v->name,
-            .weight = next ? 100 : (unsigned)v->weight,
+            .weight = next ? 100 : (unsigned)(rest > 0 ? rest : 0),
             .role = v->role == ROLE_CANARY ? GATEWAY_CANARY
                     : v->role == ROLE_OLD  ? GATEWAY_OLD
                                            : GATEWAY_STABLE,
@@ -182,9 +186,9 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
     *app = (struct gateway_app){
         .name = name,
         .fallback = fallback,
-        .maya = spec_is_maya(a->spec),
-        .agent = spec_is_maya(a->spec),
-        .health = spec_text(a->spec, SPEC_READY_PATH),
+        .maya = spec_is_maya(spec),
+        .agent = spec_is_maya(spec),
+        .health = spec_text(spec, SPEC_READY_PATH),
         .expiry_s = EXPIRY_S,
         .turn_s = TURN_S,
         .slots = s->count,
@@ -193,7 +197,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .servers = servers,
         .server_count = s->count,
     };
-    app->hosts = (const char *const *)front__hosts(a->name, a->spec, next, &app->host_count);
+    app->hosts = (const char *const *)front__hosts(a->name, spec, next, &app->host_count);
 }
 
 static bool has_hosts(const struct seen_app *a)
@@ -279,7 +283,7 @@ static int write_whole(const char *path, const char *text, struct err *e)
     return rc;
 }
 
-/* The text without who is where: with nobody anywhere. */
+/* The text without who is where, and what their shares are: with nobody anywhere. */
 static char *structure_of(struct plan *p)
 {
     struct gateway_app *apps = xalloc((p->plan.app_count + 1) * sizeof(*apps));
@@ -288,7 +292,7 @@ static char *structure_of(struct plan *p)
 
     for (size_t i = 0; i < p->plan.app_count; i++) {
         apps[i] = p->apps[i];
-        apps[i].server_count = 0;
+        apps[i].server_count = apps[i].version_count = 0;
     }
     empty.apps = apps;
     gateway_config(&empty, &text);
@@ -421,9 +425,17 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     if (!seat)
         return;
     seat->current = st->current;
+    uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
+    /* Lower than before: another HAProxy counts, from 0. What another container had, is not
+     * its.
+     */
+    seat->new_requests = st->requests - (st->requests >= seat->requests ? seat->requests : 0);
+    seat->new_errors = errors - (errors >= seat->errors ? seat->errors : 0);
+    if (!seat->counted)
+        seat->new_requests = seat->new_errors = 0;
+    seat->counted = true;
     seat->requests = st->requests;
-    seat->errors = st->server_errors + st->response_errors;
-    seat->first_ms = st->first_byte_ms;
+    seat->errors = errors;
 }
 
 /* A backend that HAProxy knows nothing of: a reload that was asked for did not come about. */
@@ -510,6 +522,21 @@ int front__up(const struct front *f, const char *app, bool next, int version)
     for (unsigned i = 0; s && i < s->count; i++)
         n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
     return n;
+}
+
+void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
+                uint64_t *errors)
+{
+    const struct seats *s = seats_for(f, app, false);
+    char name[8];
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    for (unsigned i = 0; s && i < s->count; i++) {
+        if (!s->at[i].server.version || strcmp(s->at[i].version, name) != 0)
+            continue;
+        *requests += s->at[i].new_requests;
+        *errors += s->at[i].new_errors;
+    }
 }
 
 uint64_t front__busy(const struct front *f, const char *app, int version)

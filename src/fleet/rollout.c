@@ -135,13 +135,16 @@ void rollout__watch_old_go(const struct rollout *r)
 
     while (rollout__now_ms() < until) {
         struct app now;
-        size_t left = 0;
+        int left = 0;
         if (fleet__app_read(r->en, r->app, &now, &e) < 0)
             return;
-        for (size_t i = 0; i < now.count; i++)
-            left += now.versions[i].service && fleet__role(now.versions[i].service) == ROLE_OLD;
+        for (size_t i = 0; i < now.count; i++) {
+            const json_t *service = now.versions[i].service;
+            left += service && (fleet__role(service) == ROLE_OLD ||
+                                fleet__role(service) == ROLE_STABLE); /* one of them stays */
+        }
         fleet__app_release(&now);
-        if (left == 0 || rollout__pause(r, &e) < 0)
+        if (left <= 1 || rollout__pause(r, &e) < 0)
             return;
     }
 }

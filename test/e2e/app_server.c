@@ -1,8 +1,9 @@
 /*
- * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it is
- * an image by itself. What it is to be stands in its environment: VERSION is what it answers;
- * DIE: it ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100 answers are 500; SLOW_MS:
- * an answer takes so long; METRICS: what /metrics says. On SIGTERM it finishes and ends.
+ * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it
+ * is an image by itself. What it is to be stands in its environment: VERSION is what it
+ * answers; DIE: it ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100 answers are
+ * 500; SLOW_MS: an answer takes so long; METRICS: what /metrics says; METRICS_GROW: a counter
+ * there that grows each time. On SIGTERM it finishes and ends.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -46,7 +47,11 @@ static int answer(const char *path, const char **ret_body)
     if (strcmp(path, "/readyz") == 0)
         return getenv("UNREADY") || ending ? 503 : 200;
     if (strcmp(path, "/metrics") == 0) {
-        *ret_body = metrics ? metrics : "";
+        static _Thread_local char page[256];
+        static atomic_int times;
+        const char *grow = getenv("METRICS_GROW");
+        snprintf(page, sizeof(page), "%s %d\n", grow ? grow : "", atomic_fetch_add(&times, 1));
+        *ret_body = grow ? page : metrics ? metrics : "";
         return 200;
     }
     wait_ms(number("SLOW_MS"));
@@ -73,10 +78,11 @@ static void *talk(void *arg)
         const char *body;
         busy++;
         int status = answer(path, &body);
-        int len = snprintf(out, sizeof(out),
-                           "HTTP/1.1 %d X\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
-                           "%s\r\n%s",
-                           status, strlen(body), ending ? "Connection: close\r\n" : "", body);
+        int len =
+            snprintf(out, sizeof(out),
+                     "HTTP/1.1 %d X\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+                     "%s\r\n%s",
+                     status, strlen(body), ending ? "Connection: close\r\n" : "", body);
         ssize_t sent = write(fd, out, (size_t)len);
         busy--;
         if (sent != len || ending)

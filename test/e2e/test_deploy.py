@@ -1,12 +1,16 @@
 """`maya deploy` and `maya app` on a real Docker Engine in Swarm mode, through the gateway."""
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 
 import pytest
 
 from apps import People, Place, wait_for
+from node import MAYA
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +118,7 @@ def test_ctrl_c_takes_back_what_was_begun(place, app):
 
 def test_two_at_once(place, app):
     p = in_the_middle(place, app)
-    why = place.deploy(app, {"VERSION": "other"}, code=1)
+    why = place.deploy(app, {"VERSION": "other"}, code=75)
     assert "web is being changed by ann@" in why and len(why.strip().splitlines()) == 1, why
     p.send_signal(signal.SIGINT)
     p.communicate(timeout=60)
@@ -176,7 +180,7 @@ def test_beside_it_and_then_promoted(place, app):
         assert not place.locks()
         assert place.ask(host="next.web.localhost") == (200, "green")
         assert set(people.seen) == {"blue"}
-        why = place.deploy(app, {"VERSION": "third"}, code=1)
+        why = place.deploy(app, {"VERSION": "third"}, code=75)
         assert "waits to be promoted" in why
         assert f"web is at v{before + 1}" in place.maya("app", "promote", app)
     assert people.failed == [] and people.seen[-1] == "green"
@@ -205,6 +209,14 @@ def test_stop_and_again(place, app):
     assert place.ask() == (200, "again")
 
 
+def test_a_port_that_another_program_has(place, app):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        why = place.maya("deploy", "-f", place.write(app, {"VERSION": "x"}), "--http", str(port), code=1)
+    assert f"another program has port {port}" in why and "--http" in why
+    assert not place.locks()
+
+
 def test_no_engine_and_no_rights(place, tmp_path):
     path = place.write("other")
     env = {**place.engine.env, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
@@ -216,7 +228,15 @@ def test_no_engine_and_no_rights(place, tmp_path):
         os.setgid(65534)
         os.setuid(65534)
 
-    os.chmod(place.engine.folder, 0o755)
-    os.chmod(place.engine.socket, 0o600)
-    why = place.maya("deploy", "-f", "/dev/stdin", "-y", code=1, preexec_fn=nobody)
-    assert "no right to use the Docker Engine" in why or "deploy.yaml" in why or "name" in why
+    # Where that user may read the program and the file, and not use the socket.
+    engine = place.engine
+    with tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        shutil.copy(MAYA, open_to_all + "/maya")
+        shutil.copy(path, open_to_all + "/deploy.yaml")
+        os.chmod(engine.folder, 0o711)
+        os.chmod(engine.socket, 0o600)
+        done = subprocess.run([open_to_all + "/maya", "deploy", "-y"], cwd=open_to_all, env=env | {
+            "DOCKER_HOST": engine.host}, preexec_fn=nobody, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "no right to use the Docker Engine" in done.stderr, done.stderr

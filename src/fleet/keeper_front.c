@@ -345,6 +345,7 @@ struct asked {
     const struct plan *p;
     struct err *e;
     int rc, changed;
+    int64_t now_ms;
 };
 
 static struct seat *seat_of(struct front *f, const char *backend, size_t len,
@@ -425,6 +426,13 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     if (!seat)
         return;
     seat->current = st->current;
+    /* A server that was just put there is up until a check fails; its slot's last check may
+     * have been another's. "* " before it: the next one is under way. */
+    static const char fine[] = "L7OK";
+    size_t n = sizeof(fine) - 1;
+    seat->checked = st->check.len >= n &&
+                    memcmp(st->check.data + st->check.len - n, fine, n) == 0 &&
+                    x->now_ms - seat->since_ms > CHECK_MS * 3 / 2;
     uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
     /* Lower than before: another HAProxy counts, from 0. What another container had, is not
      * its.
@@ -455,9 +463,9 @@ static void see_that_all_are_there(struct front *f, int64_t now_ms)
     }
 }
 
-static int compare(struct front *f, const struct plan *p, struct err *e)
+static int compare(struct front *f, const struct plan *p, int64_t now_ms, struct err *e)
 {
-    struct asked x = {.f = f, .p = p, .e = e};
+    struct asked x = {.f = f, .p = p, .e = e, .now_ms = now_ms};
     struct buf text = BUF_INIT;
     int rc = gateway_ask(f->runtime, "show servers state", TIMEOUT_MS, &text, e);
 
@@ -496,7 +504,7 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     forget_gone(f);
     rc = configure(f, &p, e);
     if (rc == 0)
-        rc = compare(f, &p, e);
+        rc = compare(f, &p, now_ms, e);
     if (rc == 0)
         see_that_all_are_there(f, now_ms);
     release_plan(&p);
@@ -520,7 +528,8 @@ int front__up(const struct front *f, const char *app, bool next, int version)
 
     snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++)
-        n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
+        n += s->at[i].up && (s->at[i].checked || !next) && s->at[i].server.version &&
+             strcmp(s->at[i].version, name) == 0;
     return n;
 }
 

@@ -69,8 +69,8 @@ struct seat {
     char version[8], address[64];
     uint64_t current, requests, errors; /* of "show stat" */
     uint64_t new_requests, new_errors;  /* since the look before */
-    bool up, counted;
-    int64_t since_ms; /* in it, or on its way out */
+    bool up, checked, counted; /* checked: its readiness was asked for, and it is ready */
+    int64_t since_ms;          /* in it, or on its way out */
 };
 
 struct seats { /* of one app */
@@ -94,8 +94,8 @@ void front__release(struct front *f);
 /* ERR_IO when HAProxy is not there (yet). What it says of itself is in the seats afterwards. */
 int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e) MUST_USE;
 const struct seats *front__seats(const struct front *f, const char *app); /* or NULL */
-/* Containers of a version that HAProxy finds up, under the app's name or its second one;
- * requests under way at those under its name. */
+/* Containers of a version that HAProxy finds up, under the app's name or its second one, where
+ * they must have passed a check; requests under way at those under its name. */
 int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);
 /* Add what a version was asked since the look before, and what of it failed. */

@@ -109,7 +109,8 @@ int verb_app_rollback(const struct cli_args *a)
     if (a->words > 1 && a->flag[CLI_FLAG_TO])
         return cli_fail_with(CLI_USAGE, "the version is said twice, as a word and with --to");
     if ((said && read_version(said, &to, &e) < 0) || cli__engine(a, &en, &e) < 0 ||
-        fleet_rollback(en, a->word[0], to, cli__who(), cli__on_line, NULL, &done, &e) < 0)
+        fleet_rollback(en, a->word[0], to, a->flag[CLI_FLAG_FORCE] != NULL, cli__who(),
+                       cli__on_line, NULL, &done, &e) < 0)
         code = cli_fail(&e);
     else
         printf("%s is at v%d.\n", a->word[0], done.version);

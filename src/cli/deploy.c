@@ -289,6 +289,7 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
         .http_port = -1,
         .https_port = -1,
         .force = a->flag[CLI_FLAG_FORCE] != NULL,
+        .unchecked = a->flag[CLI_FLAG_FORCE] != NULL,
         .on_line = cli__on_line,
     };
     struct fleet_deployed done;

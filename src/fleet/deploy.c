@@ -12,6 +12,7 @@
 #include "fleet/fleet.h"
 #include "fleet/front.h"
 #include "fleet/rollout.h"
+#include "fleet/sample.h"
 #include "fleet/service.h"
 #include "fleet/trial.h"
 
@@ -223,6 +224,29 @@ static int let_wait(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     return fleet__service_label(d->en, d->name, label, e);
 }
 
+/* Against the version that serves. */
+static int try_sessions(struct deploy *d, const struct version *stable, struct err *e)
+{
+    struct spec *spec = NULL;
+    json_t *kept = NULL;
+    int rc = 0;
+
+    if (!stable || d->how->unchecked || !spec_is_maya(d->spec))
+        return 0;
+    if (fleet__version_load(stable, &kept, e) < 0 ||
+        fleet__version_spec(stable, &spec, e) < 0) {
+        json_decref(kept);
+        return -1;
+    }
+    const struct sample_build fresh = {d->number, d->spec, d->image, d->secrets};
+    const struct sample_build old = {stable->number, spec, fleet__text(kept, "image"),
+                                     json_object_get(kept, "secrets")};
+    rc = sample__try(&d->r, &fresh, &old, e);
+    spec_free(&spec);
+    json_decref(kept);
+    return rc;
+}
+
 static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     /* The first version has nothing to be compared with. */
@@ -231,6 +255,8 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
     int rc;
 
+    if (try_sessions(d, stable, e) < 0)
+        return -1;
     rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
                  replicas_of(d) == 1 ? "" : "s");
     if (keep_version(d, e) < 0)
@@ -354,11 +380,12 @@ static const struct version *choose(const struct app *a, int number, struct err 
     return NULL;
 }
 
-int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
-                   void (*on_line)(void *ctx, const char *line), void *ctx,
+int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,
+                   const char *who, void (*on_line)(void *ctx, const char *line), void *ctx,
                    struct fleet_deployed *ret, struct err *e)
 {
-    struct fleet_deploy how = {.who = who, .on_line = on_line, .ctx = ctx, .force = true};
+    struct fleet_deploy how = {
+        .who = who, .on_line = on_line, .ctx = ctx, .force = true, .unchecked = unchecked};
     struct deploy d = {.en = en, .how = &how, .app = app, .at_once = true};
     struct app a = {0};
     struct spec *spec = NULL;

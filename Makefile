@@ -14,7 +14,7 @@ B := build$(if $(SAN),/san)$(if $(filter clang%,$(notdir $(CC))),/clang)
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 
-PKGS := libuv sqlite3 libsodium jansson yaml-0.1
+PKGS := libuv sqlite3 libsodium jansson yaml-0.1 libpcre2-8 libmd
 # libcurl is loaded by those who need it (src/base/curl.h), not linked; and so are the libraries
 # of the voice (src/voice/library.c).
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libcurl espeak-ng libopusenc 2>/dev/null)
@@ -32,7 +32,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DMAYA_VERSION='"$(VERSION)"' -DMAYA_PREFIX='"$(PR
 CFLAGS_ALL = -std=c11 $(CFLAGS) $(WARN) -fstack-protector-strong -fno-omit-frame-pointer \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(PKG_CFLAGS)
 LDFLAGS_ALL = $(if $(SAN),-fsanitize=$(SAN)) -rdynamic -pthread
-LIBS = $(PKG_LIBS) -lm
+LIBS = $(PKG_LIBS) -lwslay -lm
 
 # Lowest layer last, as the linker wants it; the order comes from src/LAYERS.
 LAYERS := $(shell awk '!/^\#/ && NF { for (i = NF; i > 1; i--) print $$i }' src/LAYERS | tac)
@@ -61,12 +61,16 @@ docs: $(B)/maya ## rewrite the documents that are made from tables
 
 DESTDIR ?=
 INSTALL ?= install
-DATA := $(DESTDIR)$(PREFIX)/share/maya
+SHARE := $(DESTDIR)$(PREFIX)/share
+DATA := $(SHARE)/maya
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/maya
 .PHONY: install
 install: all ## install below PREFIX (/usr/local), with DESTDIR in front
 	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DOCDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(Q)$(INSTALL) -m 755 $(B)/maya $(DESTDIR)$(PREFIX)/bin/maya
+	$(Q)$(INSTALL) -D -m 644 src/cli/shell/maya.bash $(SHARE)/bash-completion/completions/maya
+	$(Q)$(INSTALL) -D -m 644 src/cli/shell/maya.zsh $(SHARE)/zsh/site-functions/_maya
+	$(Q)$(INSTALL) -D -m 644 src/cli/shell/maya.fish $(SHARE)/fish/vendor_completions.d/maya.fish
 	$(Q)for f in $$(cd agents 2>/dev/null && find . -type f); do \
 		$(INSTALL) -D -m 644 agents/$$f $(DATA)/agents/$$f || exit 1; done
 	$(Q)$(INSTALL) -m 644 $(wildcard README.md ARCHITECTURE.md docs/*.md) $(DOCDIR)
@@ -76,6 +80,8 @@ install: all ## install below PREFIX (/usr/local), with DESTDIR in front
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	$(Q)rm -rf $(DATA) $(DOCDIR)
+	$(Q)rm -f $(SHARE)/bash-completion/completions/maya $(SHARE)/zsh/site-functions/_maya \
+		$(SHARE)/fish/vendor_completions.d/maya.fish
 	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/maya $(DESTDIR)$(PREFIX)/lib/systemd/system/maya.service
 
 .PHONY: format
@@ -108,7 +114,7 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(B)/obj/%.S.o: src/%.S $(wildcard web/*) $(B)/flags
+$(B)/obj/%.S.o: src/%.S $(wildcard web/* src/*/shell/*) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DMAYA_SILENT_PCAUDIO='"$(B)/silent/libpcaudio.so.0"' -MMD -MP -c -o $@ $<

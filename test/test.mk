@@ -37,10 +37,14 @@ test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_serve
 		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
-# A mock server that somebody else wrote, for test_minds_peer.py; without it those tests are skipped.
+# What somebody else wrote: a mock server (test_minds_peer.py) and the vendors' SDKs
+# (test_minds_sdk.py); without them those tests are skipped.
 .PHONY: peers
-peers: ## install the mock servers that some tests talk to (needs npm)
-	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0
+peers: ## install the mock server and SDKs that some tests talk to (needs npm and pip)
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --upgrade \
+		--target build/peers/python openai==3.57.0 google-genai==3.6.1
+	@npm install --no-fund --no-audit --ignore-scripts --prefix build/peers @copilotkit/aimock@1.43.0 \
+		@cartesia/cartesia-js@4.2.0 ws@8
 
 .PHONY: test-san
 test-san: ## unit and end-to-end tests with ASan and UBSan

@@ -9,9 +9,11 @@ src = pathlib.Path(__file__).resolve().parent.parent / "src"
 AT_HOME = {
     "uv.h": {"net", "store", "voice", "cli"},
     "curl/": {"base", "engine", "net", "voice", "cli"},
-    "sqlite3.h": {"store", "mind", "agent"},
-    "sodium.h": {"seal", "base", "engine", "image", "fleet"},
+    "curl/": {"base", "engine", "net", "voice", "cli"},
+    "sqlite3.h": {"store", "knowledge"},
+    "sodium.h": {"seal", "base", "engine", "image"},
     "yaml.h": {"yaml"},
+    "pcre2.h": {"safety"},
     "sys/epoll.h": {"net"},
 }
 

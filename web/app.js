@@ -5,6 +5,7 @@
 import { Bill } from "./bill.js";
 import { Chat } from "./chat.js";
 import { Client, Lost, Refused } from "./client.js";
+import { Ears } from "./ears.js";
 import { Menu } from "./menu.js";
 import { Voice } from "./voice.js";
 
@@ -14,6 +15,7 @@ const chat = new Chat(byId("log"), byId("announce"));
 const bill = new Bill({ onTip: tip, onPay: () => say("I'd like to pay, please") });
 const menu = new Menu(say);
 const voice = new Voice(() => byId("aloud").classList.toggle("speaking", voice.speaking));
+const ears = new Ears(overhear, deaf);
 const field = byId("message");
 
 let greeting = "";
@@ -23,6 +25,7 @@ let serving = Promise.resolve(); /* until nothing is under way or waiting */
 let news = []; /* what happened in the session while we were busy */
 let refilling = false;
 let unwatch = () => {};
+let spoken = null; /* what is being said into the microphone: { asked, text, reply, own } */
 
 function showState(text, kind) {
   byId("state-text").textContent = text;
@@ -227,6 +230,89 @@ async function takeTurn(said, signal) {
   if (!known) await refreshBill();
 }
 
+/* Talking: what comes over the microphone's socket. */
+
+/* The reply to what was said is there, or will not come. */
+function endSpoken() {
+  if (spoken?.own && current === spoken.own) {
+    current = null;
+    showBusy(false);
+  }
+  spoken = null;
+  if (!current && waiting.length > 0) serving = serve();
+  else takeNews();
+}
+
+function showTranscript({ text, final }) {
+  if (!spoken || spoken.reply) {
+    endSpoken();
+    spoken = { asked: chat.addUser(""), text: "", reply: null, own: null };
+  }
+  spoken.text = text;
+  spoken.asked.words.textContent = text;
+  if (!final) return;
+  if (!text) {
+    spoken.asked.element.remove();
+    spoken = null;
+    return;
+  }
+  byId("hints").hidden = true;
+  client.expect(text);
+  spoken.reply = chat.beginReply(spoken.asked);
+  if (!current) {
+    spoken.own = new AbortController();
+    spoken.own.signal.addEventListener("abort", () => ears.tell({ type: "stop" }));
+    current = spoken.own;
+    showBusy(true);
+  }
+}
+
+function overhear(event) {
+  const reply = spoken?.reply;
+  if (event.type === "session") client.sessionId = event.session_id;
+  else if (event.type === "listening") showState("listening", "good");
+  else if (event.type === "speech_started") voice.hush();
+  else if (event.type === "transcript") showTranscript(event);
+  else if (event.type === "audio") voice.hear(event);
+  else if (event.type === "interrupted") {
+    voice.hush();
+    if (event.undone && reply) {
+      reply.fail("Stopped.");
+      endSpoken();
+    }
+  } else if (event.type === "error" && !reply) showState(event.content, "bad");
+  else if (reply) {
+    if (event.type === "complete") client.known(event.turn, spoken.text);
+    turnHooks(reply, () => {}).event(event);
+    if (event.type === "complete" || event.type === "error") endSpoken();
+  }
+}
+
+function deaf(why) {
+  byId("listen").setAttribute("aria-pressed", "false");
+  if (spoken?.reply) spoken.reply.fail(why || "Stopped.");
+  else spoken?.asked.element.remove();
+  endSpoken();
+  voice.hush();
+  if (!client.aloud) voice.silence();
+  showState(why || "connected", why ? "bad" : "good");
+}
+
+async function toggleEars() {
+  if (ears.open) {
+    ears.close();
+    return;
+  }
+  byId("listen").setAttribute("aria-pressed", "true");
+  voice.speak();
+  showState("connecting", "busy");
+  try {
+    await ears.listen(client.sessionId);
+  } catch {
+    deaf("The microphone cannot be used.");
+  }
+}
+
 function stop() {
   hush();
   if (!current) return;
@@ -251,6 +337,7 @@ async function tip(percentage) {
 }
 
 async function startOver() {
+  ears.close();
   stop();
   await serving;
   try {
@@ -274,6 +361,7 @@ async function loadAgent() {
   if (agent.name && agent.house) document.title = `${agent.name} at ${agent.house}`;
   greeting = agent.greeting ?? "";
   byId("aloud").hidden = !agent.voice || !Voice.possible;
+  byId("listen").hidden = !agent.ears?.ready || !Ears.possible;
 }
 
 async function loadHistory() {
@@ -341,6 +429,7 @@ function listen() {
   });
   byId("stop").addEventListener("click", stop);
   byId("aloud").addEventListener("click", toggleAloud);
+  byId("listen").addEventListener("click", toggleEars);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && (current || voice.speaking) && !byId("sure").open) stop();
   });

@@ -154,6 +154,16 @@ export class Client {
     return this.#ownTurns.get(event.turn) === event.user_input || this.#unsure.has(event.user_input);
   }
 
+  /* A message that goes to the server another way than turn(), and its turn once it is known. */
+  expect(text) {
+    this.#unsure.add(text);
+  }
+
+  known(turn, text) {
+    this.#ownTurns.set(turn, text);
+    this.#unsure.delete(text);
+  }
+
   /* A message to say with turn(); after Lost it may be said again, and is still done once. */
   message(text) {
     return { text, key: randomKey(), lastId: "", seen: new Set(), lost: 0 };

@@ -52,7 +52,9 @@ export class Voice {
   hear(event) {
     if (!this.#context || event.type !== "audio") return;
     if (event.chunk === 0) this.#parts = [];
-    this.#parts.push(Uint8Array.from(atob(event.audio_base64), (c) => c.charCodeAt(0)));
+    this.#parts.push(
+      event.data ?? Uint8Array.from(atob(event.audio_base64), (c) => c.charCodeAt(0)),
+    );
     if (!event.last) return;
     const parts = this.#parts;
     const round = this.#round;

@@ -1,14 +1,16 @@
 /*
  * agent: who the sessions talk to, and one turn of it. Loads the agent folder (persona, menu,
- * phrases, knowledge), limits the rate, and drives one turn through its phases (phase table
- * in turn.c): admit -> fold -> think (mind, tools) -> commit -> done. Introduces session, mind
- * and bar to each other; knows no HTTP. Never logs what a person or Maya said.
+ * phrases, safety, knowledge), limits the rate, and drives one turn through its phases (phase
+ * table in turn.c): admit -> scan -> fold -> think (mind, tools) -> commit -> done. Introduces
+ * session, mind and bar to each other; knows no HTTP. Never logs what a person or Maya said.
  */
 #pragma once
 
+#include "agent/keys.h"
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"
+#include "knowledge/knowledge.h"
 #include "metric/metric.h"
 
 #include <stdbool.h>
@@ -23,19 +25,22 @@ struct json_t;
 struct mind;
 struct mind_cfg;
 struct mind_provider_stats;
+struct safety;
 struct session;
+struct session_message;
 struct session_state_ops;
 struct session_table;
 struct turn;
 struct voice;
 struct voice_how;
 
-/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, knowledge/ *.md */
+/* folder.c: <folder>/agent.yaml, menu.yaml, phrases.yaml, safety.yaml; and knowledge/ */
 
 struct agent_cfg {
     const char *folder;
     const struct mind_cfg *mind;            /* NULL: the house mind, and nobody is asked */
     uint32_t session_rate, app_rate, burst; /* a minute, a minute, in 10 s; 0: off */
+    size_t knowledge_bytes; /* of passages that a mind is given in a turn; 0: none are */
     uint64_t seed;
     int64_t (*now_ms)(void *clock_ctx); /* the loop's clock */
     int64_t (*now_s)(void *clock_ctx);  /* unix time */
@@ -48,19 +53,21 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e) M
 void agent_free(struct agent **a);
 void agent_set_sessions(struct agent *a, struct session_table *t);
 void agent_set_speaker(struct agent *a, const struct voice *v); /* NULL: nobody */
+/* Its rules: tell it the process's own secrets, and whom to ask, before the first turn. */
+struct safety *agent_safety(const struct agent *a);
 const struct session_state_ops *agent_state_ops(void);
 const struct bar_menu *agent_menu(const struct agent *a);
 const char *agent_name(const struct agent *a);     /* "Maya" */
 const char *agent_greeting(const struct agent *a); /* for a page, before any turn */
-size_t agent_documents(const struct agent *a);
+const struct knowledge *agent_knowledge(const struct agent *a);
 const struct voice_how *agent_voice(const struct agent *a); /* voice: in agent.yaml */
 /* Who thought for this session last, and who speaks: "house", "off"; "none" as yet. */
 const char *agent_mind_name(const struct agent *a, const struct session *s);
 const char *agent_voice_name(const struct agent *a, const struct session *s);
 
 struct bar_tab *agent_tab(const struct session *s);
-/* "house": who answered that turn; NULL: not known, it is not the last one. */
-const char *agent_answered_by(const struct session *s, uint32_t turn);
+/* "house": who gave this reply of the session; NULL: not known, an older build kept it. */
+const char *agent_answered_by(const struct session *s, const struct session_message *reply);
 
 /* turn.c */
 
@@ -93,13 +100,13 @@ struct turn_request {
  */
 struct turn_done {
     const struct session *session;
-    struct str said, reply; /* by the person, by the agent */
+    struct str said, reply; /* by the person (as it is kept), by the agent */
     bool replayed;
     size_t history_count; /* messages from the oldest in memory, as after that turn */
     uint32_t turn;        /* number of this turn */
     struct str order;     /* current_order and payment_summary as compact JSON text, */
     struct str summary;   /* exactly as first answered */
-    struct str mind;      /* {"mind":"house","mind_why":"..."}: who answered; {}: not known */
+    struct str mind;      /* {"mind":"house","mind_why":"...","safety":{}}; {}: not known */
 };
 struct turn_sink {
     void *ctx;
@@ -159,8 +166,11 @@ struct agent_stats {
     struct histogram turn_seconds, first_word_seconds, session_bytes;
     uint64_t tool_ok[32], tool_error[32]; /* by place in bar_tools() */
     uint64_t folded_by_rule, folded_by_mind;
+    uint64_t searches[KNOWLEDGE_OUTCOME__COUNT]; /* of the knowledge */
+    struct histogram search_seconds;
 };
 const struct agent_stats *agent_stats(const struct agent *a);
+void agent_set_mind_keys(struct agent *a, const struct mind_cfg *cfg); /* mind_set_keys() */
 void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret); /* MIND__COUNT */
 
 /* Only look at a session: session_open() with the agent's clocks, SESSION_LOOK. */

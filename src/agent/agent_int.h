@@ -5,6 +5,7 @@
 #include "bar/bar.h"
 #include "base/list.h"
 #include "mind/mind.h"
+#include "safety/safety.h"
 #include "session/session.h"
 #include "voice/voice.h"
 
@@ -37,13 +38,15 @@ struct agent {
     struct voice_how voice; /* its texts are those below, or static */
     struct {
         char *language, *from, *name[VOICE__COUNT];
+        char *cartesia[3]; /* model, language, emotion */
         struct voice_word *words;
     } voice_texts;
-    size_t documents;
+    struct knowledge *knowledge;
     struct bar_menu *menu;
     struct phrases *phrases;
     struct mind *mind;
     struct fold_rules *fold_rules;
+    struct safety *safety;
     struct session_table *sessions;
     struct list folding; /* turns whose mind folds */
     struct agent_listener listener;
@@ -92,11 +95,15 @@ int agent__fold(struct agent *a, struct session *s, struct err *e) MUST_USE;
  * they were; three compact JSON texts with newlines between, which none of them has (one that
  * an older Maya kept has two). False: `out` is full.
  */
+/* state.c: on a reply that was just said */
+void agent__mark(struct session_message *reply, enum mind_id by);
 bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
-                       struct buf *out) MUST_USE;
+                       const struct safety_hit *hit, struct buf *out) MUST_USE;
 void agent__tail_split(struct str tail, struct turn_done *ret);
 
-/* voice.c */
+/* voice.c, voice_cartesia.c */
 struct yaml_node;
+int agent__read_cartesia(struct agent *a, const struct yaml_node *voice,
+                         struct err *e) MUST_USE;
 int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err *e) MUST_USE;
 void agent__free_voice(struct agent *a);

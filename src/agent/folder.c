@@ -2,16 +2,12 @@
 #include "agent/agent_int.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/strs.h"
 #include "yaml/yaml.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DOCUMENT_MAX (1 << 20)
 
 static int read_who(struct agent *a, const char *folder, struct err *e)
 {
@@ -46,62 +42,17 @@ out:
     return rc;
 }
 
-static int check_text(const char *file, const char *text, size_t len, struct err *e)
+/* What cannot be searched is not searched, and all else works. */
+static int read_knowledge(struct agent *a, const struct agent_cfg *cfg, struct err *e)
 {
-    size_t good = utf8_valid_prefix(text, len);
-    unsigned line = 1;
-
-    if (len == 0 || len > DOCUMENT_MAX)
-        return err_set(e, ERR_AGENT, 0, "%s:1: a document has 1 to %d bytes", file,
-                       DOCUMENT_MAX);
-    if (good == len)
-        return 0;
-    for (size_t i = 0; i < good; i++)
-        line += text[i] == '\n';
-    return err_set(e, ERR_AGENT, 0, "%s:%u: not UTF-8 text", file, line);
-}
-
-static int check_document(const char *file, struct err *e)
-{
-    FILE *f = fopen(file, "re");
-    int rc;
-
-    if (!f)
-        return err_set(e, ERR_AGENT, errno, "open '%s'", file);
-    char *text = xalloc(DOCUMENT_MAX + 1);
-    size_t len = fread(text, 1, DOCUMENT_MAX + 1, f);
-    if (ferror(f))
-        rc = err_set(e, ERR_AGENT, errno, "read '%s'", file);
-    else
-        rc = check_text(file, text, len, e);
-    free(text);
-    fclose(f);
-    return rc;
-}
-
-/* knowledge/ *.md: counted and checked here; searched by what comes later. */
-static int read_knowledge(struct agent *a, const char *folder, struct err *e)
-{
-    char *path = xprintf("%s/knowledge", folder);
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    int rc = 0;
-
-    if (!dir && errno != ENOENT)
-        rc = err_set(e, ERR_AGENT, errno, "open '%s'", path);
-    while (dir && rc == 0 && (entry = readdir(dir))) {
-        size_t n = strlen(entry->d_name);
-        if (n < 4 || strcmp(entry->d_name + n - 3, ".md") != 0)
-            continue;
-        char *file = xprintf("%s/%s", path, entry->d_name);
-        rc = check_document(file, e);
-        a->documents++;
-        free(file);
-    }
-    if (dir)
-        closedir(dir);
-    free(path);
-    return rc;
+    if (knowledge_load(cfg->folder, cfg->knowledge_bytes > 0, &a->knowledge, e) < 0)
+        return -1;
+    const char *problem = knowledge_problem(a->knowledge);
+    if (problem)
+        log_warn("agent", "knowledge_off",
+                 "problem=\"%s\" note=\"the documents of the agent folder are not searched\"",
+                 problem);
+    return 0;
 }
 
 int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
@@ -114,9 +65,10 @@ int agent_load(const struct agent_cfg *cfg, struct agent **ret, struct err *e)
     histogram_init(&a->stats.turn_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.first_word_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&a->stats.session_bytes, histogram_bytes, histogram_bytes_count);
+    histogram_init(&a->stats.search_seconds, histogram_seconds, histogram_seconds_count);
     if (read_who(a, cfg->folder, e) < 0 || bar_menu_load(cfg->folder, &a->menu, e) < 0 ||
         phrases_load(cfg->folder, &a->phrases, e) < 0 ||
-        read_knowledge(a, cfg->folder, e) < 0) {
+        safety_load(cfg->folder, &a->safety, e) < 0 || read_knowledge(a, cfg, e) < 0) {
         agent_free(&a);
         return -1;
     }
@@ -134,6 +86,8 @@ void agent_free(struct agent **a)
     if ((*a)->mind)
         mind_free(&(*a)->mind);
     fold__rules_free(&(*a)->fold_rules);
+    safety_free(&(*a)->safety);
+    knowledge_free(&(*a)->knowledge);
     if ((*a)->phrases)
         phrases_free(&(*a)->phrases);
     if ((*a)->menu)
@@ -171,9 +125,9 @@ const char *agent_greeting(const struct agent *a)
     return a->greeting;
 }
 
-size_t agent_documents(const struct agent *a)
+const struct knowledge *agent_knowledge(const struct agent *a)
 {
-    return a->documents;
+    return a->knowledge;
 }
 
 const char *agent_mind_name(const struct agent *a, const struct session *s)
@@ -190,13 +144,26 @@ void agent_set_speaker(struct agent *a, const struct voice *v)
 
 const char *agent_voice_name(const struct agent *a, const struct session *s)
 {
-    (void)s;
-    return a->speaker && *voice_name(a->speaker) ? voice_name(a->speaker) : "off";
+    const char *name = !a->speaker        ? ""
+                       : s && s->cartesia ? voice_name_own(a->speaker)
+                                          : voice_name(a->speaker);
+
+    return *name ? name : "off";
+}
+
+struct safety *agent_safety(const struct agent *a)
+{
+    return a->safety;
 }
 
 const struct agent_stats *agent_stats(const struct agent *a)
 {
     return &a->stats;
+}
+
+void agent_set_mind_keys(struct agent *a, const struct mind_cfg *cfg)
+{
+    mind_set_keys(a->mind, cfg);
 }
 
 void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)

@@ -76,9 +76,16 @@ struct bar_tab *agent_tab(const struct session *s)
     return &agent__state(s)->tab;
 }
 
-const char *agent_answered_by(const struct session *s, uint32_t turn)
+void agent__mark(struct session_message *reply, enum mind_id by)
 {
-    return turn == s->turns ? mind_name(agent__state(s)->by) : NULL;
+    reply->mark = ((unsigned)by + 1) & 0x7f;
+}
+
+const char *agent_answered_by(const struct session *s, const struct session_message *reply)
+{
+    if (reply->mark)
+        return reply->mark <= MIND__COUNT ? mind_name((enum mind_id)(reply->mark - 1)) : NULL;
+    return reply == s->last ? mind_name(agent__state(s)->by) : NULL;
 }
 
 static json_t *dollars(int64_t cents)
@@ -119,7 +126,24 @@ json_t *agent_tab_json(const struct bar_tab *t)
                      "tip_amount", dollars(bar_tip_cents(t)));
 }
 
-bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m, struct buf *out)
+/* What a rule did to this turn; what it only counted is nobody's business. */
+static void write_hit(const struct safety_hit *h, struct buf *out)
+{
+    if (!h->rule || h->action == SAFETY_COUNT)
+        return;
+    buf_printf(
+        out, ",\"safety\":{\"rule\":\"%s\",\"kind\":\"%s\",\"where\":\"%s\",\"action\":\"%s\"",
+        h->rule, safety_kind_label(h->kind), safety_where_label(h->where),
+        safety_action_label(h->action));
+    if (h->category[0]) {
+        buf_str(out, ",\"category\":");
+        json_text(out, h->category, strlen(h->category), true);
+    }
+    buf_char(out, '}');
+}
+
+bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m,
+                       const struct safety_hit *hit, struct buf *out)
 {
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     json_t *tail = agent_tab_json(t);
@@ -133,6 +157,7 @@ bool agent__tail_write(const struct bar_tab *t, const struct mind_turn *m, struc
         buf_str(out, ",\"mind_why\":");
         json_text(out, m->why, strlen(m->why), true);
     }
+    write_hit(hit, out);
     buf_char(out, '}');
     return !out->full;
 }

@@ -1,7 +1,8 @@
 /*
- * One turn: OPENING (wait for the session) -> FOLDING (only when its history is long and the
- * mind folds; fold.c) -> THINKING (mind and tools) -> COMMITTING (the store) -> ENDING (its
- * owner is told) -> ended. Its state is struct turn, so it can be shown, timed out and stopped.
+ * One turn: OPENING (wait for the session) -> SCANNING (what the person says; scan.c) ->
+ * FOLDING (only when its history is long and the mind folds; fold.c) -> THINKING (mind and
+ * tools) -> COMMITTING (the store) -> ENDING (its owner is told) -> ended. Its state is struct
+ * turn, so it can be shown, timed out and stopped.
  * Everything it needs on the way lies in its scratch region, charged to the session's budget.
  */
 #include "agent/turn_int.h"
@@ -71,6 +72,7 @@ static void let_go(struct turn *t, bool undo)
         return;
     t->session = NULL;
     list_remove(&t->folding);
+    turn__scan_release(t);
     histogram_add(&a->stats.session_bytes, (double)s->budget.used);
     region_release(&t->scratch);
     region_release(&t->words);
@@ -99,7 +101,7 @@ void turn__fail(struct turn *t, const struct err *why)
     end(t, o);
 }
 
-static void fail_over_budget(struct turn *t)
+void turn__over_budget(struct turn *t)
 {
     struct err e;
 
@@ -115,21 +117,21 @@ static void fail_over_budget(struct turn *t)
 
 /* The mind speaks. */
 
-static void on_text(void *ctx, const char *data, size_t len)
+void turn__tell(struct turn *t, size_t from)
 {
-    struct turn *t = ctx;
+    bool outer = t->inside;
 
-    if (t->over_budget || t->silent)
+    if (t->reply.full)
+        t->over_budget = true; /* said when the mind has ended */
+    if (t->over_budget || t->silent || t->reply.len == from)
         return;
     if (!t->first_word) {
         t->first_word = true;
         histogram_add(&t->agent->stats.first_word_seconds, seconds_since(t));
     }
-    buf_add(&t->reply, data, len);
-    if (t->reply.full)
-        t->over_budget = true; /* said when the mind has ended */
-    else
-        t->sink.text(t->sink.ctx, data, len);
+    t->inside = true; /* what is told lies in the turn */
+    t->sink.text(t->sink.ctx, t->reply.data + from, t->reply.len - from);
+    t->inside = outer;
 }
 
 static void count_tool(struct turn *t, const json_t *result, int index)
@@ -213,19 +215,20 @@ static void write_tail(struct turn *t)
 {
     struct region *before = json_region_enter(&t->scratch);
 
-    if (!agent__tail_write(agent_tab(t->session), &t->mind_turn, &t->tail))
+    if (!agent__tail_write(agent_tab(t->session), &t->mind_turn, &t->hit, &t->tail))
         t->over_budget = true;
     json_region_leave(before);
 }
 
-static void on_done(void *ctx)
+void turn__said(void *ctx)
 {
     struct turn *t = ctx;
     struct session *s = t->session;
-    struct str reply = {t->reply.data, t->reply.len};
     struct err e;
 
     t->call = NULL;
+    turn__heard(t);
+    struct str reply = {t->reply.data, t->reply.len};
     if (t->silent) {
         let_go(t, true);
         end(t, TURN_STOPPED);
@@ -246,9 +249,10 @@ static void on_done(void *ctx)
     if (t->over_budget || !session_say(s, t->text, reply) ||
         (t->keyed &&
          !session_replay_keep(s, t->key, t->body, (struct str){t->tail.data, t->tail.len}))) {
-        fail_over_budget(t);
+        turn__over_budget(t);
         return;
     }
+    agent__mark(s->last, t->mind_turn.by);
     t->phase = TURN_COMMITTING;
     if (session_commit(s, agent__now_s(t->agent), on_committed, t, &e) < 0)
         turn__fail(t, &e);
@@ -260,7 +264,7 @@ static void on_fail(void *ctx, const struct err *e)
 
     t->call = NULL;
     if (t->over_budget || e->code == ERR_SESSION_MEMORY)
-        fail_over_budget(t);
+        turn__over_budget(t);
     else
         turn__fail(t, e);
 }
@@ -344,7 +348,7 @@ void turn__think(struct turn *t)
 {
     struct agent *a = t->agent;
     struct agent_state *state = agent__state(t->session);
-    struct mind_sink sink = {t, on_text, on_tool, on_done, on_fail};
+    struct mind_sink sink = {t, turn__hear, on_tool, turn__said, on_fail};
 
     t->mind_turn = (struct mind_turn){
         .text = t->text,
@@ -356,10 +360,11 @@ void turn__think(struct turn *t)
         .own_key = session_has_keys(t->session) ? on_key : NULL,
         .key_ctx = t,
     };
-    if (!show_past(t) || !show_summary(t)) {
-        fail_over_budget(t);
+    if (!show_past(t) || !show_summary(t) || !turn__listen(t)) {
+        turn__over_budget(t);
         return;
     }
+    turn__recall(t);
     struct mind_call *call = NULL;
     bool outer = t->starting;
     t->phase = TURN_THINKING;
@@ -404,7 +409,7 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
     buf_init(&t->reply, &t->words.mem);
     buf_init(&t->tail, &t->words.mem);
     if (!budget_charge(&s->budget, charge)) {
-        fail_over_budget(t);
+        turn__over_budget(t);
         return;
     }
     t->charge = charge;
@@ -416,7 +421,7 @@ static void on_ready(struct session_wait *w, struct session *s, const struct err
         turn__fail(t, &e);
         return;
     }
-    turn__fold(t);
+    turn__scan(t);
 }
 
 void turn_start(struct agent *a, const struct turn_request *req, const struct turn_sink *sink,
@@ -459,12 +464,13 @@ void turn_stop(struct turn *t)
 {
     t->silent = true;
     if (t->inside)
-        return; /* on_done(), turn__think() or turn__fold() sees it */
+        return; /* turn__hear(), turn__said(), turn__think() and turn__fold() see it */
     switch (t->phase) {
     case TURN_OPENING:
         session_wait_cancel(&t->wait);
         end(t, TURN_STOPPED);
         break;
+    case TURN_SCANNING:
     case TURN_FOLDING:
     case TURN_THINKING:
         if (t->call)

@@ -117,8 +117,10 @@ int agent__read_voice(struct agent *a, const struct yaml_node *root, struct err 
     if (yaml_only_keys(voice, known, e) < 0 || read_language(a, voice, e) < 0 ||
         read_speed(a, voice, e) < 0 || read_words(a, voice, e) < 0)
         return -1;
+    if (agent__read_cartesia(a, voice, e) < 0)
+        return -1;
     for (unsigned i = 0; i < VOICE__COUNT; i++) {
-        if (!yaml_get(voice, providers[i]))
+        if (i == VOICE_CARTESIA || !yaml_get(voice, providers[i]))
             continue;
         if (!(text = short_text(voice, providers[i], e)))
             return -1;
@@ -139,6 +141,8 @@ void agent__free_voice(struct agent *a)
     free(a->voice_texts.words);
     free(a->voice_texts.language);
     free(a->voice_texts.from);
+    for (size_t i = 0; i < ARRAY_LEN(a->voice_texts.cartesia); i++)
+        free(a->voice_texts.cartesia[i]);
     for (unsigned i = 0; i < VOICE__COUNT; i++)
         free(a->voice_texts.name[i]);
 }

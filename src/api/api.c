@@ -38,6 +38,7 @@ struct api *api_new(const struct api_cfg *cfg)
     for (int i = 0; i < ROUTE__COUNT; i++)
         a->plain[i].route = (enum api_route)i;
     map_init(&a->talkers, seal_random_u64());
+    api__fresh_init(a);
     api__watch_init(a);
     return a;
 }
@@ -55,6 +56,11 @@ void api_free(struct api **a)
 void api_set_ops(struct api *a, struct ops *ops)
 {
     a->cfg.ops = ops;
+}
+
+void api_set_admin_token(struct api *a, const char *token)
+{
+    a->cfg.admin_token = token;
 }
 
 const char *const *api_route_names(size_t *ret_count)
@@ -120,7 +126,7 @@ struct str api__path_param(const struct http_req *req)
 }
 
 /* One origin of the comma-separated list, or any. */
-static bool origin_allowed(const struct api *a, struct str origin)
+bool api__origin_allowed(const struct api *a, struct str origin)
 {
     const char *at = a->cfg.allow_origins;
 
@@ -142,7 +148,7 @@ static void cross_origin(const struct api *a, struct http_req *req)
     if (!origin.data)
         return;
     http_header(req, "Vary", "Origin");
-    if (!origin_allowed(a, origin))
+    if (!api__origin_allowed(a, origin))
         return;
     http_header(req, "Access-Control-Allow-Origin", "%.*s", STR_FMT(origin));
     http_header(req, "Access-Control-Allow-Credentials", "true");
@@ -154,7 +160,7 @@ static void cross_origin(const struct api *a, struct http_req *req)
 static bool has_head(int route)
 {
     return api__routes[route].method == HTTP_GET && route != ROUTE_STREAM_GET &&
-           route != ROUTE_SPEECH && route != ROUTE_SESSION_EVENTS;
+           route != ROUTE_SPEECH && route != ROUTE_SESSION_EVENTS && route != ROUTE_VOICE;
 }
 
 /* A set of methods is a number with a bit for each. */
@@ -249,6 +255,8 @@ void api_on_request(void *ctx, struct http_req *req)
         wrong_method(req, methods);
         return;
     }
+    if (api__fresh(a, req, path))
+        return;
     const struct asset *asset = asset_find(path);
     if (asset) {
         http_req_set_ctx(req, &a->plain[ROUTE_ASSET]);

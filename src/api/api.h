@@ -10,12 +10,15 @@
 #include "base/err.h"
 #include "base/must.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct agent;
+struct agent_keys;
 struct api;
 struct buf;
+struct ears;
 struct http_req;
 struct ops;
 struct session_table;
@@ -25,9 +28,13 @@ struct api_cfg {
     struct agent *agent;
     struct session_table *sessions;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
+    struct agent_keys *keys;   /* NULL: keys that people bring are not checked */
     struct ops *ops;           /* may be set later with api_set_ops() */
     const char *allow_origins; /* comma-separated, "*" for any, "" for none */
     const char *admin_token;   /* of the operator; NULL or "": only this machine may ask */
+    bool fresh;                /* serve --reload: the page comes anew when it has changed */
+    const char *web_folder;    /* and its files from here; NULL: those built in */
     int64_t expiry_s;          /* of a session */
     uint64_t seed;             /* of the table of watched sessions */
     int64_t (*now_s)(void *clock_ctx);
@@ -37,6 +44,8 @@ struct api_cfg {
 struct api *api_new(const struct api_cfg *cfg) MUST_USE;
 void api_free(struct api **a);
 void api_set_ops(struct api *a, struct ops *ops);
+void api_set_admin_token(struct api *a,
+                         const char *token); /* borrowed; for the next requests */
 
 /* For struct http_cfg. `ctx` is the struct api. */
 void api_on_request(void *ctx, struct http_req *req);

@@ -29,6 +29,7 @@ struct api_call {
 struct api {
     struct api_cfg cfg;
     struct api_call plain[ROUTE__COUNT]; /* for requests that need no more than their route */
+    uint64_t fresh_id;                   /* fresh.c: of this process */
     struct map talkers;                  /* hush.c: by session */
     unsigned hush_rounds;
     struct api_watch {
@@ -57,8 +58,15 @@ struct api_route_row {
 };
 extern const struct api_route_row api__routes[ROUTE_ASSET];
 
+/* fresh.c: true when it was one of the page's files, and answered */
+void api__fresh_init(struct api *a);
+bool api__fresh(struct api *a, struct http_req *req, struct str path);
+
 /* api.c: what stands in the place of "{...}" in the path of the request's route */
 struct str api__path_param(const struct http_req *req);
+
+/* api.c: may a page of that origin ask? */
+bool api__origin_allowed(const struct api *a, struct str origin);
 
 /* guard.c */
 bool api__for_operator(const struct api_route_row *r); /* what is under ~/ops/ */
@@ -73,7 +81,7 @@ void api__stored_text(struct buf *out, const char *id, const struct session_stor
 
 #define API_JSON "application/json"
 
-/* The log's line of an error that was answered; api__error() writes it by itself. */
+/* The log's line of an error that was answered (`req` may be NULL); api__error() writes it. */
 void api__log_error(struct http_req *req, const struct err *e);
 const char *api__error_text(const struct err *e); /* what may be said of it to anybody */
 /* An error as JSON, with Retry-After where its row says so. */
@@ -115,12 +123,16 @@ typedef void api_show_fn(struct api *a, struct http_req *req, const char *id,
                          const struct session *s);
 void api__look(struct api *a, struct http_req *req, api_show_fn *show);
 
-/* chat_json.c */
+/* look.c */
 
 /* "history":[...] of the first `count` messages. */
 void api__history_text(struct buf *out, const struct session *s, size_t count);
 /* The members of a turn's `mind`, with `before` in front, so that they stand in an object. */
 void api__mind_members(struct buf *out, struct str mind, const char *before);
+/* The `mind` of a reply in the history; why it was not another one is not kept. */
+#define API_MIND_MAX 40
+struct str api__mind_of(const struct session *s, const struct session_message *reply,
+                        char ret[API_MIND_MAX]);
 /* Order and summary of a session (NULL: an empty one) as {"current_order","payment_summary"}.
  */
 json_t *api__tab_object(const struct session *s);
@@ -139,8 +151,10 @@ struct api_place {
     bool complete;
 };
 
+struct api_talk;
 struct api_events {
-    struct http_req *req;
+    struct http_req *req;  /* an event stream, or */
+    struct ws *ws;         /* a WebSocket, which goes on after each reply */
     struct api_talk *talk; /* speaks the sentences, and keeps the stream open; NULL: nobody */
     size_t talk_from;      /* sentences before the first that it spoke */
     bool talking;
@@ -156,6 +170,10 @@ bool api__place_parse(struct str last_event_id, struct api_place *ret);
 void api__events_begin(struct api_events *ev, struct http_req *req, const char *id,
                        uint32_t turn);
 void api__events_release(struct api_events *ev);
+/* Others than those below: open, members, send. */
+void api__event_open(struct api_events *ev, const char *type);
+void api__event_member(struct api_events *ev, const char *name, struct str text);
+void api__event_send(struct api_events *ev);
 void api__event_session(struct api_events *ev);
 void api__event_text(struct api_events *ev, const char *data, size_t len);
 void api__event_complete(struct api_events *ev, const struct turn_done *d);
@@ -164,7 +182,7 @@ void api__event_error(struct api_events *ev, const struct err *e);
 size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
                         enum voice_format format);
 /* After `complete` or instead of more audio: ends the stream. */
-void api__event_audio_end(struct api_events *ev, const char *outcome);
+void api__event_audio_end(struct api_events *ev, const struct api_talk *t);
 /* Everything of a finished reply that a client at `from` does not have yet. */
 void api__events_resume(struct api_events *ev, const struct api_place *from,
                         const struct turn_done *d);
@@ -177,7 +195,9 @@ const struct session_message *api__said_in(const struct session *s, uint32_t tur
 struct api_talk {
     struct speech *speech; /* NULL: silent */
     struct session_rider rider;
-    enum voice_outcome outcome; /* of the one that ended */
+    enum voice_outcome outcome; /* of the one that ended, and */
+    enum voice_id voice;        /* who was heard last, and */
+    char why[160];              /* why not another voice, or "" */
     size_t (*audio)(struct api_talk *t, const struct speech_chunk *c); /* bytes that wait */
     void (*ended)(struct api_talk *t); /* by itself, and not inside begin, say or stop */
 };
@@ -188,6 +208,8 @@ bool api__talk_begin(struct api_talk *t, struct api *a, const struct session *s,
 void api__talk_say(struct api_talk *t, struct str text); /* sentence by sentence */
 void api__talk_stop(struct api_talk *t, enum voice_outcome why);
 void api__talk_room(struct api_talk *t); /* for http_stream_on_room() */
+/* Of one that ended: who spoke, and why not another, as members behind `between`. */
+void api__voice_members(struct buf *out, const struct api_talk *t, const char *between);
 
 /* What a request asks for, in its body or its query. False: answered. */
 bool api__flag(struct http_req *req, const json_t *body, const char *name, bool *ret) MUST_USE;

@@ -1,4 +1,4 @@
-/* Answers that change a session outside a turn: keys, reset, tip. */
+/* Answers that change a session outside a turn: reset, tip. Keys: keys.c. */
 #include "api/api_int.h"
 
 #include "bar/bar.h"
@@ -103,67 +103,6 @@ static void run(struct api *a, struct change *c)
         free(c);
     else
         c->running = running;
-}
-
-/* Keys. */
-
-static struct str text_of(const json_t *v)
-{
-    if (!json_is_string(v))
-        return (struct str){"", 0};
-    return str_trim((struct str){json_string_value(v), json_string_length(v)});
-}
-
-static int apply_keys(void *ctx, struct session *s, struct err *e)
-{
-    struct change *c = ctx;
-
-    return session_set_keys(s, text_of(json_object_get(c->body, "gemini_key")),
-                            text_of(json_object_get(c->body, "cartesia_key")), e);
-}
-
-static json_t *show_keys(const struct session *s)
-{
-    return json_pack("{s:s, s:s, s:b}", "status", "success", "session_id", s->id,
-                     "has_valid_keys", session_has_keys(s));
-}
-
-void api__keys(struct api *a, struct http_req *req)
-{
-    static const char *const names[] = {"gemini_key", "cartesia_key"};
-    struct change *c = begin_body(req, AGENT_CHANGE_KEYS, apply_keys, show_keys);
-
-    if (!c)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const json_t *v = json_object_get(c->body, names[i]);
-        if (!v || json_is_null(v) || json_is_string(v))
-            continue;
-        char loc[32];
-        snprintf(loc, sizeof(loc), "\"%s\"", names[i]);
-        api__invalid(req, &(struct api_complaint){.type = "string_type",
-                                                  .msg = "Input should be a valid string",
-                                                  .loc = loc,
-                                                  .input = v});
-        end(c);
-        return;
-    }
-    if (text_of(json_object_get(c->body, "gemini_key")).len == 0) {
-        api__error_code(req, ERR_KEY_REQUIRED, NULL);
-        end(c);
-        return;
-    }
-    /* Only these wait for the session: what else the body holds may be large. */
-    json_t *keys = json_pack("{s:O?, s:O?}", names[0], json_object_get(c->body, names[0]),
-                             names[1], json_object_get(c->body, names[1]));
-    json_decref(c->body);
-    c->body = keys;
-    if (!keys) {
-        api__error_code(req, ERR_NOMEM, NULL);
-        end(c);
-        return;
-    }
-    run(a, c);
 }
 
 /* Reset. */

@@ -4,7 +4,7 @@
  * reader is: <turn>-<bytes of text>-<sentences>, and -end behind it for `complete`. So a reader
  * that comes back with Last-Event-ID gets exactly what it lacks, however the text was cut the
  * first time. Audio has no id of its own: it is not told again, and the place of the reader is
- * that in the text.
+ * that in the text. On a WebSocket each event is a message, and audio a binary one behind it.
  */
 #include "api/api_int.h"
 
@@ -100,6 +100,12 @@ static const char *viseme(const char *text, size_t len)
 static void open_event(struct api_events *ev, const char *type)
 {
     buf_clear(&ev->line);
+    if (ev->ws) {
+        buf_printf(&ev->line, "{\"type\": \"%s\"", type);
+        if (ev->at.turn)
+            buf_printf(&ev->line, ", \"turn\": %u", ev->at.turn);
+        return;
+    }
     if (ev->at.turn)
         buf_printf(&ev->line, "id: %u-%zu-%zu%s\n", ev->at.turn, ev->at.offset,
                    ev->at.sentences, ev->at.complete ? "-end" : "");
@@ -119,15 +125,46 @@ static void close_event(struct api_events *ev, const char *content, size_t len)
         buf_printf(&ev->line, ", \"viseme\": \"%s\"", viseme(content, len));
 }
 
+static void cut(struct api_events *ev)
+{
+    if (ev->ws)
+        ws_close(ev->ws, WS_INTERNAL, "there is no memory for what comes next");
+    else
+        http_stream_cut(ev->req);
+}
+
+static void end_stream(struct api_events *ev)
+{
+    if (!ev->ws) /* which goes on */
+        http_stream_end(ev->req);
+}
+
 static void send_event(struct api_events *ev)
 {
-    buf_str(&ev->line, "}\n\n");
+    buf_str(&ev->line, ev->ws ? "}" : "}\n\n");
     /* Half an event, or one left out, would be read as the whole. */
-    if (ev->line.full || ev->pending.full) {
-        http_stream_cut(ev->req);
-        return;
-    }
-    http_stream_write(ev->req, ev->line.data, ev->line.len);
+    if (ev->line.full || ev->pending.full)
+        cut(ev);
+    else if (ev->ws)
+        ws_send(ev->ws, false, ev->line.data, ev->line.len);
+    else
+        http_stream_write(ev->req, ev->line.data, ev->line.len);
+}
+
+void api__event_open(struct api_events *ev, const char *type)
+{
+    open_event(ev, type);
+    member(ev, "session_id", ev->id, strlen(ev->id));
+}
+
+void api__event_member(struct api_events *ev, const char *name, struct str text)
+{
+    member(ev, name, text.data, text.len);
+}
+
+void api__event_send(struct api_events *ev)
+{
+    send_event(ev);
 }
 
 void api__event_session(struct api_events *ev)
@@ -186,7 +223,7 @@ void api__event_text(struct api_events *ev, const char *data, size_t len)
     ev->at.offset += len;
     buf_add(&ev->pending, data, len);
     if (ev->pending.full) {
-        http_stream_cut(ev->req);
+        cut(ev);
         return;
     }
     size_t whole = whole_sentences(ev, &count);
@@ -219,7 +256,27 @@ void api__event_complete(struct api_events *ev, const struct turn_done *d)
     api__mind_members(&ev->line, d->mind, ", ");
     send_event(ev);
     if (!ev->talk)
-        http_stream_end(ev->req);
+        end_stream(ev);
+}
+
+/* Audio has no place to resume from. */
+static void open_audio(struct api_events *ev, const char *type)
+{
+    buf_clear(&ev->line);
+    if (ev->ws)
+        open_event(ev, type);
+    else
+        buf_printf(&ev->line, "data: {\"type\": \"%s\"", type);
+}
+
+/* The audio itself is the binary message behind the one that announces it. */
+static size_t send_audio(struct api_events *ev, const struct str *data)
+{
+    buf_printf(&ev->line, ", \"bytes\": %zu", data->len);
+    send_event(ev);
+    if (data->len)
+        ws_send(ev->ws, true, data->data, data->len);
+    return ws_queued(ev->ws);
 }
 
 size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
@@ -227,8 +284,7 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
 {
     struct buf *line = &ev->line;
 
-    buf_clear(line);
-    buf_str(line, "data: {\"type\": \"audio\"");
+    open_audio(ev, "audio");
     member(ev, "session_id", ev->id, strlen(ev->id));
     buf_printf(line, ", \"sentence\": %zu, \"chunk\": %zu, \"last\": %s",
                ev->talk_from + c->sentence, c->index, c->last ? "true" : "false");
@@ -236,13 +292,20 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
                c->rate);
     if (c->index == 0) {
         member(ev, "content", c->text.data, c->text.len);
-        buf_printf(line, ", \"seconds\": %.3f, \"visemes\": [", c->seconds);
+        buf_printf(line, ", \"voice\": \"%s\"", voice_text(c->voice));
+    }
+    if (c->seconds > 0)
+        buf_printf(line, ", \"seconds\": %.3f", c->seconds);
+    if (c->index == 0 || c->viseme_count) {
+        buf_str(line, ", \"visemes\": [");
         for (size_t i = 0; i < c->viseme_count; i++)
             buf_printf(line, "%s{\"at\": %.3f, \"viseme\": \"%s\"}", i ? ", " : "",
                        c->visemes[i].at_ms / 1000.0,
                        voice_mouth_text((enum voice_mouth)c->visemes[i].mouth));
         buf_char(line, ']');
     }
+    if (ev->ws)
+        return send_audio(ev, &c->data);
     buf_str(line, ", \"audio_base64\": \"");
     base64_add(line, c->data.data, c->data.len);
     buf_str(line, "\"}\n\n");
@@ -255,14 +318,14 @@ size_t api__event_audio(struct api_events *ev, const struct speech_chunk *c,
     return waiting;
 }
 
-void api__event_audio_end(struct api_events *ev, const char *outcome)
+void api__event_audio_end(struct api_events *ev, const struct api_talk *t)
 {
-    buf_clear(&ev->line);
-    buf_str(&ev->line, "data: {\"type\": \"audio_end\"");
+    open_audio(ev, "audio_end");
     member(ev, "session_id", ev->id, strlen(ev->id));
-    buf_printf(&ev->line, ", \"outcome\": \"%s\"", outcome);
+    buf_printf(&ev->line, ", \"outcome\": \"%s\"", voice_outcome_text(t->outcome));
+    api__voice_members(&ev->line, t, ", ");
     send_event(ev);
-    http_stream_end(ev->req);
+    end_stream(ev);
 }
 
 void api__event_error(struct api_events *ev, const struct err *e)
@@ -276,7 +339,7 @@ void api__event_error(struct api_events *ev, const struct err *e)
     close_event(ev, text, strlen(text));
     buf_printf(&ev->line, ", \"code\": \"%s\"", err_code_text(e->code));
     send_event(ev);
-    http_stream_end(ev->req);
+    end_stream(ev);
 }
 
 void api__events_resume(struct api_events *ev, const struct api_place *from,

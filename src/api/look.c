@@ -136,6 +136,15 @@ void api__mind_members(struct buf *out, struct str mind, const char *before)
     buf_add(out, mind.data + 1, mind.len - 2);
 }
 
+struct str api__mind_of(const struct session *s, const struct session_message *reply,
+                        char ret[API_MIND_MAX])
+{
+    const char *by = agent_answered_by(s, reply);
+    int n = snprintf(ret, API_MIND_MAX, by ? "{\"mind\":\"%s\"}" : "{}", by ? by : "");
+
+    return (struct str){ret, (size_t)n};
+}
+
 void api__history_text(struct buf *out, const struct session *s, size_t count)
 {
     const struct session_message *m = s ? s->first : NULL;

@@ -62,6 +62,7 @@ static const struct {
     {"/chat", true, "voice", "query", "1: as audio too, in events of their own"},
     {"/chat", true, "audio", "query", "the same, as wav, pcm, opus or mp3"},
     {"/chat", true, "interrupt", "query", "1: end what runs in this session first"},
+    {"=~/voice", true, "session_id", "query", "the session; without it a new one is made"},
     {"/speech", true, "X-Session-ID", "header", "the session"},
     {"/speech", true, "session_id", "query", "the session, where no header can be sent"},
     {"{turn}", false, "turn", "path", "the number of the turn whose reply is read out"},
@@ -155,6 +156,40 @@ void api_openapi(struct buf *out)
                  "set, only this machine itself may ask\"}}}}");
 }
 
+/* The messages of ~/voice, which OpenAPI has no words for. */
+static void socket_markdown(struct buf *out)
+{
+    static const char *const said[][3] = {
+#define SAID(name, type, handler, members, what) {type, members, what},
+#include "api/socket_said.def"
+#undef SAID
+    };
+    static const char *const told[][3] = {
+#define TOLD(type, members, what) {type, members, what},
+#include "api/socket_told.def"
+#undef TOLD
+    };
+
+    buf_str(out, "\n## The messages of `~/voice`\n\n"
+                 "A text message is one JSON object with its `type`, at most 64 KiB. How a "
+                 "conversation goes is told\n[for those who write a client]"
+                 "(clients.md#a-spoken-conversation).\n\n"
+                 "A client says, and sends its audio as binary messages:\n\n"
+                 "| type | members | what |\n|---|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LEN(said); i++)
+        buf_printf(out, "| `%s` | %s | %s |\n", said[i][0], said[i][1], said[i][2]);
+    buf_str(out, "\nThe `encoding` of its audio, each binary message whole:\n\n"
+                 "| encoding | a binary message is |\n|---|---|\n");
+    for (unsigned i = 0; i < EARS_ENCODING__COUNT; i++)
+        buf_printf(out, "| `%s` | %s |\n", ears_encoding_text((enum ears_encoding)i),
+                   ears_encoding_what((enum ears_encoding)i));
+    buf_str(out,
+            "\nIt is told, always with `session_id`, and within a reply with its `turn`:\n\n"
+            "| type | members | what |\n|---|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LEN(told); i++)
+        buf_printf(out, "| `%s` | %s | %s |\n", told[i][0], told[i][1], told[i][2]);
+}
+
 void api_markdown(struct buf *out)
 {
     buf_str(out, "# The HTTP interface\n\n"
@@ -167,4 +202,5 @@ void api_markdown(struct buf *out)
         buf_printf(out, "| %s | `%s` | %s | %s | %s |\n", http_method_text(r->method), r->path,
                    r->summary, schemas[r->request].type, schemas[r->response].type);
     }
+    socket_markdown(out);
 }

@@ -64,27 +64,49 @@ void api__menu(struct api *a, struct http_req *req)
         json_pack("{s:s, s:o}", "house", bar_menu_house(menu), "categories", categories));
 }
 
+/* The list with one more text; NULL when there is no memory for it, or was none before. */
+static json_t *with_text(json_t *list, const char *text)
+{
+    if (!list || json_array_append_new(list, json_string(text)) == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* Who speaks, and as what; null where nobody does. */
 static json_t *voice_json(const struct voice *v)
 {
-    json_t *formats = json_array();
+    json_t *formats;
 
-    if (!v || !*voice_name(v)) {
-        json_decref(formats);
+    if (!v || !*voice_name(v))
         return json_null();
-    }
+    formats = json_array();
     for (unsigned i = 0; i < VOICE_FORMAT__COUNT; i++)
-        json_array_append_new(formats, json_string(voice_format_text((enum voice_format)i)));
+        formats = with_text(formats, voice_format_text((enum voice_format)i));
     return json_pack("{s:s, s:o}", "name", voice_name(v), "formats", formats);
+}
+
+/* Who hears, and what; `ready` without a key of one's own. Null where nobody does. */
+static json_t *ears_json(const struct ears *n)
+{
+    json_t *encodings;
+
+    if (!n || ears_off(n))
+        return json_null();
+    encodings = json_array();
+    for (unsigned i = 0; i < EARS_ENCODING__COUNT; i++)
+        encodings = with_text(encodings, ears_encoding_text((enum ears_encoding)i));
+    return json_pack("{s:s, s:b, s:o}", "name", ears_text((enum ears_id)0), "ready",
+                     ears_have_key(n), "encodings", encodings);
 }
 
 void api__agent(struct api *a, struct http_req *req)
 {
     api__answer_json(req, NULL,
-                     json_pack("{s:s, s:s, s:s, s:o}", "name", agent_name(a->cfg.agent),
+                     json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", agent_name(a->cfg.agent),
                                "greeting", agent_greeting(a->cfg.agent), "house",
                                bar_menu_house(agent_menu(a->cfg.agent)), "voice",
-                               voice_json(a->cfg.voice)));
+                               voice_json(a->cfg.voice), "ears", ears_json(a->cfg.ears)));
 }
 
 /* For those who run it. */

@@ -12,7 +12,7 @@
 /* What is our fault is news to the operator; the rest is for who looks closely. */
 void api__log_error(struct http_req *req, const struct err *e)
 {
-    struct str given = http_req_header(req, "x-session-id");
+    struct str given = req ? http_req_header(req, "x-session-id") : (struct str){NULL, 0};
     char id[SESSION_ID_MAX + 1] = "";
 
     given = str_trim(given.data ? given : (struct str){"", 0});

@@ -87,7 +87,8 @@ static void on_spoken(struct api_talk *t)
     else if (t->outcome == VOICE_SPOKEN) /* nothing of it can be said */
         http_answer(k->req, 204, NULL, NULL, 0);
     else
-        api__error_code(k->req, codes[t->outcome], NULL);
+        api__error_code(k->req, codes[t->outcome],
+                        t->outcome == VOICE_FAILED && t->why[0] ? t->why : NULL);
     end(k);
 }
 

@@ -4,7 +4,10 @@
  */
 #include "api/api_int.h"
 
+#include "base/json_text.h"
 #include "mind/mind.h"
+
+#include <string.h>
 
 #define QUEUE_HIGH                                                                             \
     ((size_t)64 * 1024) /* above, a reader gets no more until it has all of it                 \
@@ -19,11 +22,19 @@ static void on_audio(void *ctx, const struct speech_chunk *chunk)
         speech_pause(t->speech, true);
 }
 
+/* Who speaks is known as long as there is a speech. */
+static void note(struct api_talk *t)
+{
+    t->voice = speech_voice(t->speech);
+    str_copy(t->why, sizeof(t->why), speech_why(t->speech));
+}
+
 static void on_ended(void *ctx, enum voice_outcome o)
 {
     struct api_talk *t = ctx;
 
     session_alight(&t->rider);
+    note(t);
     t->speech = NULL;
     t->outcome = o;
     t->ended(t);
@@ -45,12 +56,20 @@ bool api__talk_begin(struct api_talk *t, struct api *a, const struct session *s,
 {
     const struct speech_sink sink = {t, on_audio, on_ended};
     struct speech_want want = {.format = format, .joined = joined};
+    struct buf key = BUF_INIT;
 
     t->outcome = VOICE_FAILED;
+    t->voice = VOICE__COUNT;
     t->rider.gone = on_session_gone;
     session_ride(s, &t->rider);
     want.budget = &t->rider.session->budget;
+    buf_reserve(&key, 1024); /* so that no copy of it is left behind by growing */
+    if (session_cartesia_key(s, &key, NULL) == 0)
+        want.key = (struct str){key.data, key.len};
     t->speech = speech_new(a->cfg.voice, &want, &sink);
+    if (key.data)
+        explicit_bzero(key.data, key.cap);
+    buf_release(&key);
     if (!t->speech)
         session_alight(&t->rider);
     return t->speech != NULL;
@@ -60,6 +79,7 @@ void api__talk_stop(struct api_talk *t, enum voice_outcome why)
 {
     if (!t->speech)
         return;
+    note(t);
     speech_stop(&t->speech);
     session_alight(&t->rider);
     t->outcome = why;
@@ -79,6 +99,18 @@ void api__talk_say(struct api_talk *t, struct str text)
         speech_say(t->speech, (struct str){text.data, n});
         text = (struct str){text.data + n, text.len - n};
     }
+}
+
+void api__voice_members(struct buf *out, const struct api_talk *t, const char *between)
+{
+    const char *colon = strlen(between) > 1 ? ": " : ":";
+
+    if (!t->speech && *voice_text(t->voice))
+        buf_printf(out, "%s\"voice\"%s\"%s\"", between, colon, voice_text(t->voice));
+    if (!t->why[0])
+        return;
+    buf_printf(out, "%s\"voice_why\"%s", between, colon);
+    json_text(out, t->why, strlen(t->why), colon[1] == ' ');
 }
 
 /* Who asks for audio, and for which. */
@@ -165,7 +197,7 @@ bool api__wants_voice(struct api *a, struct http_req *req, const json_t *body, b
     if (!api__flag(req, body, "voice", ret))
         return false;
     /* Nobody speaking is no reason not to answer; a format that cannot be had is one to ask. */
-    if (*ret && a->cfg.voice && *voice_name(a->cfg.voice) &&
+    if (*ret && a->cfg.voice && *voice_name_own(a->cfg.voice) &&
         voice_ready(a->cfg.voice, *ret_format, &e) < 0) {
         api__error(req, &e);
         return false;

@@ -140,20 +140,22 @@ static void tell(const struct watched *on, const struct watcher *only)
     end_line(line);
 }
 
-static void send_turn(const struct watched *on, const struct watcher *only, uint32_t turn,
-                      struct str said, struct str reply, struct str order, struct str summary)
+/* Of `d`: turn, said, reply, order, summary, mind. */
+static void send_turn(const struct watched *on, const struct watcher *only,
+                      const struct turn_done *d)
 {
-    bool large = said.len + reply.len > TELL_MAX;
-    struct buf *line = open_event(on->api, large ? "reload" : "turn", on->id, turn);
+    bool large = d->said.len + d->reply.len > TELL_MAX;
+    struct buf *line = open_event(on->api, large ? "reload" : "turn", on->id, d->turn);
 
     if (large) {
         tell(on, only);
         return;
     }
-    buf_printf(line, ", \"turn\": %u", turn);
-    add_text(line, "user_input", said);
-    add_text(line, "full_response", reply);
-    add_tab(line, order, summary);
+    buf_printf(line, ", \"turn\": %u", d->turn);
+    add_text(line, "user_input", d->said);
+    add_text(line, "full_response", d->reply);
+    add_tab(line, d->order, d->summary);
+    api__mind_members(line, d->mind, ", ");
     tell(on, only);
 }
 
@@ -212,7 +214,7 @@ static void on_turn(void *ctx, const struct turn_done *d)
     struct watched *on = news_of(ctx, d->session);
 
     if (on)
-        send_turn(on, NULL, d->turn, d->said, d->reply, d->order, d->summary);
+        send_turn(on, NULL, d);
 }
 
 static void on_changed(void *ctx, const struct session *s, enum agent_change_kind kind)
@@ -350,10 +352,15 @@ static void catch_up(const struct watched *on, const struct watcher *w, uint32_t
     api__tab_texts(s, &order, &summary);
     for (uint32_t turn = s->turns - s->message_count / 2 + 1; m && m->next; turn++) {
         const struct session_message *reply = m->next;
+        char mind[API_MIND_MAX];
+        const struct turn_done d = {.turn = turn,
+                                    .said = {m->text, m->len},
+                                    .reply = {reply->text, reply->len},
+                                    .order = str_of(buf_text(&order)),
+                                    .summary = str_of(buf_text(&summary)),
+                                    .mind = api__mind_of(s, reply, mind)};
         if (turn > last)
-            send_turn(on, w, turn, (struct str){m->text, m->len},
-                      (struct str){reply->text, reply->len}, str_of(buf_text(&order)),
-                      str_of(buf_text(&summary)));
+            send_turn(on, w, &d);
         m = reply->next;
     }
     buf_release(&order);

@@ -1,7 +1,8 @@
 /*
- * redact: overwrites what looks like a secret, in place and at the same length or shorter in
- * meaning: API keys (AIza…, sk_…, sk-…), bearer tokens and card numbers become asterisks.
- * The last net under log.h; code that holds a secret does not print it in the first place.
+ * redact: overwrites what looks like a secret, in place and at the same length: what secret.h
+ * finds (keys, bearer tokens, private keys, card numbers) becomes asterisks, but for the prefix
+ * that says what it was. The last net under log.h; code that holds a secret does not print it
+ * in the first place.
  */
 #pragma once
 

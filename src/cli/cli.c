@@ -10,18 +10,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    bool shown;
-    const char *usage, *sentence;
-} commands[] = {
+static const struct cli_command commands[] = {
 #define CMD(name, shown, usage, sentence) {#name, cmd_##name, shown, usage, sentence},
 #include "cli/cmd.def"
 #undef CMD
 };
 
-static const struct command *find(const char *name)
+bool cli__command_at(size_t i, struct cli_command *ret)
+{
+    if (i >= ARRAY_LEN(commands))
+        return false;
+    *ret = commands[i];
+    return true;
+}
+
+static const struct cli_command *find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, name) == 0)
@@ -31,7 +34,7 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    const struct command *near = NULL;
+    const struct cli_command *near = NULL;
     int best = 4;
 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -69,7 +72,7 @@ int cmd_help(int argc, char **argv)
         overview(stdout);
         return CLI_OK;
     }
-    const struct command *c = find(argv[1]);
+    const struct cli_command *c = find(argv[1]);
     if (!c)
         return unknown(argv[1]);
     if (c->run == cmd_help)
@@ -90,7 +93,7 @@ static int dispatch(int argc, char **argv)
         puts("maya " MAYA_VERSION);
         return CLI_OK;
     }
-    const struct command *c = find(argv[1]);
+    const struct cli_command *c = find(argv[1]);
     return c ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
 }
 
@@ -140,7 +143,7 @@ bool cli_wants_help(int argc, char **argv)
 
 int cli_usage(const char *command, const char *more)
 {
-    const struct command *c = find(command);
+    const struct cli_command *c = find(command);
 
     MUST(c);
     printf("Usage: maya %s %s\n\n%s\n", c->name, c->usage, c->sentence);
@@ -151,13 +154,18 @@ int cli_usage(const char *command, const char *more)
 
 void cli_commands_markdown(struct buf *out)
 {
-    buf_str(out,
-            "# Commands\n\n<!-- Made from src/cli/cmd.def; do not edit. -->\n\n"
-            "Data goes to stdout, words for people to stderr. Exit codes: 0 it worked, 1 it "
-            "failed, 2 the command\nline was wrong, 75 try again later.\n\n"
-            "| command | what it does |\n|---|---|\n");
+    buf_str(
+        out,
+        "# Commands\n\n<!-- Made from src/cli/cmd.def; do not edit. -->\n\n"
+        "Data goes to stdout, words for people to stderr. `maya completion` makes the shell "
+        "complete commands, flags\nand values.\n\n"
+        "| command | what it does |\n|---|---|\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         buf_printf(out, "| `maya %s %s` | %s |\n", commands[i].name, commands[i].usage,
                    commands[i].sentence);
     cli__verbs_markdown(out);
+    buf_str(out, "\n## Exit codes\n\n| code | what it means |\n|---|---|\n");
+#define EXIT(name, number, sentence) buf_printf(out, "| %d | %s |\n", CLI_##name, sentence);
+#include "cli/exit.def"
+#undef EXIT
 }

@@ -14,10 +14,9 @@ struct config;
 struct seal;
 
 enum cli_exit {
-    CLI_OK = 0,
-    CLI_FAILED = 1,
-    CLI_USAGE = 2,
-    CLI_TRY_AGAIN = 75 /* EX_TEMPFAIL */
+#define EXIT(name, number, sentence) CLI_##name = number,
+#include "cli/exit.def"
+#undef EXIT
 };
 
 /* The commands: the exit code is what they return. argv[0] is the command's own name. */

@@ -129,3 +129,17 @@ char *cli__default_url(void);
 /* find_agent.c: the folder asked for, or the first of the usual places with an agent.yaml */
 struct config;
 int cli__find_agent(const struct config *c, char ret[PATH_MAX], struct err *e) MUST_USE;
+/* The same for the files of the page, in a source tree; false: there is none. */
+bool cli__find_web(char ret[PATH_MAX]);
+
+/* cli.c: the rows of cmd.def */
+struct cli_command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    bool shown;
+    const char *usage, *sentence;
+};
+bool cli__command_at(size_t i, struct cli_command *ret); /* false after the last */
+
+/* docs.c: the pages that `maya docs` makes; NULL after the last */
+const char *cli__page_name(unsigned i);

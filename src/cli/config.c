@@ -2,8 +2,11 @@
 #include "cli/cli.h"
 #include "cli/plan.h"
 
+#include "agent/agent.h"
+#include "cli/cli_int.h"
 #include "config/config.h"
 #include "memory/memory.h"
+#include "safety/safety.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +25,22 @@ static int show(const struct config *c)
     return CLI_OK;
 }
 
-/* The same question that serve asks before it starts. */
+/* The agent folder: every file of it is read. */
+static int check_agent(const struct config *c, struct err *e)
+{
+    char folder[PATH_MAX];
+    const struct agent_cfg cfg = {.folder = folder};
+    struct agent *a = NULL;
+
+    if (cli__find_agent(c, folder, e) < 0 || agent_load(&cfg, &a, e) < 0)
+        return -1;
+    printf("agent     %s, in %s: %zu safety rules\n", agent_name(a), folder,
+           safety_rule_count(agent_safety(a)));
+    agent_free(&a);
+    return 0;
+}
+
+/* The same questions that serve asks before it starts. */
 static int check(const struct config *c)
 {
     struct cgroup *cg = cgroup_new("", (uint64_t)config_int(c, C_MEMORY_MB) * 1048576);
@@ -36,6 +54,13 @@ static int check(const struct config *c)
            memory_source_text(memory.limit_from));
     printf("sessions  %lld of %.15g MiB each, %s\n", (long long)config_int(c, C_SESSIONS),
            config_number(c, C_BUDGET_MB), config_text(c, C_POLICY));
+    if (strcmp(config_text(c, C_VOICE), "cartesia") == 0 && !config_text(c, C_CARTESIA_KEY))
+        puts(
+            "voice     cartesia without CARTESIA_API_KEY: Cartesia speaks to who brings a key, "
+            "eSpeak NG to the others");
+    fflush(stdout);
+    if (check_agent(c, &e) < 0)
+        return cli_fail(&e);
     fflush(stdout);
     if (cli_plan(c, memory.limit, footprint, &sessions, &e) < 0)
         return cli_fail(&e);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/cli_int.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define SHORT_ID 12
+#define METRICS_S 2 /* what is well answers at once */
 
 int cmd_container(int argc, char **argv)
 {
@@ -27,12 +29,72 @@ static const char *text(const json_t *row, const char *key)
     return value && *value ? value : NULL;
 }
 
+/* The value of a metric without labels, or -1. */
+static long metric(const char *page, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = page; (at = strstr(at, name)); at += len)
+        if ((at == page || at[-1] == '\n') && at[len] == ' ')
+            return strtol(at + len + 1, NULL, 10);
+    return -1;
+}
+
+/*
+ * How many sessions a Maya has, and how many it may have; from its metrics. One that cannot be
+ * reached from here costs its time once: the others are on the same network.
+ */
+static bool ask_sessions(const json_t *row, long *ret_now, long *ret_most)
+{
+    const char *address = text(row, "address");
+    struct cli_request r = {.path = "/metrics", .timeout_s = METRICS_S};
+    struct cli_client c;
+    struct err e;
+    bool reached = false;
+
+    *ret_now = -1;
+    if (!address || !json_is_true(json_object_get(row, "maya")))
+        return true;
+    if (cli__client_open(&c, address, &cli__stop, &e) == 0)
+        reached = cli__request(&c, &r, &e) == 0;
+    if (reached && r.status == 200) {
+        *ret_now = metric(buf_text(&r.body), "maya_active_sessions");
+        *ret_most = metric(buf_text(&r.body), "maya_max_sessions");
+    }
+    cli__request_release(&r);
+    cli__client_close(&c);
+    return reached;
+}
+
+static void add_measures(struct cli_table *t, const json_t *row, bool json, bool *reachable)
+{
+    const json_t *memory = json_object_get(row, "memory");
+    json_int_t bytes = json_integer_value(memory);
+    long now = -1, most = 0;
+
+    if (*reachable)
+        *reachable = ask_sessions(row, &now, &most);
+    if (now < 0)
+        cli__table_add(t, NULL);
+    else if (json || most <= 0)
+        cli__table_addf(t, "%ld", now);
+    else
+        cli__table_addf(t, "%ld of %ld", now, most);
+    if (!memory)
+        cli__table_add(t, NULL);
+    else if (json)
+        cli__table_addf(t, "%lld", (long long)bytes);
+    else
+        cli__table_addf(t, "%.1f MiB", (double)bytes / 1048576.0);
+}
+
 int verb_container_list(const struct cli_args *a)
 {
     static const char *const columns[] = {"Container ID", "App",   "Version", "Node",
-                                          "Address",      "State", "Since",   NULL};
+                                          "Address",      "State", "Since",   "Sessions",
+                                          "Memory",       NULL};
     struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
+    bool json = a->flag[CLI_FLAG_JSON] != NULL, reachable = true;
     struct engine *en = NULL;
     json_t *list = NULL;
     struct err e = {0};
@@ -41,6 +103,8 @@ int verb_container_list(const struct cli_args *a)
     if (cli__engine(a, &en, &e) < 0 ||
         fleet_container_list(en, a->flag[CLI_FLAG_APP], &list, &e) < 0)
         code = cli_fail(&e);
+    else
+        fleet_container_measure(en, list);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
         const char *id = text(row, "id");
@@ -54,6 +118,7 @@ int verb_container_list(const struct cli_args *a)
         cli__table_add(&t, text(row, "address"));
         cli__table_add(&t, text(row, "state"));
         cli__table_add_time(&t, text(row, "since"), json);
+        add_measures(&t, row, json, &reachable);
     }
     if (code == CLI_OK)
         cli__table_print(&t, json, "No containers run; `maya deploy` starts an app.");

@@ -144,8 +144,8 @@ static int print_plan(const struct spec *s, const char *tag, const struct image_
     if (cli__prove(s, e) < 0)
         return -1;
     printf("in all      %lld sessions, %lld MiB when all containers run\n",
-           (long long)(spec_int(s, SPEC_SESSIONS) * spec_int(s, SPEC_MAX_CONTAINERS)),
-           (long long)(spec_int(s, SPEC_MEMORY) * spec_int(s, SPEC_MAX_CONTAINERS)));
+           (long long)spec_int(s, SPEC_SESSIONS) * spec_int(s, SPEC_MAX_CONTAINERS),
+           (long long)spec_int(s, SPEC_MEMORY) * spec_int(s, SPEC_MAX_CONTAINERS));
     printf("health      %s every %lld s, %lld s for an answer, %lld bad ones in a row\n",
            spec_text(s, SPEC_HEALTH_PATH), (long long)spec_int(s, SPEC_HEALTH_INTERVAL),
            (long long)spec_int(s, SPEC_HEALTH_TIMEOUT),

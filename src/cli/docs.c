@@ -1,5 +1,6 @@
 /* `maya docs NAME`: pages made from the tables. */
 #include "cli/cli.h"
+#include "cli/cli_int.h"
 
 #include "api/api.h"
 #include "base/strs.h"
@@ -36,6 +37,11 @@ static const struct page {
     {"deploy-schema", spec_schema}, {"errors", errors},
     {"metrics", metric_markdown},
 };
+
+const char *cli__page_name(unsigned i)
+{
+    return i < ARRAY_LEN(pages) ? pages[i].name : NULL;
+}
 
 int cmd_docs(int argc, char **argv)
 {

@@ -1,3 +1,4 @@
+/* Where the files are that a person edits: the agent folder, and those of the page. */
 #include "cli/cli_int.h"
 
 #include "base/strs.h"
@@ -45,4 +46,19 @@ int cli__find_agent(const struct config *c, char ret[PATH_MAX], struct err *e)
                    "no agent folder in agents/maya here, beside the program or in "
                    "%s/share/maya; name one with --agent",
                    MAYA_PREFIX);
+}
+
+bool cli__find_web(char ret[PATH_MAX])
+{
+    char exe[PATH_MAX], near[PATH_MAX + 32], file[PATH_MAX + 64];
+
+    program_folder(exe);
+    snprintf(near, sizeof(near), "%s/../web", exe);
+    const char *const places[] = {"web", near};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        snprintf(file, sizeof(file), "%s/index.html", places[i]);
+        if (access(file, R_OK) == 0)
+            return str_copy(ret, PATH_MAX, places[i]);
+    }
+    return false;
 }

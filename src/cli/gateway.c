@@ -38,7 +38,7 @@ static int read_plan(const char *path, struct gateway_file **ret, struct err *e)
 
 static int print_config(const char *path, struct err *e)
 {
-    struct gateway_file *f;
+    struct gateway_file *f = NULL;
     struct buf out = BUF_INIT;
 
     if (read_plan(path, &f, e) < 0)
@@ -53,7 +53,7 @@ static int print_config(const char *path, struct err *e)
 static int set_all(const char *path, struct err *e)
 {
     const struct gateway_plan *p;
-    struct gateway_file *f;
+    struct gateway_file *f = NULL;
     int rc = 0;
 
     if (read_plan(path, &f, e) < 0)

@@ -39,11 +39,6 @@ static char *vertex_host(const char *location)
     return xprintf("https://%s-aiplatform.googleapis.com", location);
 }
 
-static int64_t ms_of(const struct config *c, enum config_id id)
-{
-    return (int64_t)(config_number(c, id) * 1000);
-}
-
 /* What cannot work is said at the start, and not at the first guest. */
 static void say_choice(const struct mind_cfg *m)
 {
@@ -85,10 +80,10 @@ void serve__minds(struct serve_minds *s, const struct config *c, struct loop *lo
         .token = or_null(c, C_VERTEX_TOKEN),
         .account_file = or_null(c, C_GCP_ACCOUNT),
         .metadata_host = or_null(c, C_GCP_METADATA),
-        .connect_ms = ms_of(c, C_MIND_CONNECT_S),
-        .first_ms = ms_of(c, C_MIND_FIRST_S),
-        .between_ms = ms_of(c, C_MIND_SILENCE_S),
-        .whole_ms = ms_of(c, C_MIND_TURN_S),
+        .connect_ms = serve__ms(c, C_MIND_CONNECT_S),
+        .first_ms = serve__ms(c, C_MIND_FIRST_S),
+        .between_ms = serve__ms(c, C_MIND_SILENCE_S),
+        .whole_ms = serve__ms(c, C_MIND_TURN_S),
         .retries = (unsigned)config_int(c, C_MIND_RETRIES),
     };
     m->gemini_url = or_null(c, C_GEMINI_URL) ? config_text(c, C_GEMINI_URL) : GEMINI_HOST;

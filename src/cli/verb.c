@@ -21,7 +21,8 @@ static const struct cli_flag_row flags[] = {
 #undef FLAG
 };
 
-#define F(id) (UINT32_C(1) << CLI_FLAG_##id)
+_Static_assert(CLI_FLAG__COUNT <= 64, "a flag is a bit");
+#define F(id) (UINT64_C(1) << CLI_FLAG_##id)
 static const struct cli_verb verbs[] = {
 #define VERB(command, verb, usage, least, most, mask, sentence)                                \
     {#command,                                                                                 \
@@ -64,7 +65,7 @@ static const char *spoken(const struct cli_verb *v)
 
 static bool takes(const struct cli_verb *v, size_t flag)
 {
-    return v->flags & UINT32_C(1) << flag;
+    return v->flags & UINT64_C(1) << flag;
 }
 
 static void list_verbs(const char *command)
@@ -109,6 +110,25 @@ void cli__verbs_markdown(struct buf *out)
     }
 }
 
+/* Words from that column on, as wide as a page. */
+static void print_wrapped(const char *text, int column)
+{
+    enum { WIDTH = 96 };
+    int at = column;
+
+    while (*text) {
+        int len = (int)strcspn(text, " ");
+        if (at > column && at + 1 + len > WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        }
+        at += printf("%s%.*s", at > column ? " " : "", len, text);
+        text += len;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 static int help_verb(const struct cli_verb *v)
 {
     printf("Usage: maya %s%s%s\n\n%s\n\n", spoken(v), *v->usage ? " " : "", v->usage,
@@ -120,7 +140,8 @@ static int help_verb(const struct cli_verb *v)
         if (!flags[i].letter)
             buf_str(&left, "    ");
         write_flag(&left, &flags[i]);
-        printf("  %-24s  %s\n", buf_text(&left), flags[i].sentence);
+        printf("  %-24s  ", buf_text(&left));
+        print_wrapped(flags[i].sentence, 28);
         buf_release(&left);
     }
     return CLI_OK;

@@ -34,7 +34,7 @@ struct cli_args {
 struct cli_verb {
     const char *command, *verb, *usage, *sentence;
     int least, most;
-    uint32_t flags; /* bits of enum cli_flag */
+    uint64_t flags; /* bits of enum cli_flag */
     int (*run)(const struct cli_args *a);
 };
 const struct cli_verb *cli__verb_at(size_t i); /* NULL after the last */

@@ -22,10 +22,25 @@ void config__shown(char *dst, size_t size, const char *value)
     memcpy(dst + keep, keep < n ? "\xe2\x80\xa6" : "", keep < n ? 4 : 1);
 }
 
+void config__path_shown(char dst[CONFIG__PATH_SHOWN], const char *path)
+{
+    size_t n = strlen(path), keep = CONFIG__PATH_SHOWN - 8;
+
+    if (n <= keep) {
+        config__shown(dst, CONFIG__PATH_SHOWN, path);
+        return;
+    }
+    path += n - keep;
+    while (((unsigned char)*path & 0xc0) == 0x80) /* not into a character */
+        path++;
+    memcpy(dst, "\xe2\x80\xa6", 3);
+    config__shown(dst + 3, CONFIG__PATH_SHOWN - 3, path);
+}
+
 const char *config__place(const struct config *c, enum config_id id, char *room, size_t size)
 {
     const struct config_value *v = &c->values[id];
-    char file[80];
+    char file[CONFIG__PATH_SHOWN];
 
     switch (v->from) {
     case CONFIG_FLAG:
@@ -34,8 +49,15 @@ const char *config__place(const struct config *c, enum config_id id, char *room,
     case CONFIG_ENVIRONMENT:
         return "the environment";
     case CONFIG_ENV_FILE:
-        config__shown(file, sizeof(file), c->env_path);
+        config__path_shown(file, c->env_path);
         snprintf(room, size, "%s line %d", file, v->line);
+        return room;
+    case CONFIG_SECRET_FILE:
+        config__path_shown(file, v->file);
+        if (v->line)
+            snprintf(room, size, "%s line %d", file, v->line);
+        else
+            snprintf(room, size, "%s", file);
         return room;
     case CONFIG_DEFAULT:
         break;
@@ -81,7 +103,7 @@ static int refuse(const struct config *c, enum config_id id, const char *may_be,
     const struct config_value *v = &c->values[id];
     const struct config_row *r = &config__rows[id];
     enum err_code code = v->from == CONFIG_FLAG ? ERR_INVALID : ERR_CONFIG;
-    char room[120], shown[48];
+    char room[CONFIG__PLACE], shown[48];
     const char *place = config__place(c, id, room, sizeof(room));
 
     if (r->type == CONFIG_SECRET)

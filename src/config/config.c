@@ -39,8 +39,10 @@ void config_free(struct config **c)
 {
     if (!*c)
         return;
-    for (int id = 0; id < CONFIG__COUNT; id++)
+    for (int id = 0; id < CONFIG__COUNT; id++) {
         wipe(&(*c)->values[id].text);
+        free((*c)->values[id].file);
+    }
     for (unsigned i = 0; i < (*c)->n_warnings; i++)
         free((*c)->warnings[i]);
     free((*c)->warnings);
@@ -62,6 +64,8 @@ static void set(struct config *c, int id, const char *text, enum config_from fro
     if (!*text)
         return;
     wipe(&v->text);
+    free(v->file);
+    v->file = NULL;
     v->text = xstrdup(text);
     v->from = from;
     v->line = line;
@@ -109,9 +113,9 @@ static void on_pair(void *self, const char *name, const char *value, int line)
 {
     struct config *c = self;
     int id = id_of_env(name);
-    char file[100], place[120];
+    char file[CONFIG__PATH_SHOWN], place[CONFIG__PLACE];
 
-    config__shown(file, sizeof(file), c->env_path);
+    config__path_shown(file, c->env_path);
     snprintf(place, sizeof(place), "%s line %d", file, line);
     if (id < 0) {
         if (strncmp(name, "MAYA_", 5) == 0)
@@ -147,7 +151,45 @@ static int read_env_file(struct config *c, struct err *e)
     return -1;
 }
 
-static void read_environment(struct config *c, char **environment, bool only_env_file)
+/* One value of a file of secrets. */
+static void on_secret(void *self, const char *name, const char *value, const char *file,
+                      int line)
+{
+    struct config *c = self;
+    int id = id_of_env(name);
+    char shown[CONFIG__PATH_SHOWN], place[CONFIG__PLACE];
+
+    config__path_shown(shown, file);
+    snprintf(place, sizeof(place), "%s line %d", shown, line);
+    if (id < 0) {
+        if (strncmp(name, "MAYA_", 5) == 0)
+            warn_unknown(c, name, place);
+        return;
+    }
+    if (id == C_ENV_FILE || id == C_SECRETS_DIR) {
+        warn(c, xprintf("%s (from %s) has no effect in a file of secrets", name, shown));
+        return;
+    }
+    if (!*value)
+        return;
+    set(c, id, value, CONFIG_SECRET_FILE, line);
+    c->values[id].file = xstrdup(file);
+}
+
+/* The environment counts more than a file, and a file that is changed then changes nothing. */
+static void warn_covered(struct config *c, int id)
+{
+    char shown[CONFIG__PATH_SHOWN];
+
+    if (c->values[id].from != CONFIG_SECRET_FILE)
+        return;
+    config__path_shown(shown, c->values[id].file);
+    warn(c, xprintf("%s is in the environment, so the one from %s does not count",
+                    config__rows[id].env, shown));
+}
+
+/* `only`: this option, or -1 for all but those that tell where to read. */
+static void read_environment(struct config *c, char **environment, int only)
 {
     for (char **at = environment; at && *at; at++) {
         const char *eq = strchr(*at, '=');
@@ -155,12 +197,29 @@ static void read_environment(struct config *c, char **environment, bool only_env
             continue;
         char *name = xstrndup(*at, (size_t)(eq - *at));
         int id = id_of_env(name);
-        if (only_env_file ? id == C_ENV_FILE : id >= 0 && id != C_ENV_FILE)
+        bool where = id == C_ENV_FILE || id == C_SECRETS_DIR;
+        if (only >= 0 ? id == only : id >= 0 && !where) {
+            if (eq[1])
+                warn_covered(c, id);
             set(c, id, eq + 1, CONFIG_ENVIRONMENT, 0);
-        else if (!only_env_file && id < 0 && strncmp(name, "MAYA_", 5) == 0)
+        } else if (only < 0 && id < 0 && strncmp(name, "MAYA_", 5) == 0)
             warn_unknown(c, name, "the environment");
         free(name);
     }
+}
+
+/* Where the files of secrets are may stand in .env, the environment and the flags. */
+static int read_secrets(struct config *c, const struct config *flags, char **environment,
+                        struct err *e)
+{
+    const struct config_secret_sink sink = {on_secret, c};
+
+    read_environment(c, environment, C_SECRETS_DIR);
+    if (flags->values[C_SECRETS_DIR].from == CONFIG_FLAG)
+        set(c, C_SECRETS_DIR, flags->values[C_SECRETS_DIR].text, CONFIG_FLAG, 0);
+    if (config__check(c, C_SECRETS_DIR, e) < 0)
+        return -1;
+    return config__secrets_read(c->values[C_SECRETS_DIR].text, &sink, e);
 }
 
 static int unknown_flag(const char *name, struct err *e)
@@ -244,15 +303,17 @@ int config_read(struct config *c, int argc, char **argv, char **environment, str
     c->help = flags->help;
     if (rc == 0 && !c->help) {
         /* Which file to read is known first, from the environment and the flags alone. */
-        read_environment(c, environment, true);
+        read_environment(c, environment, C_ENV_FILE);
         if (flags->values[C_ENV_FILE].from == CONFIG_FLAG)
             set(c, C_ENV_FILE, flags->values[C_ENV_FILE].text, CONFIG_FLAG, 0);
         rc = config__check(c, C_ENV_FILE, e);
         if (rc == 0)
             rc = read_env_file(c, e);
+        if (rc == 0)
+            rc = read_secrets(c, flags, environment, e);
     }
     if (rc == 0 && !c->help) {
-        read_environment(c, environment, false);
+        read_environment(c, environment, -1);
         for (int id = 0; id < CONFIG__COUNT; id++)
             if (flags->values[id].from == CONFIG_FLAG)
                 set(c, id, flags->values[id].text, CONFIG_FLAG, 0);

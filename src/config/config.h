@@ -1,9 +1,9 @@
 /*
  * config: every option of `maya serve`, one table (config.def): name of the variable, flag,
  * type, default, bounds, one sentence. Values come from, in rising order: the default, the
- * .env file, the environment, the command line. Parser, --help, docs/config.md and the
- * start-up dump are made from the table. Holds values only: a part gets its own small struct
- * of limits from cli/serve.c and never reads this.
+ * .env file, files of secrets, the environment, the command line. Parser, --help,
+ * docs/config.md and the start-up dump are made from the table. Holds values only: a part gets
+ * its own small struct of limits from cli/serve.c and never reads this.
  */
 #pragma once
 
@@ -22,7 +22,13 @@ enum config_type {
     CONFIG_SECRET  /* text that is never shown */
 };
 
-enum config_from { CONFIG_DEFAULT, CONFIG_ENV_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
+enum config_from {
+    CONFIG_DEFAULT,
+    CONFIG_ENV_FILE,
+    CONFIG_SECRET_FILE,
+    CONFIG_ENVIRONMENT,
+    CONFIG_FLAG
+};
 
 enum config_id {
 #define OPTION(id, env, flag, type, preset, min, max, unit, choices, help) C_##id,
@@ -54,6 +60,7 @@ bool config_wants_help(const struct config *c);
 
 const char *config_text(const struct config *c, enum config_id id); /* NULL or "" when unset */
 int64_t config_int(const struct config *c, enum config_id id);
+bool config_bool(const struct config *c, enum config_id id);
 double config_number(const struct config *c, enum config_id id);
 bool config_given(const struct config *c, enum config_id id); /* not the default */
 enum config_from config_from(const struct config *c, enum config_id id);
@@ -62,6 +69,36 @@ void config_describe(const struct config *c, enum config_id id, struct buf *out)
 
 void config_help(struct buf *out);     /* the options, for --help */
 void config_markdown(struct buf *out); /* for docs/config.md */
+
+/* A row of the table, for who tells of it. Texts are static, "" where there is none. */
+struct config_about {
+    const char *env, *flag, *unit, *choices, *help;
+    enum config_type type;
+};
+void config_about(enum config_id id, struct config_about *ret);
+
+/* rotate.c: secrets that change while a container serves */
+
+struct config_fresh;
+struct files;
+
+/* What .env and the files of secrets look like now; NULL: no memory. Any thread may ask. */
+struct files *config_look(const struct config *c) MUST_USE;
+/*
+ * Read the secrets again. Any thread may, as long as nobody takes. No other option is looked
+ * at. Errors name file and line.
+ */
+int config_reread(const struct config *c, struct config_fresh **ret, struct err *e) MUST_USE;
+void config_fresh_free(struct config_fresh **f); /* wipes what it holds */
+/* What a secret would be; NULL: it is nowhere any more. */
+const char *config_fresh_text(const struct config_fresh *f, enum config_id id);
+bool config_fresh_differs(const struct config_fresh *f, enum config_id id);
+/*
+ * From now on it is the value of `c`. The one before lives until `f` is freed: tell its readers
+ * first. An invalid one is an error and changes nothing.
+ */
+int config_take(struct config *c, struct config_fresh *f, enum config_id id,
+                struct err *e) MUST_USE;
 
 /* plan.c */
 

@@ -53,9 +53,9 @@ static void skip_line(struct reader *r)
 
 static int wrong(const struct reader *r, int line, const char *what, struct err *e)
 {
-    char file[100];
+    char file[CONFIG__PATH_SHOWN];
 
-    config__shown(file, sizeof(file), r->file);
+    config__path_shown(file, r->file);
     return err_set(e, ERR_CONFIG, 0, "%s:%d: %s", file, line, what);
 }
 
@@ -70,6 +70,8 @@ static int read_name(struct reader *r, struct err *e)
     buf_clear(&r->name);
     while (r->at < r->end && name_char(peek(r), r->name.len == 0))
         buf_char(&r->name, *r->at++);
+    if (r->name.full)
+        return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     if (r->name.len == 0)
         return wrong(r, r->line, "expected NAME=value, a comment or an empty line", e);
     return 0;
@@ -194,34 +196,66 @@ int config__env_parse(const char *text, size_t len, const char *file,
     return rc;
 }
 
-int config_env_read(const char *path, const struct config_sink *sink, struct err *e)
+/* Until its end and not by its size: `--env-file <(...)` is a pipe. */
+static ssize_t read_all(int fd, char *text, size_t most)
 {
-    char shown[100];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t len = 0;
-    ssize_t n = 0;
-    int rc;
 
-    config__shown(shown, sizeof(shown), path);
-    if (fd < 0)
-        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read %s",
-                       shown);
-    /* Until its end and not by its size: `--env-file <(...)` is a pipe. */
-    char *text = xalloc(CONFIG__ENV_MAX + 1);
-    while (len <= CONFIG__ENV_MAX) {
-        n = read(fd, text + len, CONFIG__ENV_MAX + 1 - len);
+    while (len < most) {
+        ssize_t n = read(fd, text + len, most - len);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n < 0)
+            return -1;
+        if (n == 0)
             break;
         len += (size_t)n;
     }
-    if (n < 0)
+    return (ssize_t)len;
+}
+
+int config__text_read(const char *path,
+                      int (*take)(void *self, char *text, size_t len, struct err *e),
+                      void *self, struct err *e)
+{
+    char shown[CONFIG__PATH_SHOWN];
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+    config__path_shown(shown, path);
+    if (fd < 0)
+        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "cannot read %s",
+                       shown);
+    char *text = malloc(CONFIG__ENV_MAX + 2);
+    ssize_t len = text ? read_all(fd, text, CONFIG__ENV_MAX + 1) : 0;
+    if (!text) {
+        rc = err_set(e, ERR_NOMEM, 0, "%s: out of memory", shown);
+    } else if (len < 0) {
         rc = err_set(e, ERR_IO, errno, "cannot read %s", shown);
-    else
-        rc = config__env_parse(text, len, path, sink, e);
-    explicit_bzero(text, len);
+    } else {
+        text[len] = '\0';
+        rc = take(self, text, (size_t)len, e);
+        explicit_bzero(text, (size_t)len);
+    }
     free(text);
     close(fd);
     return rc;
+}
+
+struct env_file {
+    const char *path;
+    const struct config_sink *sink;
+};
+
+static int take_env(void *self, char *text, size_t len, struct err *e)
+{
+    const struct env_file *f = self;
+
+    return config__env_parse(text, len, f->path, f->sink, e);
+}
+
+int config_env_read(const char *path, const struct config_sink *sink, struct err *e)
+{
+    struct env_file f = {path, sink};
+
+    return config__text_read(path, take_env, &f, e);
 }

@@ -75,7 +75,7 @@ static void help_option(const struct config_row *r, struct buf *out)
     if (*r->flag)
         buf_printf(&facts, "%s", r->env);
     else
-        buf_str(&facts, "only from the environment or .env");
+        buf_str(&facts, "only from the environment, a file of secrets or .env");
     size_t before = facts.len;
     buf_str(&facts, ": ");
     config__may_be(r, &facts);
@@ -91,8 +91,10 @@ static void help_option(const struct config_row *r, struct buf *out)
 
 void config_help(struct buf *out)
 {
-    buf_str(out, "Options are read from the command line, then the environment, then .env; the "
-                 "first that\nhas a value counts. An empty value is none.\n");
+    buf_str(
+        out,
+        "Options are read from the command line, then the environment, then files of "
+        "secrets, then\n.env; the first that has a value counts. An empty value is none.\n");
     for (size_t i = 0; i < ARRAY_LEN(items); i++) {
         if (items[i].kind == ITEM_GROUP)
             buf_printf(out, "\n%s\n", items[i].title);
@@ -137,15 +139,28 @@ void config_markdown(struct buf *out)
         "# Configuration\n\n"
         "<!-- Made from src/config/config.def; do not edit. -->\n\n"
         "Every option of `maya serve` has a variable, and all but the secrets a flag. Values "
-        "come from, in\nrising order: the default, the `.env` file, the environment, the "
-        "command line. An empty value is none.\n`maya config` shows what counts and where it "
+        "come from, in\nrising order: the default, the `.env` file, files of secrets, the "
+        "environment,\nthe command line. An empty value is none.\n`maya config` shows what "
+        "counts and where it "
         "came from; `maya config check` says whether it can work.\n\n"
         "The `.env` file holds lines of `NAME=value` or `export NAME=value`, and comments "
         "behind `#` (after a\nvalue only behind a space). Values may stand in single or "
         "double quotes, over several lines too; double\nquotes know `\\n`, `\\t`, `\\\"`, "
         "`\\\\` and the like, single quotes `\\'` and `\\\\`. Nothing is expanded. The\n"
         "file is at most 1 MiB. A variable that begins with `MAYA_` and is not in this table "
-        "is warned about.\n");
+        "is warned about.\n\n"
+        "Files of secrets are those in the folders of `MAYA_SECRETS_DIR`, `/run/secrets` when "
+        "it is not set: where\nDocker, Swarm and Kubernetes mount them. A file that is named "
+        "like an option (`GEMINI_API_KEY`, and\n`gemini-api-key` too) holds its value; a line "
+        "end behind it is not part of it. Any other may hold lines as\n`.env` has them. Files "
+        "without such a line are left alone, and so are folders and hidden files. Of two "
+        "files\n"
+        "in one folder the one whose name sorts later counts, and a later folder before an "
+        "earlier one. The\nenvironment counts more than they do, as it does in the images of "
+        "others: who gives a variable to one\ncontainer means that one. `.env` counts less: it "
+        "lies in a working copy or an image, and a secret is\nmounted on purpose.\n\n"
+        "Secrets that change in these files or in `.env` are taken over by a running "
+        "`maya serve`: see\n[operations](operations.md#secrets).\n");
     for (size_t i = 0; i < ARRAY_LEN(items); i++) {
         if (items[i].kind == ITEM_GROUP)
             buf_printf(out,

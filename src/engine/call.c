@@ -152,6 +152,13 @@ static void prepare_body(struct exchange *x)
         curl_lib.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, c->method);
 }
 
+char *engine__url(const struct engine *en, const char *path)
+{
+    const char *base = en->ssh ? "http://127.0.0.1" : en->base;
+
+    return *en->api ? xprintf("%s/v%s%s", base, en->api, path) : xprintf("%s%s", base, path);
+}
+
 static void prepare(struct exchange *x)
 {
     struct engine *en = x->en;
@@ -160,9 +167,7 @@ static void prepare(struct exchange *x)
 
     curl_lib.easy_reset(easy);
     prepare_way(en, easy);
-    x->url = *en->api ? xprintf("%s/v%s%s", en->ssh ? "http://127.0.0.1" : en->base, en->api,
-                                c->path)
-                      : xprintf("%s%s", en->ssh ? "http://127.0.0.1" : en->base, c->path);
+    x->url = engine__url(en, c->path);
     curl_lib.easy_setopt(easy, CURLOPT_URL, x->url);
     curl_lib.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_lib.easy_setopt(easy, CURLOPT_WRITEDATA, x);
@@ -282,6 +287,21 @@ static int judge(struct exchange *x, CURLcode why, struct err *e)
     if ((c->status >= 200 && c->status < 300) || c->status == 304)
         return 0;
     return refused(x->en, c, e);
+}
+
+void engine__way(struct engine *en, CURL *easy)
+{
+    prepare_way(en, easy);
+}
+
+int engine__verdict(struct engine *en, const struct engine_call *call, CURLcode why,
+                    struct err *e)
+{
+    const struct exchange x = {.en = en};
+
+    if (why != CURLE_OK)
+        return say_why(&x, why, e);
+    return call->status >= 200 && call->status < 300 ? 0 : refused(en, call, e);
 }
 
 CURLcode engine__connect(struct engine *en, CURL *easy)

@@ -120,6 +120,26 @@ struct engine_talk {
 int engine_talk(struct engine *en, const char *path, const json_t *body,
                 struct engine_talk *with, struct err *e) MUST_USE;
 
+/* stream.c: several answers at once, each read as it comes */
+
+struct engine_streams;
+struct engine_stream;
+struct engine_streams *engine_streams_new(struct engine *en); /* NULL: no memory */
+void engine_streams_free(struct engine_streams **ref);        /* ends them all */
+/*
+ * GET `path`; what comes goes to `on_data` while engine_streams_wait() runs. When that says
+ * false nothing more comes until engine_stream_resume(). *ret is the streams' own, as long as
+ * they are.
+ */
+int engine_stream_begin(struct engine_streams *s, const char *path,
+                        bool (*on_data)(void *ctx, const char *data, size_t len), void *ctx,
+                        struct engine_stream **ret, struct err *e) MUST_USE;
+void engine_stream_resume(struct engine_stream *one);
+/* Has it ended? Then *ret_rc is as of engine_do(), with its error. */
+bool engine_stream_ended(const struct engine_stream *one, int *ret_rc, struct err *e);
+/* Until something came, or so long. ERR_STOPPED. */
+int engine_streams_wait(struct engine_streams *s, int timeout_ms, struct err *e) MUST_USE;
+
 /* find.c */
 
 /* Where an engine is. */

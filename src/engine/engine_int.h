@@ -21,3 +21,8 @@ int engine__ssh(const char *host);
 
 /* call.c: connect a handle of its own, for who speaks no HTTP on it. */
 CURLcode engine__connect(struct engine *en, CURL *easy);
+/* call.c: how an address is reached, what a path's URL is (free() it), what an end means. */
+void engine__way(struct engine *en, CURL *easy);
+char *engine__url(const struct engine *en, const char *path) MUST_USE;
+int engine__verdict(struct engine *en, const struct engine_call *call, CURLcode why,
+                    struct err *e) MUST_USE;

@@ -179,7 +179,11 @@ static char *first_host(struct engine *en, const char *app, bool next)
 int fleet_app_address(struct engine *en, const char *app, bool next, char **ret, struct err *e)
 {
     struct front_cfg ports;
+    struct app a;
 
+    if (read_known(en, app, &a, e) < 0)
+        return -1;
+    fleet__app_release(&a);
     if (fleet__front_ports(en, &ports, e) < 0)
         return -1;
     char *host = first_host(en, app, next);

@@ -2,6 +2,7 @@
  * on. */
 #include "fleet/fleet.h"
 #include "fleet/fleet_int.h"
+#include "fleet/service.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -21,17 +22,38 @@ static const json_t *by_id(const json_t *list, const char *id)
     return NULL;
 }
 
-/* "10.0.0.7:32768": where the one port of a container is reached, or JSON null. */
+/*
+ * "10.0.0.7:32768": where a container is reached, or JSON null. The engine tells the ports in
+ * any order; the one where Maya tells the gateway of her room is none for people.
+ */
 static json_t *address_of(const json_t *task, const json_t *node)
 {
     const json_t *ports = json_object_get(
         json_object_get(json_object_get(task, "Status"), "PortStatus"), "Ports");
-    const json_t *port = json_object_get(json_array_get(ports, 0), "PublishedPort");
     const char *host = fleet__text(json_object_get(node, "Status"), "Addr");
 
-    if (!json_is_integer(port))
-        return json_null();
-    return json_sprintf("%s:%d", *host ? host : "127.0.0.1", (int)json_integer_value(port));
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        const json_t *at = json_array_get(ports, i),
+                     *port = json_object_get(at, "PublishedPort");
+        if (json_is_integer(port) &&
+            json_integer_value(json_object_get(at, "TargetPort")) != FLEET_AGENT_PORT)
+            return json_sprintf("%s:%d", *host ? host : "127.0.0.1",
+                                (int)json_integer_value(port));
+    }
+    return json_null();
+}
+
+/* Only Maya has this port. */
+static bool is_maya(const json_t *service)
+{
+    const json_t *ports = json_object_get(
+        json_object_get(json_object_get(service, "Spec"), "EndpointSpec"), "Ports");
+
+    for (size_t i = 0; i < json_array_size(ports); i++)
+        if (json_integer_value(json_object_get(json_array_get(ports, i), "TargetPort")) ==
+            FLEET_AGENT_PORT)
+            return true;
+    return false;
 }
 
 static json_t *row_of(const json_t *task, const json_t *service, const json_t *nodes)
@@ -40,13 +62,13 @@ static json_t *row_of(const json_t *task, const json_t *service, const json_t *n
     const json_t *node = by_id(nodes, fleet__text(task, "NodeID"));
     const char *id = fleet__text(json_object_get(status, "ContainerStatus"), "ContainerID");
 
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:s}", "id", id, "app",
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:s, s:b}", "id", id, "app",
                      fleet__label(service, LABEL_APP), "version", fleet__version(service),
                      "node", fleet__text(json_object_get(node, "Description"), "Hostname"),
                      "state", fleet__text(status, "State"), "since",
                      fleet__text(status, "Timestamp"), "address", address_of(task, node),
                      "error", fleet__text(status, "Err"), "node_id",
-                     fleet__text(task, "NodeID"));
+                     fleet__text(task, "NodeID"), "maya", is_maya(service));
 }
 
 static bool ended(const json_t *task)

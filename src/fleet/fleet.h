@@ -10,7 +10,9 @@
 #include "base/must.h"
 #include "fleet/deploy.h"
 #include "fleet/keeper.h"
+#include "fleet/logs.h"
 #include "fleet/spec.h"
+#include "fleet/volume.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -52,11 +54,13 @@ int fleet_secret_delete(struct engine *en, const char *name, struct err *e) MUST
 
 /*
  * *ret: [{"id": "4f0c...", "app", "version": 3, "node", "state": "running", "since":
- * "2025-...", "address": "10.0.0.7:32768" or null, "error": "" }], by app and version; what has
- * ended is left out. `app` NULL: of all. The caller's reference.
+ * "2025-...", "address": "10.0.0.7:32768" or null, "error": "", "maya": true}], by app and
+ * version; what has ended is left out. `app` NULL: of all. The caller's reference.
  */
 int fleet_container_list(struct engine *en, const char *app, json_t **ret,
                          struct err *e) MUST_USE;
+/* Add "memory", bytes, to the rows of such a list whose containers run on this very node. */
+void fleet_container_measure(struct engine *en, json_t *list);
 /*
  * Stop the container whose id begins like that, with the time its app has to drain; the Swarm
  * starts another one in its place. ERR_NOT_FOUND; ERR_INVALID when several begin so; ERR_IO
@@ -95,6 +99,7 @@ int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
 /* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
 int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
-/* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. */
+/* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. ERR_NOT_FOUND.
+ */
 int fleet_app_address(struct engine *en, const char *app, bool next, char **ret,
                       struct err *e) MUST_USE;

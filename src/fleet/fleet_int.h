@@ -26,7 +26,8 @@ struct engine;
 #define LABEL_HOLDER "maya.holder" /* of a lock: machine and process, see lock.c */
 #define LABEL_HTTP "maya.http"     /* of the gateway and the keeper: the port */
 #define LABEL_HTTPS "maya.https"   /* the same; "0": none */
-#define LABEL_PART "maya.part"     /* of a service: "gateway", "keeper" */
+#define LABEL_PART "maya.part"     /* of a service: "gateway", "keeper"; a container: "files" */
+#define LABEL_VOLUME "maya.volume" /* of a volume: it is ours */
 #define LABEL_SECRET "maya.secret" /* of a secret: the name people gave it */
 #define LABEL_KEYS "maya.keys"     /* of a secret: "A,B", the names of its values */
 

@@ -56,7 +56,7 @@ static int add_programs(struct image_tree *t, struct err *e)
             e, ERR_CONFIG, 0,
             "HAProxy is not on this machine, and the gateway's image is made from it: "
             "apt-get install haproxy, or say in MAYA_HAPROXY where it is");
-    if (image_add_program(t, PROGRAM + 1, "/proc/self/exe", e) < 0 ||
+    if (image_add_program(t, PROGRAM, "/proc/self/exe", e) < 0 ||
         image_add_program(t, "usr/sbin/haproxy", haproxy, e) < 0)
         return -1;
     return image_add_library(t, "libcurl.so.4", e);
@@ -72,7 +72,7 @@ static int make_image(struct engine *en, struct image_made *ret, struct err *e)
 
     if (rc == 0) {
         image_add_bytes(t, "etc/passwd", 0644, passwd, sizeof(passwd) - 1);
-        image_add_folder(t, FRONT_FOLDER + 1, 0700, 0);
+        image_add_folder(t, FRONT_FOLDER, 0700, 0);
         image_add_folder(t, "tmp", 01777, 0);
         rc = image_load(en, "maya-front", t, config, ret, e);
     }

@@ -43,9 +43,10 @@ static json_t *mounts(const struct spec *s)
     json_t *list = json_array();
 
     for (size_t i = 0; i < volumes.count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s}", "Type", "volume", "Source",
-                                        volumes.at[i].key, "Target", volumes.at[i].value));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{s:{s:s}}}", "Type", "volume",
+                                              "Source", volumes.at[i].key, "Target",
+                                              volumes.at[i].value, "VolumeOptions", "Labels",
+                                              LABEL_VOLUME, "1"));
     /* Everything else is read-only. */
     json_array_append_new(list, json_pack("{s:s, s:s, s:{s:I, s:i}}", "Type", "tmpfs", "Target",
                                           "/tmp", "TmpfsOptions", "SizeBytes",

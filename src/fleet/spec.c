@@ -3,10 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
+#include "seal/seal.h"
 
 #include <ctype.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,8 +265,7 @@ bool spec_name_ok(const char *text, size_t most)
 void spec_object_name(const char *app, const char *suffix, char ret[SPEC_OBJECT_MAX + 1])
 {
     enum { HASH = 6 };
-    unsigned char sum[crypto_hash_sha256_BYTES];
-    char hex[2 * sizeof(sum) + 1];
+    uint8_t sum[16];
     size_t room = SPEC_OBJECT_MAX - strlen(suffix), len = strlen(app);
 
     MUST(strlen(suffix) + HASH + 2 < SPEC_OBJECT_MAX);
@@ -274,10 +273,10 @@ void spec_object_name(const char *app, const char *suffix, char ret[SPEC_OBJECT_
         snprintf(ret, SPEC_OBJECT_MAX + 1, "%s%s", app, suffix);
         return;
     }
-    crypto_hash_sha256(sum, (const unsigned char *)app, len);
-    sodium_bin2hex(hex, sizeof(hex), sum, sizeof(sum));
+    seal_digest(app, len, sum);
     room -= HASH + 1;
-    snprintf(ret, SPEC_OBJECT_MAX + 1, "%.*s-%.*s%s", (int)room, app, HASH, hex, suffix);
+    snprintf(ret, SPEC_OBJECT_MAX + 1, "%.*s-%02x%02x%02x%s", (int)room, app, sum[0], sum[1],
+             sum[2], suffix);
     for (char *c = ret; *c; c++)
         if (*c == '.')
             *c = '-';

@@ -256,6 +256,18 @@ static int check_volumes(const struct spec *s, struct err *e)
     return 0;
 }
 
+static int check_files(const struct spec *s, struct err *e)
+{
+    const struct image_list all = spec_list(s, SPEC_IMAGE_FILES);
+
+    for (size_t i = 0; i < all.count; i++)
+        if (*all.at[i].value != '/' || strpbrk(all.at[i].value, "\r\n") || !*all.at[i].key)
+            return spec__err(s, item_line(s, SPEC_IMAGE_FILES, i), e,
+                             "'%.40s' is to be put at '%.40s'; it may be a path as /app",
+                             all.at[i].key, all.at[i].value);
+    return 0;
+}
+
 /* A DNS name, or one with *. in front (RFC 1123 section 2.1). */
 static bool host_ok(const char *name)
 {
@@ -407,7 +419,7 @@ int spec__check(const struct spec *s, struct err *e)
                          "--name");
     if (check_image(s, e) < 0 || check_command(s, e) < 0 || check_containers(s, e) < 0 ||
         check_texts(s, e) < 0 || check_secrets(s, e) < 0 || check_volumes(s, e) < 0 ||
-        check_hosts(s, e) < 0 || check_environment(s, e) < 0)
+        check_files(s, e) < 0 || check_hosts(s, e) < 0 || check_environment(s, e) < 0)
         return -1;
     return spec_is_maya(s) ? check_options(s, e) : 0;
 }

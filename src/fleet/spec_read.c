@@ -95,7 +95,7 @@ static int need_text(const struct spec *s, const struct yaml_node *n, const char
 
 static int read_list(struct spec *s, enum spec_id id, const struct yaml_node *n, struct err *e)
 {
-    const char *path = spec__rows[id].path, *text;
+    const char *path = spec__rows[id].path, *text = "";
 
     if (yaml_kind(n) != YAML_LIST)
         return spec__err(s, yaml_line(n), e, "'%s' must be a list ('- ...' lines, or [a, b])",
@@ -131,7 +131,7 @@ static int read_map(struct spec *s, enum spec_id id, const struct yaml_node *n, 
 /* A list, or a line that is cut at its blanks; quotes would want a shell's rules. */
 static int read_words(struct spec *s, enum spec_id id, const struct yaml_node *n, struct err *e)
 {
-    const char *path = spec__rows[id].path, *text;
+    const char *path = spec__rows[id].path, *text = "";
 
     if (yaml_kind(n) == YAML_LIST)
         return read_list(s, id, n, e);
@@ -158,7 +158,7 @@ static int read_words(struct spec *s, enum spec_id id, const struct yaml_node *n
 static int read_field(struct spec *s, enum spec_id id, const struct yaml_node *n, int line,
                       struct err *e)
 {
-    const char *path = spec__rows[id].path, *text;
+    const char *path = spec__rows[id].path, *text = "";
     int rc;
 
     switch (spec__rows[id].type) {

@@ -38,7 +38,9 @@ static bool is_version(const char *s)
 
 static bool is_host(const char *s)
 {
-    if (s && s[0] == '*' && s[1] == '.')
+    if (!s)
+        return false;
+    if (s[0] == '*' && s[1] == '.')
         s += 2;
     return only(s, HOST_MAX_LEN, "-.") && s[0] != '.' && s[0] != '-' && !strstr(s, "..") &&
            s[strlen(s) - 1] != '.';

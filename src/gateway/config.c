@@ -221,7 +221,7 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                    status, status == 503 ? "no_container" : "container_lost");
     buf_printf(
         out,
-        "    timeout check 2s\n    default-server check inter %ums fastinter %ums fall 2 "
+        "    timeout check 2s\n    default-server check inter %ums fastinter %ums fall 3 "
         "rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
         p->check_ms, p->check_ms < 100 ? p->check_ms : 100, a->agent ? " agent-inter 1s" : "");
     for (unsigned slot = 1; slot <= a->slots; slot++)

@@ -28,8 +28,9 @@
 enum gateway_role { GATEWAY_STABLE, GATEWAY_CANARY, GATEWAY_OLD, GATEWAY_ROLE__COUNT };
 
 /*
- * READY takes all; DRAIN only the sessions it has; MAINT nothing, and what it is answering goes
- * on to its end. A slot without a container is MAINT.
+ * READY takes all. DRAIN keeps the sessions it has and gets no new ones. MAINT hands them over:
+ * what it is answering goes on to its end, and each session's next request goes elsewhere. A
+ * slot without a container is MAINT.
  */
 enum gateway_state { GATEWAY_MAINT, GATEWAY_READY, GATEWAY_DRAIN, GATEWAY_STATE__COUNT };
 const char *gateway_state_text(enum gateway_state s); /* "maint", "ready", "drain" */
@@ -122,6 +123,14 @@ int gateway_set_weight(const char *runtime, const struct gateway_app *a, unsigne
                        unsigned weight, int timeout_ms, struct err *e) MUST_USE;
 int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned slot,
                       enum gateway_state state, int timeout_ms, struct err *e) MUST_USE;
+
+/*
+ * The container in this slot will not end what it is answering (it hangs): let go of it, and
+ * send again elsewhere what may be. Say MAINT before. Streams end, and whoever reads them comes
+ * back.
+ */
+int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot, int timeout_ms,
+                struct err *e) MUST_USE;
 
 /*
  * sync.c: whatever of the app's slots is not as in the plan becomes so: who comes before who

@@ -44,7 +44,7 @@ static int take(const struct field *f, json_t *v, const char *where, struct err 
         if (!json_is_boolean(v))
             return wrong(e, where, f->name, "true or false");
         *f->flag = json_is_true(v);
-    } else {
+    } else if (f->list) {
         if (!json_is_array(v))
             return wrong(e, where, f->name, "a list");
         *f->list = v;

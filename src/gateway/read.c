@@ -161,7 +161,7 @@ static bool stat_row(const struct str *c, void *ctx)
     struct stat_reader *r = ctx;
     struct gateway_stat s = {
         .backend = c[0], .server = c[1], .status = c[2], .check = c[3], .agent = c[4]};
-    uint64_t sessions, asked;
+    uint64_t sessions = 0, asked = 0;
     uint64_t *const to[] = {&sessions,          &asked,           &s.ok,
                             &s.client_errors,   &s.server_errors, &s.connect_errors,
                             &s.response_errors, &s.retries,       &s.redispatches,

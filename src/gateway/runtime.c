@@ -218,6 +218,17 @@ int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned
     return set(runtime, a, slot, timeout_ms, e, "state %s", gateway_state_text(state));
 }
 
+int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot, int timeout_ms,
+                struct err *e)
+{
+    struct buf command = BUF_INIT;
+
+    buf_printf(&command, "shutdown sessions server app-%s/s%u", a->name, slot);
+    int rc = tell(runtime, buf_text(&command), timeout_ms, e);
+    buf_release(&command);
+    return rc;
+}
+
 int gateway_set_slot(const char *runtime, const struct gateway_app *a, unsigned slot,
                      const struct gateway_server *s, unsigned weight, int timeout_ms,
                      struct err *e)

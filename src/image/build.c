@@ -69,22 +69,38 @@ int image__instruction_line(const char *text, unsigned n)
     return 0;
 }
 
+/* The builder's own "dockerfile parse error line 3: words": what stands behind it, or NULL. */
+static const char *parse_error(const char *words, int *ret_line)
+{
+    const char *at = strstr(words, "parse error ");
+    int n = 0;
+
+    if (at && (at = strstr(at, "line ")) && sscanf(at, "line %d: %n", ret_line, &n) == 1 && n)
+        return at + n;
+    return NULL;
+}
+
 static int failed(const struct build *b, const char *file, const char *text,
                   const struct err *why, struct err *e)
 {
+    /* What is wrong with what is built is no fault of the command line. */
+    enum err_code code = why->code == ERR_INVALID ? ERR_CONFIG : why->code;
     int line = text && b->step ? image__instruction_line(text, b->step) : 0;
+    const char *words = text && !b->step ? parse_error(why->msg, &line) : NULL;
 
+    if (words)
+        return err_set(e, code, 0, "%.80s:%d: %.150s", file, line, words);
     if (why->code == ERR_STOPPED || (!b->step && why->code == ERR_IO)) {
         *e = *why;
         return -1;
     }
     if (line)
-        return err_set(e, why->code, 0, "%.80s:%d: `%.60s` failed: %.90s", file, line, b->said,
+        return err_set(e, code, 0, "%.80s:%d: `%.60s` failed: %.90s", file, line, b->said,
                        why->msg);
     if (b->step)
-        return err_set(e, why->code, 0, "the image cannot be built: `%.80s` failed: %.100s",
-                       b->said, why->msg);
-    return err_set(e, why->code, 0, "%s cannot be built: %.150s", file, why->msg);
+        return err_set(e, code, 0, "the image cannot be built: `%.80s` failed: %.100s", b->said,
+                       why->msg);
+    return err_set(e, code, 0, "%.80s cannot be built: %.150s", file, why->msg);
 }
 
 /* The file's own name is what the engine wants, ours is what people know it by. */
@@ -96,6 +112,7 @@ static int build(struct engine *en, const struct image_cfg *cfg,
     struct image_tar *tar = image__tar_new(context);
     struct buf path = BUF_INIT;
     struct err why = {0};
+    bool own = cfg->kind != IMAGE_RECIPE; /* a text that nobody wrote */
 
     buf_str(&path, "/build?version=1&rm=1&forcerm=1&t=");
     engine_quote(&path, ref);
@@ -117,8 +134,7 @@ static int build(struct engine *en, const struct image_cfg *cfg,
     else if (image__tar_error(tar)->code != ERR_NONE)
         *e = *image__tar_error(tar);
     else
-        failed(&b, cfg->kind == IMAGE_RECIPE ? cfg->dockerfile : "the image",
-               cfg->kind == IMAGE_RECIPE ? buf_text(text) : NULL, &why, e);
+        failed(&b, own ? "the image" : cfg->dockerfile, own ? NULL : buf_text(text), &why, e);
     *ret_sent = image__tar_size(context);
     engine_call_release(&call);
     free(label);

@@ -17,9 +17,9 @@
 static bool one_of(const char **pattern, char c)
 {
     const char *p = *pattern + 1;
-    bool not = *p == '^' || *p == '!', found = false;
+    bool inverse = *p == '^' || *p == '!', found = false;
 
-    p += not ;
+    p += inverse;
     do {
         char low = *p == '\\' && p[1] ? *++p : *p, high;
         if (!low)
@@ -35,7 +35,7 @@ static bool one_of(const char **pattern, char c)
     if (!*p)
         return false;
     *pattern = p + 1;
-    return found != not &&c != '/';
+    return found != inverse && c != '/';
 }
 
 static bool fits(const char *pattern, const char *path);
@@ -45,7 +45,8 @@ static bool fits_star(const char *pattern, const char *path)
 {
     bool deep = pattern[1] == '*';
 
-    pattern += deep ? 2 : 1;
+    while (*pattern == '*') /* more than two are two */
+        pattern++;
     if (deep && *pattern == '/')
         if (fits(pattern + 1, path)) /* no folder at all */
             return true;

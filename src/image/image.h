@@ -77,9 +77,9 @@ void image_made_release(struct image_made *m);
 /* tree.c: what is in an image or a context, by path. */
 
 /*
- * Paths have no slash in front. The folders above a path are made (root, 0755). A path that is
- * added again is replaced. Files are read when they are written out; their size is fixed
- * before.
+ * A slash in front of a path is dropped. The folders above it are made (root, 0755). A path
+ * that is added again is replaced. Files are read when they are written out; their size is
+ * fixed before.
  */
 struct image_tree;
 struct image_tree *image_tree_new(void) MUST_USE;
@@ -91,6 +91,25 @@ void image_add_link(struct image_tree *t, const char *path, const char *target);
 /* A file, or a folder with all that is in it; links are kept as links below a folder. */
 int image_add(struct image_tree *t, const char *path, const char *source,
               struct err *e) MUST_USE;
+
+/*
+ * copy.c: files as they are, with their modes and times, into a container (running or not).
+ */
+
+/*
+ * A file, or a folder with all that is in it. ERR_INVALID names what is neither: a link (but
+ * for `source` itself, which is followed), a pipe, a device.
+ */
+int image_add_copy(struct image_tree *t, const char *path, const char *source,
+                   struct err *e) MUST_USE;
+struct image_send {
+    const char *container, *folder; /* which is there */
+    const struct image_tree *tree;
+    void (*on_bytes)(void *ctx, uint64_t done); /* or NULL */
+    void *ctx;
+};
+/* As root's. What is there is replaced, but no folder by a file and no file by a folder. */
+int image_send(struct engine *en, const struct image_send *s, struct err *e) MUST_USE;
 
 /* program.c */
 

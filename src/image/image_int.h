@@ -21,6 +21,7 @@ struct image_entry {
     enum image_entry_kind kind;
     unsigned mode, owner;
     uint64_t size;
+    int64_t time; /* of its last change; 0 in images: the same things make the same bytes */
     char *source; /* FILE: where it is; LINK: its target; BYTES: the bytes */
     const struct image_tree *tree;
     unsigned char head[IMAGE_HEAD_MAX]; /* FILE: goes in front instead of its own */
@@ -58,9 +59,9 @@ int image__data_folder(const char *name, char ret[PATH_MAX], struct err *e) MUST
 
 struct image_tar;
 struct image_tar *image__tar_new(const struct image_tree *t) MUST_USE;
-void image__tar_free(struct image_tar **tar);
+void image__tar_free(struct image_tar **ref);
 /* As struct engine_call wants it: bytes put into `to`, 0 at the end, -1. */
-long image__tar_read(void *tar, char *to, size_t size);
+long image__tar_read(void *ctx, char *to, size_t size);
 const struct err *image__tar_error(const struct image_tar *tar);
 uint64_t image__tar_size(const struct image_tree *t);
 int image__tar_digest(const struct image_tree *t, char ret[IMAGE_DIGEST_HEX],

@@ -200,19 +200,16 @@ static char *find(const struct closure *c, const char *run_path, const char *fro
 }
 
 /* The file as it is mapped: what lies behind is for debuggers and linkers. */
-static int add_mapped(struct image_tree *t, const char *path, const char *source,
-                      const struct mapped *m, struct err *e)
+static void add_mapped(struct image_tree *t, const char *path, const char *source,
+                       const struct mapped *m)
 {
-    if (image__add_file(t, path, source, e) < 0)
-        return -1;
-    bool there = image__find(t, path) != NULL;
-    MUST(there);
-    struct image_entry *entry = &t->at[image__find(t, path) - t->at];
+    struct image_entry *entry = image__entry(t, path, IMAGE_ENTRY_FILE);
+
     entry->mode = 0755;
     entry->size = m->elf.loaded;
+    entry->source = xstrdup(source);
     image__elf_head(m->data, entry->head);
     entry->head_len = IMAGE_HEAD_MAX;
-    return 0;
 }
 
 static bool add_silent(struct closure *c, const char *path, const char *file)
@@ -254,16 +251,16 @@ static int add_library(struct closure *c, const char *file, const char *run_path
 static int add_file(struct closure *c, const char *path, const char *source, struct err *e)
 {
     struct mapped m = {0};
-    int rc;
+    int rc = 0;
 
     if (map(source, &m, e) < 0)
         return -1;
-    rc = add_mapped(c->tree, path, source, &m, e);
-    if (rc == 0 && m.elf.loader && !image__find(c->tree, m.elf.loader + 1)) {
+    add_mapped(c->tree, path, source, &m);
+    if (m.elf.loader && *m.elf.loader == '/' && !image__find(c->tree, m.elf.loader + 1)) {
         struct mapped loader = {0};
         rc = map(m.elf.loader, &loader, e);
         if (rc == 0)
-            rc = add_mapped(c->tree, m.elf.loader + 1, m.elf.loader, &loader, e);
+            add_mapped(c->tree, m.elf.loader + 1, m.elf.loader, &loader);
         unmap(&loader);
     }
     for (size_t i = 0; rc == 0 && i < m.elf.needed_count; i++)

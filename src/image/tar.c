@@ -1,8 +1,8 @@
 /*
  * A tree as a tar that is read from, so that an image is never in memory as a whole. Ustar
  * headers (POSIX.1-1988, pax 10.1.1); a path, link or size that does not fit there goes into a
- * pax record of its own in front. Times are 0 and owners numbers: the same tree, the same
- * bytes.
+ * pax record of its own in front. Times are 0 unless they were kept, and owners numbers: the
+ * same tree, the same bytes.
  */
 #include "image/image_int.h"
 
@@ -201,7 +201,7 @@ static void add_headers(struct buf *out, const struct image_entry *entry)
     octal(h.uid, sizeof(h.uid), entry->owner);
     octal(h.gid, sizeof(h.gid), entry->owner);
     octal(h.size, sizeof(h.size), entry->size);
-    octal(h.mtime, sizeof(h.mtime), 0);
+    octal(h.mtime, sizeof(h.mtime), entry->time > 0 ? (uint64_t)entry->time : 0);
     h.type = type_of(entry);
     seal_header(&h);
     if (records.len)

@@ -70,6 +70,7 @@ static struct image_entry *insert(struct image_tree *t, const char *path)
     bool there;
     size_t i = place(t, path, &there);
 
+    MUST(!there || t->at);
     if (there) {
         release(&t->at[i]);
     } else {
@@ -77,6 +78,7 @@ static struct image_entry *insert(struct image_tree *t, const char *path)
             t->cap = t->cap ? 2 * t->cap : 64;
             t->at = xrealloc(t->at, t->cap * sizeof(*t->at));
         }
+        MUST(t->at);
         memmove(&t->at[i + 1], &t->at[i], (t->count - i) * sizeof(*t->at));
         t->count++;
     }
@@ -192,33 +194,55 @@ static int add_member(struct image_tree *t, const char *path, const char *source
     return 0; /* sockets, pipes and devices are of this machine */
 }
 
-/* A folder's own entry comes only with something in it, or when nothing chooses. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int no_dots(const struct dirent *at)
+{
+    return strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0;
+}
+
+static int add_named(struct image_tree *t, const char *path, const char *source,
+                     const char *rel, const char *name, int depth,
+                     const struct image_walk *walk, struct err *e)
+{
+    char *to = xprintf("%s%s%s", path, *path ? "/" : "", name);
+    char *from = xprintf("%s/%s", source, name);
+    char *inner = xprintf("%s%s%s", rel, *rel ? "/" : "", name);
+    int rc = add_member(t, to, from, inner, depth, walk, e);
+
+    free(inner);
+    free(from);
+    free(to);
+    return rc;
+}
+
+/*
+ * A folder's own entry comes only with something in it, or when nothing chooses. In order: then
+ * each entry goes near the end of the tree, and little moves.
+ */
 static int add_folder(struct image_tree *t, const char *path, const char *source,
                       const char *rel, int depth, const struct image_walk *walk, struct err *e)
 {
-    DIR *d;
-    int rc = 0;
+    struct dirent **names = NULL;
+    int rc = 0, count;
 
     if (depth > DEPTH_MAX)
         return err_set(e, ERR_INVALID, 0, "'%s' is more than %d folders deep", source,
                        DEPTH_MAX);
-    d = opendir(source);
-    if (!d)
+    count = scandir(source, &names, no_dots, by_name);
+    if (count < 0)
         return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "open '%s'", source);
     if (*path && !(walk && walk->keep))
         image_add_folder(t, path, 0755, 0);
-    for (struct dirent *at; rc == 0 && (at = readdir(d));) {
-        if (strcmp(at->d_name, ".") == 0 || strcmp(at->d_name, "..") == 0)
-            continue;
-        char *to = xprintf("%s%s%s", path, *path ? "/" : "", at->d_name);
-        char *from = xprintf("%s/%s", source, at->d_name);
-        char *inner = xprintf("%s%s%s", rel, *rel ? "/" : "", at->d_name);
-        rc = add_member(t, to, from, inner, depth, walk, e);
-        free(inner);
-        free(from);
-        free(to);
+    for (int i = 0; i < count; i++) {
+        if (rc == 0)
+            rc = add_named(t, path, source, rel, names[i]->d_name, depth, walk, e);
+        free(names[i]);
     }
-    closedir(d);
+    free(names);
     return rc;
 }
 

@@ -327,6 +327,19 @@ struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
     return &c->base;
 }
 
+void mind_set_keys(struct mind *m, const struct mind_cfg *cfg)
+{
+    struct choice *c = (struct choice *)m;
+
+    c->cfg.openai_key = cfg->openai_key;
+    c->cfg.gemini_key = cfg->gemini_key;
+    c->cfg.token = cfg->token;
+    if (c->openai)
+        cloud__set_key(c->openai, cfg->openai_key, NULL);
+    if (c->gemini)
+        cloud__set_key(c->gemini, cfg->gemini_key, cfg->token);
+}
+
 static void look_at(const struct mind *m, struct mind_provider_stats *ret)
 {
     const struct cloud *p = (const struct cloud *)m;

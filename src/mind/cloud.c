@@ -6,6 +6,7 @@
 
 #include "bar/bar.h"
 #include "base/alloc.h"
+#include "base/curl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,26 +157,39 @@ void cloud__on_data(void *ctx, int status, const char *data, size_t len)
     cloud__leave(c);
 }
 
-static int64_t number_of(struct str s, double unit_ms)
+#define DELAY_MOST_S 1000000 /* what is longer is no delay but a mistake */
+
+static int64_t number_of(const char *text, double unit_ms)
 {
-    char text[24];
     double v;
 
-    snprintf(text, sizeof(text), "%.*s", (int)(s.len < 23 ? s.len : 23), s.data);
-    return str_to_double(text, &v) && v >= 0 && v < 1e6 ? (int64_t)(v * unit_ms) : 0;
+    return str_to_double(text, &v) && v >= 0 && v < DELAY_MOST_S ? (int64_t)(v * unit_ms) : 0;
+}
+
+/* Retry-After: seconds, or the time of day in one of HTTP's forms (RFC 9110, 5.6.7). */
+static int64_t delay_of(const char *text)
+{
+    int64_t left_s;
+
+    if (!(*text >= 'A' && *text <= 'Z'))
+        return number_of(text, 1000);
+    left_s = (int64_t)curl_lib.getdate(text, NULL) - loop_unix_s();
+    return left_s > 0 && left_s < DELAY_MOST_S ? left_s * 1000 : 0;
 }
 
 void cloud__on_header(void *ctx, int status, struct str name, struct str value)
 {
     struct cloud_call *c = ctx;
+    char text[40];
 
     (void)status;
+    snprintf(text, sizeof(text), "%.*s", (int)(value.len < 39 ? value.len : 39), value.data);
     if (str_eq_nocase(name, "content-type"))
         c->whole = value.len >= 16 && strncasecmp(value.data, "application/json", 16) == 0;
     else if (str_eq_nocase(name, "retry-after-ms"))
-        c->retry_ms = number_of(value, 1);
+        c->retry_ms = number_of(text, 1);
     else if (str_eq_nocase(name, "retry-after") && !c->retry_ms)
-        c->retry_ms = number_of(value, 1000);
+        c->retry_ms = delay_of(text);
     else if (str_eq_nocase(name, "x-should-retry"))
         c->should_retry = str_eq_nocase(value, "true") ? 1 : -1;
 }
@@ -191,6 +205,21 @@ static enum mind_outcome outcome_of(enum http_lost lost)
         return MIND_OUTCOME_CUT;
     default:
         return MIND_OUTCOME_UNREACHABLE;
+    }
+}
+
+/* For people outside: without addresses of the operator's network. */
+static const char *why_of(enum http_lost lost)
+{
+    if (lost == HTTP_LOST_CERTIFICATE)
+        return "its certificate does not verify";
+    switch (outcome_of(lost)) {
+    case MIND_OUTCOME_TIMEOUT:
+        return "it took too long";
+    case MIND_OUTCOME_CUT:
+        return "it broke the connection off";
+    default:
+        return "it cannot be reached";
     }
 }
 
@@ -232,12 +261,7 @@ void cloud__on_end(void *ctx, int status, enum http_lost lost, const struct err 
     c->inside++;
     c->http = NULL;
     if (lost != HTTP_LOST_NONE) {
-        enum mind_outcome o = outcome_of(lost);
-        cloud__lost_with(c, o, 0,
-                         o == MIND_OUTCOME_TIMEOUT ? "it took too long"
-                         : o == MIND_OUTCOME_CUT   ? "it broke the connection off"
-                                                   : "it cannot be reached",
-                         e->msg);
+        cloud__lost_with(c, outcome_of(lost), 0, why_of(lost), e->msg);
     } else if (status != 200) {
         refused(c, status);
     } else {
@@ -439,4 +463,14 @@ struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg)
     cloud__prompt_system(&m->prompt, cfg);
     m->codec->prompt(&m->prompt);
     return &m->base;
+}
+
+void cloud__set_key(struct mind *m, const char *key, const char *token)
+{
+    struct cloud *p = (struct cloud *)m;
+
+    p->cfg.key = key;
+    if (p->auth)
+        gemini_auth__set_token(p->auth, token);
+    breaker_good(&p->breaker);
 }

@@ -100,6 +100,10 @@ static size_t size_of(const struct cloud_request *r)
 
     for (size_t i = 0; i < t->past_count; i++)
         n += t->past[i].text.len + t->past[i].text.len / 16 + 48;
+    for (size_t i = 0; i < t->knowledge_count; i++) {
+        const struct knowledge_passage *p = &t->knowledge[i];
+        n += p->text.len + p->text.len / 16 + strlen(p->title) + strlen(p->heading) + 48;
+    }
     return n;
 }
 

@@ -109,6 +109,8 @@ struct mind_cloud_cfg {
     bool vertex;
 };
 struct mind *cloud__new(enum mind_id id, const struct mind_cloud_cfg *cfg) MUST_USE;
+/* For the next requests; `token` is for Vertex. */
+void cloud__set_key(struct mind *m, const char *key, const char *token);
 
 /* gemini_auth.c: bearer tokens for Vertex, kept until shortly before they end */
 
@@ -122,7 +124,8 @@ struct gemini_auth *gemini_auth__new(const struct mind_cloud_cfg *cfg);
 void gemini_auth__free(struct gemini_auth **a);
 void gemini_auth__get(struct gemini_auth *a, struct gemini_auth_wait *w);
 void gemini_auth__cancel(struct gemini_auth_wait *w); /* only before ready */
-void gemini_auth__forget(struct gemini_auth *a);      /* the token was refused */
+void gemini_auth__set_token(struct gemini_auth *a, const char *token);
+void gemini_auth__forget(struct gemini_auth *a); /* the token was refused */
 
 /* prompt.c */
 

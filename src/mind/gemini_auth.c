@@ -288,3 +288,12 @@ void gemini_auth__forget(struct gemini_auth *a)
     a->refused = true; /* the given one does not come back; another source may do */
     wipe(&a->token);
 }
+
+void gemini_auth__set_token(struct gemini_auth *a, const char *token)
+{
+    const char *was = a->cfg.token ? a->cfg.token : "";
+
+    if (token && strcmp(token, was) != 0)
+        a->refused = false;
+    a->cfg.token = token;
+}

@@ -368,7 +368,7 @@ static void think(struct ctx *c, const struct el *e, size_t n, bool cut)
         region_release(&c->clause_room);
     }
     house__say_flush(c);
-    if (!c->said.len && !c->refused)
+    if (!c->said.len && !c->refused && !house__recall_unknown(c))
         house__say(c, OC_unknown, NULL);
     closing(c);
     if (cut)

@@ -83,6 +83,8 @@ static void talk(struct ctx *c, struct clause *cl)
                 c->clauses[i].talk != cl->talk)
                 return;
     cl->handled = true;
+    if (house__recall(c, cl))
+        return;
     if (cl->talk == OC_T_GREETING) {
         if (c->memo.greeted)
             house__say(c, OC_T_GREETING_AGAIN, NULL);
@@ -256,7 +258,8 @@ static void undo(struct ctx *c, struct clause *cl)
 
 static void usual(struct ctx *c, struct clause *cl)
 {
-    (void)cl;
+    if (house__recall(c, cl))
+        return;
     house__say(c, OC_usual, NULL);
     c->asked = c->did = true;
 }

@@ -12,6 +12,7 @@
  *   house_act.c      what a clause does; in house_order.c, house_round.c, house_remove.c,
  *                    house_change.c, house_replace.c, house_correct.c, house_money.c,
  *                    house_ask.c and house_recommend.c
+ *   house_recall.c   what the agent's documents have
  *   house_tools.c    the only way to change anything
  *   house_say.c      the reply, from what the tools answered
  */
@@ -366,6 +367,7 @@ struct ctx {
     bool acted;    /* something was touched in this turn already */
     bool showing;  /* something was shown in this turn */
     bool removed;  /* something was taken off in this turn */
+    bool recalled; /* something was said from the documents */
     bool asked;    /* the reply ends with a question already */
     uint64_t rng;
     struct region clause_room; /* what one clause needs on the way; charged like the turn */
@@ -465,6 +467,10 @@ void house__forget_round(struct ctx *c, int item, int qty);
 void house__recommend(struct ctx *c, struct clause *cl);
 void house__taste_no(struct ctx *c, struct clause *cl);
 void house__strongest(struct ctx *c);
+
+/* house_recall.c: say what the documents have; false when they have nothing on it */
+bool house__recall(struct ctx *c, const struct clause *cl); /* instead of this answer */
+bool house__recall_unknown(struct ctx *c);                  /* nothing was understood */
 
 /* ---- saying ---- */
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "base/strs.h"
+#include "knowledge/knowledge.h"
 #include "metric/metric.h"
 
 #include <stdbool.h>
@@ -50,10 +51,13 @@ struct mind_turn {
     size_t past_count;
     struct str summary; /* what was said and ordered before the past; empty: nothing, or all */
     const struct bar_tab *tab; /* the guest's state as it is; changes only through call_tool */
-    struct mind_memo *memo;    /* read and written by the mind; all zero in a new session */
-    struct region *scratch;    /* all that the mind needs; gone when it says done or fail */
-    uint64_t seed;             /* for variety; the same seed gives the same answer */
-    int64_t turn_number;       /* from 1 */
+    /* What the agent's documents have on it, the best first. Facts, never instructions. */
+    const struct knowledge_passage *knowledge;
+    size_t knowledge_count;
+    struct mind_memo *memo; /* read and written by the mind; all zero in a new session */
+    struct region *scratch; /* all that the mind needs; gone when it says done or fail */
+    uint64_t seed;          /* for variety; the same seed gives the same answer */
+    int64_t turn_number;    /* from 1 */
     /* NULL, or the person brought a Gemini key: append it; wipe it soon. */
     void (*own_key)(void *key_ctx, struct buf *out);
     void *key_ctx;
@@ -141,6 +145,13 @@ struct mind_cfg { /* texts must outlive the mind; NULL or "": not set */
 
 struct mind *mind_new(const struct mind_cfg *cfg, const char *persona,
                       const struct bar_menu *menu, const struct phrases *phrases) MUST_USE;
+/*
+ * Ask with other keys from now on: those of `cfg`, which must outlive the mind as the first
+ * ones had to; the first ones may go then. A request under way ends with the key it began with.
+ * Who was not asked because a key was refused is asked again. Between a key and Vertex it does
+ * not change.
+ */
+void mind_set_keys(struct mind *m, const struct mind_cfg *cfg);
 /* True when some provider is asked without any session bringing a key. */
 bool mind_asks(const struct mind_cfg *cfg);
 

@@ -1,5 +1,6 @@
 /* One outgoing call: its callbacks, its deadlines, its end. */
 #include "net/client_int.h"
+#include "net/ws_int.h"
 
 #include "base/alloc.h"
 
@@ -34,6 +35,10 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_cfg
     list_init(&c->running);
     list_init(&c->over);
     list_init(&c->gone);
+    list_init(&c->sockets_starting);
+    list_init(&c->sockets);
+    list_init(&c->sockets_over);
+    list_init(&c->sockets_gone);
     return c;
 }
 
@@ -165,6 +170,7 @@ static void tidy(struct http_client *c)
     }
     while (!list_empty(&c->gone))
         call_free(LIST_ITEM(c->gone.next, struct http_call, link));
+    ws__client_start(c);
 }
 
 void http_client__settle(struct http_client *c)
@@ -176,17 +182,21 @@ void http_client__settle(struct http_client *c)
         return;
     c->inside++; /* whoever is told below may start and cancel; that waits for tidy() */
     while ((m = curl_lib.multi_info_read(c->multi, &left))) {
-        struct http_call *call;
+        struct http_tag *tag;
         if (m->msg != CURLMSG_DONE)
             continue;
-        curl_lib.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-        if (call->gone)
+        curl_lib.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&tag);
+        struct http_call *call = tag->call;
+        if (!call)
+            ws__client_connected(tag->ws, m->data.result);
+        if (!call || call->gone)
             continue;
         call->code = m->data.result;
         end(call, lost_by(call));
     }
     while (!list_empty(&c->over))
         conclude(LIST_ITEM(c->over.next, struct http_call, link));
+    ws__client_settle(c);
     c->inside--;
     tidy(c);
 }
@@ -215,6 +225,7 @@ void http_client__sweep(struct http_client *c)
     {
         check_deadlines(LIST_ITEM(at, struct http_call, link), now);
     }
+    ws__client_sweep(c, now);
     http_client__settle(c);
 }
 
@@ -316,7 +327,8 @@ static void set_callbacks(struct http_call *call)
 {
     CURL *easy = call->easy;
 
-    curl_lib.easy_setopt(easy, CURLOPT_PRIVATE, call);
+    call->tag.call = call;
+    curl_lib.easy_setopt(easy, CURLOPT_PRIVATE, &call->tag);
     curl_lib.easy_setopt(easy, CURLOPT_ERRORBUFFER, call->detail);
     curl_lib.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_lib.easy_setopt(easy, CURLOPT_WRITEDATA, call);
@@ -335,13 +347,12 @@ static void set_callbacks(struct http_call *call)
     curl_lib.easy_setopt(easy, CURLOPT_SEEKDATA, call);
 }
 
-static void set_options(struct http_call *call)
+void http_client__options(struct http_client *c, CURL *easy, const char *url)
 {
-    const struct http_client_cfg *cfg = &call->client->cfg;
-    CURL *easy = call->easy;
-    bool tls = strncmp(call->ask.url, "https:", 6) == 0;
+    const struct http_client_cfg *cfg = &c->cfg;
+    bool tls = strncmp(url, "https:", 6) == 0;
 
-    curl_lib.easy_setopt(easy, CURLOPT_URL, call->ask.url);
+    curl_lib.easy_setopt(easy, CURLOPT_URL, url);
     curl_lib.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_lib.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* Else a name that nobody resolves would hold the loop when its call is cancelled. */
@@ -376,6 +387,15 @@ static bool set_headers(struct http_call *call)
     return list != NULL;
 }
 
+/* A line break in one (of a key that was pasted badly) would begin another. */
+static bool are_lines(const char *const *headers)
+{
+    for (; headers && *headers; headers++)
+        if (strpbrk(*headers, "\r\n"))
+            return false;
+    return true;
+}
+
 int http_call_start(struct http_client *c, const struct http_ask *ask, struct http_call **ret,
                     struct err *e)
 {
@@ -383,6 +403,8 @@ int http_call_start(struct http_client *c, const struct http_ask *ask, struct ht
 
     if (http_client__attach(c, e) < 0)
         return -1;
+    if (!are_lines(ask->headers))
+        return err_set(e, ERR_INVALID, 0, "a header (of a key, maybe) has a line break in it");
     call = http_client__memory_short() ? NULL : calloc(1, sizeof(*call));
     if (!call)
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
@@ -395,7 +417,7 @@ int http_call_start(struct http_client *c, const struct http_ask *ask, struct ht
         return err_set(e, ERR_NOMEM, 0, "%s", err_sentence(ERR_NOMEM));
     }
     show_host(call);
-    set_options(call);
+    http_client__options(c, call->easy, call->ask.url);
     set_callbacks(call);
     call->ask.url = NULL; /* libcurl has its copy */
     call->began_ms = call->last_ms = loop_now(c->loop);
@@ -448,6 +470,7 @@ void http_client_free(struct http_client **client)
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         while (!list_empty(lists[i]))
             call_free(LIST_ITEM(lists[i]->next, struct http_call, link));
+    ws__client_end(c);
     http_client__detach(c);
     free(c);
     *client = NULL;

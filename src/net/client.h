@@ -38,7 +38,8 @@ void http_client_free(struct http_client **c); /* what still runs is cancelled *
 
 struct http_ask {
     const char *url;            /* http:// or https:// */
-    const char *const *headers; /* "Name: value", NULL-ended; copied, and wiped at the end */
+    const char *const *headers; /* "Name: value", NULL-ended; one with a line break
+                                 * is refused. Copied, and wiped at the end */
     struct str body;            /* POST; {NULL, 0}: GET. Borrowed until the end or cancel */
     int64_t connect_ms, first_ms, between_ms, whole_ms; /* deadlines; 0: none */
     /* All on the loop, never inside http_call_start(); on_end once, and last. */

@@ -11,9 +11,16 @@
 
 enum call_phase { CALL_CONNECTING, CALL_WAITING, CALL_READING };
 
+/* What libcurl gives back of a transfer: a call, or a WebSocket's connection. */
+struct http_tag {
+    struct http_call *call;
+    struct ws *ws;
+};
+
 struct http_call {
     struct list link; /* in one list of the client */
     struct http_client *client;
+    struct http_tag tag;
     struct http_ask ask;
     CURL *easy;
     struct curl_slist *headers;
@@ -33,8 +40,9 @@ struct http_client {
     struct http_client_cfg cfg;
     CURLM *multi; /* NULL: nothing was asked yet */
     uv_timer_t *timer, *sweep;
-    int inside; /* libcurl has the word */
-    struct list starting, running, over, gone;
+    int inside;                                /* libcurl has the word */
+    struct list starting, running, over, gone; /* calls */
+    struct list sockets_starting, sockets, sockets_over, sockets_gone;
 };
 
 /* client_uv.c: libcurl's sockets and its timer on the loop */
@@ -44,7 +52,11 @@ void http_client__detach(struct http_client *c);
 /* client_mem.c */
 int http_client__memory_init(struct err *e) MUST_USE; /* and libcurl with it */
 bool http_client__memory_short(void);                 /* no new call now */
+void *http_client__take(size_t n); /* zeroed, where libcurl's memory comes from, and */
+void http_client__give(void *p);   /* goes to */
 
 /* client.c */
 void http_client__settle(struct http_client *c); /* after libcurl had the word */
 void http_client__sweep(struct http_client *c);  /* deadlines; a few times a second */
+/* What every transfer has: proxy, whom to trust, no waiting. */
+void http_client__options(struct http_client *c, CURL *easy, const char *url);

@@ -99,6 +99,16 @@ static char *copy(const char *text)
     return p ? memcpy(p, text, n) : NULL;
 }
 
+void *http_client__take(size_t n)
+{
+    return take_zeroed(1, n);
+}
+
+void http_client__give(void *p)
+{
+    give(p);
+}
+
 bool http_client__memory_short(void)
 {
     return reserve.count > BLOCKS / 3; /* a connection that is kept may hold some for long */

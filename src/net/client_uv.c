@@ -46,7 +46,7 @@ static void on_ready(uv_poll_t *uv, int status, int events)
 
 static void free_handle(uv_handle_t *h)
 {
-    free(h->data);
+    http_client__give(h->data);
 }
 
 static void free_timer(uv_handle_t *h)
@@ -68,14 +68,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void 
         return 0;
     }
     if (!s) {
-        s = calloc(1, sizeof(*s));
+        /* libcurl gives up all its transfers, and more, where this fails. */
+        s = http_client__take(sizeof(*s));
         if (!s)
             return -1;
         s->client = c;
         s->fd = fd;
         s->uv.data = s;
         if (uv_poll_init_socket(&c->loop->uv, &s->uv, fd) < 0) {
-            free(s);
+            http_client__give(s);
             return -1;
         }
         curl_lib.multi_assign(c->multi, fd, s);

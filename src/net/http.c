@@ -3,14 +3,10 @@
 #include "base/alloc.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define READY_PER_TURN 512 /* so that a drain of many streams leaves room for turns */
@@ -33,6 +29,7 @@ static void free_if_done(struct http_server *s)
     if (!s->freed || s->handles || s->all_conns)
         return;
     buf_release(&s->scratch);
+    free(s->unix_path);
     free(s);
 }
 
@@ -45,6 +42,7 @@ static void drained_if_done(struct http_server *s)
         return;
     s->drained = NULL;
     uv_timer_stop(&s->grace);
+    uv_timer_stop(&s->last);
     fn(s->drained_ctx);
 }
 
@@ -55,6 +53,8 @@ static void on_handle_closed(uv_handle_t *h)
     s->handles--;
     if (h == &s->listener.handle) {
         s->listening = false;
+        if (!s->freed && s->drain_begun && s->cfg.on_deaf)
+            s->cfg.on_deaf(s->cfg.deaf_ctx);
         if (!s->freed)
             drained_if_done(s);
     }
@@ -93,13 +93,19 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* its being there makes the loop turn at once */
 }
 
-/* What was readable when the drain was asked for has been read by now. */
-static void begin_drain(struct http_server *s)
+/* A socket file that we made ourselves goes before nobody listens on it any more. */
+static void close_listener(struct http_server *s)
 {
-    s->drain_begun = true;
-    s->unaccepted = false;
-    if (!uv_is_closing(&s->listener.handle))
-        uv_close(&s->listener.handle, on_handle_closed);
+    if (!s->listening || uv_is_closing(&s->listener.handle))
+        return;
+    if (s->unix_path)
+        unlink(s->unix_path);
+    uv_close(&s->listener.handle, on_handle_closed);
+}
+
+/* Who says nothing now is asked nothing more. */
+static void close_quiet(struct http_server *s)
+{
     LIST_EACH(at, after, &s->states[CONN_IDLE])
     {
         http_conn__close(LIST_ITEM(at, struct conn, link), HTTP_CLOSE_DRAIN);
@@ -110,6 +116,23 @@ static void begin_drain(struct http_server *s)
         if (c->in_len == 0)
             http_conn__close(c, HTTP_CLOSE_DRAIN);
     }
+}
+
+static void on_last(uv_timer_t *t)
+{
+    close_quiet(t->data);
+}
+
+/* What was readable when the drain was asked for has been read by now. */
+static void begin_drain(struct http_server *s)
+{
+    s->drain_begun = true;
+    s->unaccepted = false;
+    close_listener(s);
+    if (s->cfg.last_ms > 0)
+        uv_timer_start(&s->last, on_last, (uint64_t)s->cfg.last_ms, 0);
+    else
+        close_quiet(s);
     LIST_EACH(at, after, &s->states[CONN_STREAM])
     {
         http_conn__ready(LIST_ITEM(at, struct conn, link));
@@ -153,66 +176,6 @@ void http_server__want_turn(struct http_server *s)
     uv_idle_start(&s->idle, on_idle);
 }
 
-static int make_tcp(struct http_server *s, struct err *e)
-{
-    const struct http_cfg *cfg = &s->cfg;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    char port[12];
-
-    snprintf(port, sizeof(port), "%d", cfg->port);
-    const char *host = strcmp(cfg->host, "localhost") == 0 ? "127.0.0.1" : cfg->host;
-    int rc = getaddrinfo(host, port, &hints, &found); /* numbers only: it never waits */
-    if (rc != 0)
-        return err_set(e, ERR_IO, 0, "listen on '%s' port %d: %s", cfg->host, cfg->port,
-                       gai_strerror(rc));
-    rc = uv_tcp_bind(&s->listener.tcp, found->ai_addr, 0);
-    freeaddrinfo(found);
-    if (rc < 0)
-        return err_set(e, ERR_IO, -rc, "listen on '%s' port %d", cfg->host, cfg->port);
-    return 0;
-}
-
-/* A socket that nobody listens on is left over from a container that died. */
-static void remove_stale(const char *path)
-{
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    int fd;
-
-    if (!str_copy(sa.sun_path, sizeof(sa.sun_path), path))
-        return;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return;
-    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == ECONNREFUSED)
-        unlink(path);
-    close(fd);
-}
-
-static bool lacks_folder(const char *path)
-{
-    struct sockaddr_un sa;
-    char *slash;
-
-    if (!str_copy(sa.sun_path, sizeof(sa.sun_path), path) ||
-        !(slash = strrchr(sa.sun_path, '/')))
-        return false;
-    slash[slash == sa.sun_path] = '\0'; /* of "/s" the folder is "/" */
-    return access(sa.sun_path, F_OK) < 0 && errno == ENOENT;
-}
-
-static int make_unix(struct http_server *s, const char *path, struct err *e)
-{
-    remove_stale(path);
-    int rc = uv_pipe_bind(&s->listener.pipe, path);
-    if (rc == UV_EACCES && lacks_folder(path))
-        rc = UV_ENOENT; /* libuv calls both the same */
-    if (rc < 0)
-        return err_set(e, ERR_IO, -rc, "listen on '%s'", path);
-    return 0;
-}
-
 /*
  * Accepted sockets inherit them: no system call for each connection. Without a bound the
  * kernel takes megabytes for a client that reads slowly, and that is our memory too.
@@ -238,30 +201,27 @@ static void set_options(struct http_server *s)
 static int make_listener(struct http_server *s, struct err *e)
 {
     const struct http_cfg *cfg = &s->cfg;
-    bool unix_path = cfg->host && strncmp(cfg->host, "unix:", 5) == 0;
     struct sockaddr sa = {0};
     socklen_t len = sizeof(sa);
+    int fd = cfg->inherited_fd;
 
-    s->unix_socket = unix_path;
-    if (cfg->inherited_fd >= 0) {
-        if (getsockname(cfg->inherited_fd, &sa, &len) < 0)
-            return err_set(e, ERR_IO, errno, "use file descriptor %d", cfg->inherited_fd);
-        s->unix_socket = sa.sa_family == AF_UNIX;
-    }
+    if (fd < 0 && net_listen_open(cfg->host, cfg->port, &fd, e) < 0)
+        return -1;
+    if (getsockname(fd, &sa, &len) < 0) /* of an own one it cannot fail */
+        return err_set(e, ERR_IO, errno, "use file descriptor %d", fd);
+    s->unix_socket = sa.sa_family == AF_UNIX;
+    if (s->unix_socket && cfg->inherited_fd < 0)
+        s->unix_path = xstrdup(cfg->host + 5);
     int rc = s->unix_socket ? uv_pipe_init(&s->loop->uv, &s->listener.pipe, 0)
                             : uv_tcp_init(&s->loop->uv, &s->listener.tcp);
     MUST(rc == 0);
     s->listener.handle.data = s;
     s->listening = true;
     s->handles++;
-    if (cfg->inherited_fd >= 0) {
-        rc = s->unix_socket ? uv_pipe_open(&s->listener.pipe, cfg->inherited_fd)
-                            : uv_tcp_open(&s->listener.tcp, cfg->inherited_fd);
-        if (rc < 0)
-            return err_set(e, ERR_IO, -rc, "use file descriptor %d", cfg->inherited_fd);
-    } else if (unix_path ? make_unix(s, cfg->host + 5, e) : make_tcp(s, e)) {
-        return -1;
-    }
+    rc = s->unix_socket ? uv_pipe_open(&s->listener.pipe, fd)
+                        : uv_tcp_open(&s->listener.tcp, fd);
+    if (rc < 0)
+        return err_set(e, ERR_IO, -rc, "use file descriptor %d", fd);
     rc = uv_listen(&s->listener.stream, cfg->backlog > 0 ? cfg->backlog : SOMAXCONN,
                    on_connection);
     if (rc < 0)
@@ -300,6 +260,7 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     for (int i = 0; i < CONN__COUNT; i++)
         list_init(&s->states[i]);
     list_init(&s->stalled);
+    list_init(&s->sockets);
     list_init(&s->ready);
     list_init(&s->paused);
     set_limits(s);
@@ -308,15 +269,18 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
     loop_expect_conns(l, cfg->max_conns);
     uv_timer_init(&l->uv, &s->tick);
     uv_timer_init(&l->uv, &s->grace);
+    uv_timer_init(&l->uv, &s->last);
     uv_timer_init(&l->uv, &s->rest);
     uv_check_init(&l->uv, &s->check);
     uv_idle_init(&l->uv, &s->idle);
-    s->tick.data = s->grace.data = s->rest.data = s->check.data = s->idle.data = s;
+    s->tick.data = s->grace.data = s->last.data = s->rest.data = s->check.data = s->idle.data =
+        s;
     uv_unref((uv_handle_t *)&s->tick);
     uv_unref((uv_handle_t *)&s->grace);
+    uv_unref((uv_handle_t *)&s->last);
     uv_unref((uv_handle_t *)&s->rest);
     uv_unref((uv_handle_t *)&s->check);
-    s->handles = 5;
+    s->handles = 6;
     if (make_listener(s, e) < 0) {
         http_server_free(&s);
         return -1;
@@ -384,9 +348,9 @@ void http_server_free(struct http_server **server)
     close_all(s);
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
     uv_close((uv_handle_t *)&s->grace, on_handle_closed);
+    uv_close((uv_handle_t *)&s->last, on_handle_closed);
     uv_close((uv_handle_t *)&s->rest, on_handle_closed);
     uv_close((uv_handle_t *)&s->check, on_handle_closed);
     uv_close((uv_handle_t *)&s->idle, on_handle_closed);
-    if (s->listening && !uv_is_closing(&s->listener.handle))
-        uv_close(&s->listener.handle, on_handle_closed);
+    close_listener(s);
 }

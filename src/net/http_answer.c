@@ -306,6 +306,41 @@ void http_answer__continue(struct conn *c)
     http_conn__send(c, &one, 1, false);
 }
 
+void http_answer__switch(struct http_req *r, const char *accept)
+{
+    struct conn *c = r->conn;
+    struct http_server *s = c->server;
+
+    MUST(r->magic == REQ_MAGIC && c->req == r && !r->streaming && !r->gone);
+    struct buf *b = begin_head(c, true, 101, NULL);
+    buf_str(b, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+    buf_str(b, accept);
+    buf_add(b, "\r\n", 2);
+    buf_add(b, r->headers.data, r->headers.len);
+    buf_add(b, "\r\n", 2);
+    if (b->full || r->headers.full)
+        http_conn__doom(c, HTTP_CLOSE_MEMORY);
+    buf_release(&r->headers);
+    if (s->cfg.on_answer)
+        s->cfg.on_answer(s->cfg.ctx, r, 101);
+    uv_buf_t one = uv_buf_init(b->data, (unsigned)b->len);
+    http_conn__send(c, &one, 1, false);
+    r->streaming = true;
+    http_conn__move(c, CONN_STREAM);
+    if (s->drain_begun || (c->in_len && !c->feeding))
+        http_conn__ready(c);
+}
+
+void http_answer__switch_end(struct http_req *r, enum http_close why)
+{
+    struct conn *c = r->conn;
+
+    c->close_after = true;
+    if (c->why == HTTP_CLOSE__COUNT)
+        c->why = (uint8_t)why;
+    finish(r);
+}
+
 /* The request never reaches an owner, and the connection ends. */
 void http_answer__refuse(struct conn *c, enum refusal why)
 {

@@ -1,4 +1,5 @@
 #include "net/net_int.h"
+#include "net/ws_int.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -202,6 +203,11 @@ void http_conn__turn(struct conn *c)
     }
     if (c->state == CONN_STREAM && c->server->drain_begun)
         tell_drain(c);
+    if (c->state == CONN_STREAM && c->req->on_bytes && !c->held) {
+        http_conn__feed(c, NULL, 0);
+        if (c->paused && !c->held && c->state == CONN_STREAM)
+            resume(c);
+    }
     if (c->state != CONN_IDLE || c->rest_until)
         return;
     http_conn__feed(c, NULL, 0);
@@ -271,6 +277,18 @@ void http_conn__rest(struct conn *c, uint64_t took_ns)
         uv_timer_start(&s->rest, on_rested, (uint64_t)ms, 0);
 }
 
+void http_conn__hold(struct conn *c, bool held)
+{
+    c->held = held;
+    if (!held) {
+        http_conn__ready(c);
+    } else if (!c->paused && c->state != CONN_CLOSED) {
+        uv_read_stop(&c->uv.stream);
+        c->paused = true;
+        list_append(&c->server->paused, &c->hush);
+    }
+}
+
 static void expire(struct conn *c)
 {
     switch (c->state) {
@@ -321,6 +339,7 @@ void http_conn__sweep(struct http_server *s)
         }
     }
     http_out__sweep(s, now);
+    ws__server_sweep(s, now);
     ask_paused(s);
     if (s->unaccepted)
         http_conn__accept(s);

@@ -146,6 +146,11 @@ static size_t use(struct conn *c, const char *data, size_t len)
         case CONN_LINGER:
         case CONN_CLOSED:
             return len;
+        case CONN_STREAM:
+            if (!c->req->on_bytes || c->held)
+                return at;
+            c->req->on_bytes(c->req, data + at, len - at);
+            return len;
         default: /* a request is in progress: this is for later */
             return at;
         }

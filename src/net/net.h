@@ -1,6 +1,7 @@
 /*
  * net: the event loop, an HTTP/1.1 server on it (REST, event streams, files in memory), and a
- * client for the services that Maya asks (libcurl on the same loop).
+ * client for the services that Maya asks (libcurl on the same loop), and WebSockets on either
+ * side.
  *
  * Owns the only thread that runs the product, every socket and every timer (libuv lives here
  * only). Knows no route, no session and no JSON. The parser is strict: what is ambiguous is
@@ -13,7 +14,9 @@
 #include "base/must.h"
 #include "base/strs.h"
 #include "net/client.h"
+#include "net/listen.h"
 #include "net/tell.h"
+#include "net/ws.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -110,11 +113,14 @@ struct http_cfg {
     int64_t idle_ms;       /* between two requests */
     int64_t body_ms;       /* the whole body must have come */
     int64_t write_ms;      /* a reader that takes nothing for so long is cut off */
+    int64_t last_ms; /* draining: so long who is quiet may still ask, once; 0: not at all */
     /* A whole request has come (head and body). Answer now or later, exactly once. */
     void (*on_request)(void *ctx, struct http_req *req);
     /* An answer's status is known (also those the server made itself: req may be NULL). */
     void (*on_answer)(void *ctx, struct http_req *req, int status);
     void *ctx;
+    void (*on_deaf)(void *deaf_ctx); /* draining: nobody new is heard from now on; or NULL */
+    void *deaf_ctx;
 };
 
 /* Why the server closed a connection: HTTP_CLOSE(NAME, "label", "text") in close.def. */
@@ -131,6 +137,7 @@ struct http_stats {
     uint64_t closed[HTTP_CLOSE__COUNT];
     uint64_t rests;                /* connections that had to let others come first */
     uint32_t conns, streams, busy; /* now; busy: requests not yet answered whole */
+    uint32_t sockets;              /* WebSockets, which count as streams */
     /* Memory now, as malloc gives it. */
     size_t bytes_conns;  /* connections, heads of requests, what was read ahead */
     size_t bytes_bodies; /* of requests */
@@ -142,7 +149,8 @@ int http_server_new(struct loop *l, const struct http_cfg *cfg, struct http_serv
 int http_server_port(const struct http_server *s);
 void http_server_stats(const struct http_server *s, struct http_stats *ret);
 /*
- * Stop accepting, close idle connections, let requests finish; `drained` is called when the
+ * Stop accepting, close idle connections (after last_ms: what they ask may be on its way), let
+ * requests finish; `drained` is called when the
  * count of connections is zero. Streams are asked to end through their `on_drain`; what is
  * still open after `grace_ms` is cut.
  */

@@ -78,7 +78,8 @@ struct conn {
     uint8_t state;     /* enum conn_state, written by http_conn__move() */
     uint8_t why;       /* enum http_close: the first reason given, HTTP_CLOSE__COUNT: none */
     bool feeding;      /* http_conn__feed() is on the stack */
-    bool paused;       /* reading is stopped: too much was read ahead */
+    bool paused;       /* reading is stopped: too much was read ahead, or it is held up */
+    bool held;         /* its WebSocket reads nothing more for now */
     bool eof;          /* the client sends no more */
     bool doomed;       /* to be closed at the end of the turn */
     bool close_after;  /* when the answer is out */
@@ -107,6 +108,9 @@ struct http_req {
     void (*on_gone)(void *ctx, struct http_req *r);
     void (*on_drain)(void *ctx, struct http_req *r);
     void (*on_room)(void *ctx, struct http_req *r);
+    /* Upgraded: what the client sends from now on, and whose it is. */
+    void (*on_bytes)(struct http_req *r, const char *data, size_t len);
+    struct ws *ws;
     struct budget *budget; /* for what waits for its reader, or NULL */
     uint64_t started_ns;
     uint64_t body_left; /* of Content-Length */
@@ -129,9 +133,11 @@ struct http_server {
     } listener;
     uv_timer_t tick;  /* looks at deadlines while there are connections */
     uv_timer_t grace; /* the end of a drain */
+    uv_timer_t last;  /* after its beginning: who is quiet is closed */
     uv_timer_t rest;  /* the next one that has rested enough */
     uv_check_t check; /* the end of a turn, when there is something for it */
     uv_idle_t idle;   /* makes that turn come at once */
+    char *unix_path;  /* a socket file that is ours to remove, or NULL */
     bool unix_socket, draining, listening, freed, drain_begun;
     bool turn_wanted;
     bool unaccepted; /* a client waits for us to have the memory for its connection */
@@ -146,6 +152,7 @@ struct http_server {
     struct list states[CONN__COUNT];
     uint32_t in_state[CONN__COUNT];
     struct list stalled;
+    struct list sockets; /* struct ws */
     struct list ready;
     struct list paused; /* read nothing, so they are asked now and then whether they live */
     struct http_stats stats;
@@ -175,6 +182,7 @@ void http_conn__sweep(struct http_server *s);
 /* A request of it took the loop so long: the others come first for a while. */
 void http_conn__rest(struct conn *c, uint64_t took_ns);
 void http_conn__rested(struct http_server *s); /* a drain: nobody rests any more */
+void http_conn__hold(struct conn *c, bool held);
 
 /* http_read.c: bytes to requests */
 void http_conn__feed(struct conn *c, const char *data, size_t len);
@@ -197,6 +205,9 @@ void http_answer__refuse(struct conn *c, enum refusal why);
 void http_answer__send(struct http_req *r, int status, const char *content_type,
                        const void *body, size_t len, bool body_is_static);
 void http_answer__continue(struct conn *c); /* 100 */
+/* 101: the connection is a WebSocket from now on, until switch_end(), when `r` is dead. */
+void http_answer__switch(struct http_req *r, const char *accept);
+void http_answer__switch_end(struct http_req *r, enum http_close why);
 
 /* http_req.c */
 struct http_req *http_req__new(const struct http_head *h, struct conn *c);

@@ -211,8 +211,10 @@ static int bind_to(struct net_tell *s, const char *host, int port, struct err *e
         rc = uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&sa, &len);
     if (rc < 0)
         return err_set(e, ERR_IO, -rc, "listen on '%s' port %d", host, port);
-    s->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-                                             : ((struct sockaddr_in *)&sa)->sin_port);
+    if (sa.ss_family == AF_INET6)
+        s->port = ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
+    else if (sa.ss_family == AF_INET)
+        s->port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
     return 0;
 }
 

@@ -58,6 +58,7 @@ static void http_metrics(const struct ops *o, struct metric_writer *w)
     request_metrics(o, w);
     metric_one(w, M_HTTP_CONNECTIONS, s.conns);
     metric_one(w, M_HTTP_STREAMS, s.streams);
+    metric_one(w, M_HTTP_SOCKETS, s.sockets);
     metric_one(w, M_HTTP_ACCEPTED, (double)s.accepted);
     metric_one(w, M_HTTP_RESTS, (double)s.rests);
     metric_begin(w, M_HTTP_BAD);
@@ -84,11 +85,13 @@ static void old_metrics(const struct ops *o, struct metric_writer *w)
 {
     const struct memory_sample *s = &o->sample;
     uint64_t left = s->limit > s->used ? s->limit - s->used : 0;
+    struct knowledge_stats k;
 
+    knowledge_stats(agent_knowledge(o->cfg.agent), &k);
     metric_one(w, M_OLD_CONFIG_MEMORY, (double)(o->cfg.config_memory >> 20));
     if (s->known)
         metric_one(w, M_OLD_MEMORY_AVAILABLE, round((double)left / 104857.6) / 10);
-    metric_one(w, M_OLD_RAG_DOCUMENTS, (double)agent_documents(o->cfg.agent));
+    metric_one(w, M_OLD_RAG_DOCUMENTS, (double)k.documents);
 }
 
 void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct buf *out)
@@ -100,8 +103,11 @@ void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct bu
     ops__memory_metrics(o, &w);
     ops__session_metrics(o, &w);
     ops__agent_metrics(o, &w);
+    ops__knowledge_metrics(o, &w);
     ops__mind_metrics(o, &w);
+    ops__safety_metrics(o, &w);
     ops__voice_metrics(o, &w);
+    ops__ears_metrics(o, &w);
     ops__store_metrics(o, &w);
     http_metrics(o, &w);
     process_metrics(o, &w);

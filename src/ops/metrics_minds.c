@@ -1,4 +1,4 @@
-/* The minds: who answered, and what came of asking providers. */
+/* The minds: who answered, what came of asking providers, and of the keys people bring. */
 #include "ops/ops_int.h"
 
 #define FIRST (MIND_HOUSE + 1) /* of those that are asked */
@@ -31,6 +31,21 @@ static void request_metrics(const struct mind_provider_stats *s, struct metric_w
     }
 }
 
+static void key_metrics(const struct agent_keys *k, struct metric_writer *w, struct buf *labels)
+{
+    static const struct agent_keys_stats none;
+    const struct agent_keys_stats *s = k ? agent_keys_stats(k) : &none;
+
+    metric_begin(w, M_KEY_CHECKS);
+    for (int key = 0; key < AGENT_KEY__COUNT; key++)
+        for (int state = AGENT_KEY_VALID; state < AGENT_KEY_STATE__COUNT; state++) {
+            buf_clear(labels);
+            metric_label(labels, "provider", agent_key_name((enum agent_key)key));
+            metric_label(labels, "state", agent_key_state_text((enum agent_key_state)state));
+            metric_sample(w, buf_text(labels), (double)s->verdicts[key][state]);
+        }
+}
+
 void ops__mind_metrics(struct ops *o, struct metric_writer *w)
 {
     struct mind_provider_stats s[MIND__COUNT];
@@ -54,5 +69,6 @@ void ops__mind_metrics(struct ops *o, struct metric_writer *w)
     metric_begin(w, M_MIND_BREAKER_OPENED);
     for (int id = FIRST; id < MIND__COUNT; id++)
         metric_sample(w, label(&labels, id), (double)s[id].opened);
+    key_metrics(o->cfg.keys, w, &labels);
     buf_release(&labels);
 }

@@ -114,12 +114,8 @@ static void tool_metrics(const struct agent_stats *s, struct metric_writer *w)
 void ops__agent_metrics(struct ops *o, struct metric_writer *w)
 {
     const struct agent_stats *s = agent_stats(o->cfg.agent);
-    size_t documents = agent_documents(o->cfg.agent);
     struct buf labels = BUF_INIT;
 
-    metric_one(w, M_RAG_AVAILABLE, 0); /* the documents are loaded, but nothing searches them */
-    metric_one(w, M_RAG_DOCUMENTS, (double)documents);
-    metric_one(w, M_RAG_TYPE, 0);
     metric_begin(w, M_TURNS);
     for (unsigned i = 0; i < TURN_OUTCOME__COUNT; i++) {
         metric_label(&labels, "outcome", turn_outcome_text((enum turn_outcome)i));

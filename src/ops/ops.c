@@ -122,6 +122,11 @@ void ops_count_request(struct ops *o, size_t route, int status)
     o->requests[route * OPS_STATUS_MAX + status_place(o, status)]++;
 }
 
+void ops_count_interruption(struct ops *o)
+{
+    o->interruptions++;
+}
+
 void ops_count_commit(void *ctx, uint64_t us, unsigned writes)
 {
     struct ops *o = ctx;

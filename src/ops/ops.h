@@ -14,7 +14,9 @@
 #include <stdint.h>
 
 struct agent;
+struct agent_keys;
 struct cgroup;
+struct ears;
 struct ops;
 struct session_table;
 struct store;
@@ -26,6 +28,8 @@ struct ops_cfg {
     struct store *store;
     struct cgroup *cgroup;
     struct voice *voice;       /* NULL: nobody speaks */
+    struct ears *ears;         /* NULL: nobody hears */
+    struct agent_keys *keys;   /* NULL: nobody checks keys */
     double threshold;          /* of pressure */
     const char *agent_folder;  /* must stay readable for the container to be healthy */
     const char *const *routes; /* label values of maya_http_requests_total, by index */
@@ -60,5 +64,6 @@ void ops_metrics(struct ops *o, int64_t now_s, bool predecessor_names, struct bu
 
 /* A route beyond route_count counts as the last one. */
 void ops_count_request(struct ops *o, size_t route, int status);
+void ops_count_interruption(struct ops *o); /* somebody spoke while Maya did */
 /* For struct store_cfg's on_commit; ctx is the struct ops. */
 void ops_count_commit(void *ctx, uint64_t us, unsigned writes);

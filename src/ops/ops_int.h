@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "bar/bar.h"
+#include "knowledge/knowledge.h"
 #include "memory/memory.h"
 #include "metric/metric.h"
 #include "mind/mind.h"
@@ -39,6 +40,7 @@ struct ops {
     uint64_t trims, returned;      /* how often, and bytes that the kernel got back */
     uint64_t sessions_used, freed; /* at the last look; given back by sessions since a trim */
     uint64_t notices;              /* of the kernel */
+    uint64_t interruptions;        /* of replies */
     int64_t sampled_ms;
     bool failed[OPS_CHECK__COUNT];
     struct histogram commit_seconds;
@@ -72,6 +74,9 @@ uint64_t process__own_bytes(void); /* resident pages that are ours alone (no fil
 void ops__memory_metrics(struct ops *o, struct metric_writer *w);
 void ops__session_metrics(struct ops *o, struct metric_writer *w);
 void ops__agent_metrics(struct ops *o, struct metric_writer *w);
-void ops__mind_metrics(struct ops *o, struct metric_writer *w); /* metrics_minds.c */
+void ops__knowledge_metrics(struct ops *o, struct metric_writer *w); /* metrics_knowledge.c */
+void ops__mind_metrics(struct ops *o, struct metric_writer *w);      /* metrics_minds.c */
+void ops__safety_metrics(struct ops *o, struct metric_writer *w);    /* metrics_safety.c */
 void ops__store_metrics(struct ops *o, struct metric_writer *w);
 void ops__voice_metrics(struct ops *o, struct metric_writer *w); /* metrics_voice.c */
+void ops__ears_metrics(struct ops *o, struct metric_writer *w);  /* metrics_ears.c */

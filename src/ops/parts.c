@@ -29,15 +29,19 @@ void ops__parts(const struct ops *o, uint64_t ret[OPS_PART__COUNT])
     uint64_t in_use = heap.uordblks + heap.hblkhd, own = process__own_bytes(), named = 0;
     struct session_stats sessions;
     struct store_stats store;
+    struct knowledge_stats knowledge;
     struct http_stats http = {0};
 
     if (o->http)
         http_server_stats(o->http, &http);
     session_stats(o->cfg.sessions, &sessions);
     store_stats(o->cfg.store, &store);
+    knowledge_stats(agent_knowledge(o->cfg.agent), &knowledge);
     ret[OPS_PART_SESSIONS] = sessions.used;
     ret[OPS_PART_INDEX] = sessions.index;
-    ret[OPS_PART_STORE] = store.memory + store.queued_bytes;
+    /* SQLite counts for the whole process. */
+    ret[OPS_PART_STORE] = less(store.memory, knowledge.in_sqlite) + store.queued_bytes;
+    ret[OPS_PART_KNOWLEDGE] = knowledge.bytes;
     ret[OPS_PART_CONNECTIONS] = http.bytes_conns;
     ret[OPS_PART_BODIES] = http.bytes_bodies;
     ret[OPS_PART_QUEUED] = http.bytes_queued;

@@ -32,7 +32,7 @@ void ops_tell(void *ctx, struct str asked, char ret[TELL_LINE_MAX])
         snprintf(ret, TELL_LINE_MAX, "drain\n");
     } else if (o->failed[OPS_CHECK_STORE] || o->failed[OPS_CHECK_AGENT]) {
         snprintf(
-            ret, TELL_LINE_MAX, "down#%s\n",
+            ret, TELL_LINE_MAX, "down #%s\n",
             ops__check_label(o->failed[OPS_CHECK_STORE] ? OPS_CHECK_STORE : OPS_CHECK_AGENT));
     } else { /* full is not gone: where all are full, somebody has to say so */
         snprintf(ret, TELL_LINE_MAX, "up %u%%\n", part || !share ? part : 1);

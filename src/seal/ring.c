@@ -215,7 +215,7 @@ static int add_older_files(struct seal *s, struct err *e)
     return rc;
 }
 
-static int make_current(struct seal *s, int at, struct err *e)
+int seal__ring_first(struct seal *s, int at, struct err *e)
 {
     struct seal_key first = s->keys[0];
 
@@ -242,7 +242,7 @@ int seal__ring_load(struct seal *s, struct err *e)
                        s->data_dir, SEAL_CURRENT_FILE);
     if (at < 0 && !none)
         return -1;
-    if (!s->given && make_current(s, at, e) < 0)
+    if (!s->given && seal__ring_first(s, at, e) < 0)
         return -1;
     return add_older_files(s, e);
 }
@@ -332,26 +332,29 @@ int seal_new(const char *master, const char *data_dir, const char *salt_file, st
     return 0;
 }
 
+int seal__ring_key(const struct seal *s, struct str text, bool older,
+                   uint8_t ret[SEAL_KEY_BYTES], bool *ret_passphrase, struct err *e)
+{
+    *ret_passphrase = !key_from_text(text.data, text.len, ret);
+    return *ret_passphrase ? key_from_passphrase(s, text, older, ret, e) : 0;
+}
+
 static int add_older_text(struct seal *s, struct str text, bool *ret_passphrase, struct err *e)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    enum seal_key_from from = SEAL_KEY_GIVEN;
-    int r = 0;
+    bool passphrase;
+    int r = seal__ring_key(s, text, true, key, &passphrase, e);
 
-    if (!key_from_text(text.data, text.len, key)) {
-        *ret_passphrase = true;
-        from = SEAL_KEY_PASSPHRASE;
-        r = key_from_passphrase(s, text, true, key, e);
-    }
+    *ret_passphrase |= passphrase;
     if (r == 0)
-        r = seal__ring_add(s, key, from, "", e);
+        r = seal__ring_add(s, key, passphrase ? SEAL_KEY_PASSPHRASE : SEAL_KEY_GIVEN, "", e);
     sodium_memzero(key, sizeof(key));
     return r < 0 ? -1 : 0;
 }
 
 int seal_add_older(struct seal *s, const char *keys, struct err *e)
 {
-    bool passphrase = false, ignored;
+    bool passphrase = false, ignored = false;
 
     if (!keys || !*keys)
         return 0;

@@ -43,6 +43,24 @@ void seal_free(struct seal **s); /* wipes the keys */
  */
 int seal_add_older(struct seal *s, const char *keys, struct err *e) MUST_USE;
 
+/* change.c: another MAYA_MASTER_KEY under a process that runs */
+
+struct seal_change;
+/*
+ * What MAYA_MASTER_KEY (NULL: the one that seals stays) and MAYA_MASTER_KEY_OLD mean. May take
+ * a tenth of a second; any thread may ask while no other one has the keys.
+ */
+int seal_change_new(const struct seal *s, const char *master, const char *older,
+                    struct seal_change **ret, struct err *e) MUST_USE;
+void seal_change_free(struct seal_change **c); /* wipes what it holds */
+/*
+ * Seal with the first from now on; the keys that were known open what they sealed until
+ * seal_free(). *ret_kept is false when a start with these keys would not know the one before.
+ * On an error the one before goes on sealing.
+ */
+int seal_change_take(struct seal *s, const struct seal_change *c, bool *ret_kept,
+                     struct err *e) MUST_USE;
+
 /* seal.c */
 
 /* Append the sealed form of `plain` to `out` (which may turn full). */

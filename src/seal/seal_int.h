@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/strs.h"
 #include "seal/seal.h"
 
 #include <limits.h>
@@ -78,6 +79,11 @@ int seal__ring_room(struct seal *s, struct err *e) MUST_USE;
 /* The key's place; what is known already keeps its own. -1: there are too many. */
 int seal__ring_add(struct seal *s, const uint8_t key[SEAL_KEY_BYTES], enum seal_key_from from,
                    const char *file, struct err *e) MUST_USE;
+/* The key that a text means: 32 bytes in base64, or a passphrase. Reads only the salt file. */
+int seal__ring_key(const struct seal *s, struct str text, bool older,
+                   uint8_t ret[SEAL_KEY_BYTES], bool *ret_passphrase, struct err *e) MUST_USE;
+/* The key at this place seals from now on. */
+int seal__ring_first(struct seal *s, int at, struct err *e) MUST_USE;
 void seal__ring_id(const uint8_t key[SEAL_KEY_BYTES], uint8_t ret[SEAL_ID_BYTES]);
 const struct seal_key *seal__ring_find(const struct seal *s, const uint8_t id[SEAL_ID_BYTES]);
 /* The text that MAYA_MASTER_KEY takes, and a newline: a person can move it. */

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 
 /* Never renumber: these are in people's stores. */
 enum tag {
@@ -25,12 +25,14 @@ enum tag {
     TAG_ASSISTANT = 8,
     TAG_REPLAY = 9,
     TAG_SUMMARY = 10,
+    TAG_MARKED = 11, /* an assistant's message behind the byte of its mark */
 };
 
 /* The last tag that each version knows; they were given out in order. */
 static const uint8_t last_tag[FORMAT_VERSION + 1] = {
     [1] = TAG_REPLAY,
     [2] = TAG_SUMMARY,
+    [3] = TAG_MARKED,
 };
 
 static void encode_replay(const struct session_replay *r, struct buf *out)
@@ -43,6 +45,18 @@ static void encode_replay(const struct session_replay *r, struct buf *out)
     wire_put_uint(out, r->messages);
     buf_add(out, r->tail, r->tail_len);
     wire_close_field(out, place);
+}
+
+static void encode_message(const struct session_message *m, struct buf *out)
+{
+    if (!m->mark) {
+        wire_put_field(out, m->from_person ? TAG_PERSON : TAG_ASSISTANT, m->text, m->len);
+        return;
+    }
+    buf_char(out, TAG_MARKED);
+    wire_put_uint(out, (uint64_t)m->len + 1);
+    buf_char(out, (char)m->mark);
+    buf_add(out, m->text, m->len);
 }
 
 void session_encode(const struct session *s, struct buf *out)
@@ -65,7 +79,7 @@ void session_encode(const struct session *s, struct buf *out)
     s->table->cfg.state_ops->encode(s->agent, out);
     wire_close_field(out, place);
     for (const struct session_message *m = s->first; m; m = m->next)
-        wire_put_field(out, m->from_person ? TAG_PERSON : TAG_ASSISTANT, m->text, m->len);
+        encode_message(m, out);
     for (int i = 0; s->replays && i < SESSION_REPLAYS; i++)
         if (s->replays[i].turn)
             encode_replay(&s->replays[i], out);
@@ -110,6 +124,25 @@ static int decode_summary(struct session *s, struct str f, struct err *e)
     return 0;
 }
 
+static int decode_message(struct session *s, uint8_t tag, struct str f, struct err *e)
+{
+    uint8_t mark = 0;
+
+    if (tag == TAG_MARKED) {
+        mark = f.len ? (uint8_t)f.data[0] : 0;
+        if (mark == 0 || mark > SESSION_MARK_MAX)
+            return err_set(e, ERR_CORRUPT, 0, "a stored message has no mark that can be read");
+        f = (struct str){f.data + 1, f.len - 1};
+    }
+    if (utf8_valid_prefix(f.data, f.len) != f.len)
+        return err_set(e, ERR_CORRUPT, 0, "a stored message is not UTF-8");
+    struct session_message *m = session__append(s, tag == TAG_PERSON, f);
+    if (!m)
+        return no_room(s, e);
+    m->mark = mark & SESSION_MARK_MAX;
+    return 0;
+}
+
 static int decode_field(struct session *s, uint8_t tag, struct str f, struct err *e)
 {
     bool bad = false;
@@ -135,9 +168,8 @@ static int decode_field(struct session *s, uint8_t tag, struct str f, struct err
         return s->agent ? 0 : -1;
     case TAG_PERSON:
     case TAG_ASSISTANT:
-        if (utf8_valid_prefix(f.data, f.len) != f.len)
-            return err_set(e, ERR_CORRUPT, 0, "a stored message is not UTF-8");
-        return session__append(s, tag == TAG_PERSON, f) ? 0 : no_room(s, e);
+    case TAG_MARKED:
+        return decode_message(s, tag, f, e);
     case TAG_REPLAY:
         return decode_replay(s, f, e);
     case TAG_SUMMARY:

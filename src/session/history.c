@@ -17,6 +17,7 @@ struct session_message *session__append(struct session *s, bool from_person, str
     if (!m)
         return NULL;
     m->from_person = from_person;
+    m->mark = 0;
     m->len = (uint32_t)text.len;
     memcpy(m->text, text.data, text.len);
     if (s->last)
@@ -178,6 +179,13 @@ int session_gemini_key(const struct session *s, struct buf *out, struct err *e)
     if (!s->gemini)
         return err_set(e, ERR_NOT_FOUND, 0, "the session has no key of its own");
     return seal_unlock(s->table->cfg.seal, s->id, s->gemini->data, s->gemini->len, out, e);
+}
+
+int session_cartesia_key(const struct session *s, struct buf *out, struct err *e)
+{
+    if (!s->cartesia)
+        return err_set(e, ERR_NOT_FOUND, 0, "the session has no key of its own for Cartesia");
+    return seal_unlock(s->table->cfg.seal, s->id, s->cartesia->data, s->cartesia->len, out, e);
 }
 
 bool session_has_keys(const struct session *s)

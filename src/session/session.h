@@ -59,8 +59,8 @@ struct session_secret {
 struct session_message {
     struct session_message *next;
     uint32_t len;
-    uint8_t from_person; /* 1: user, 0: assistant */
-    char text[];         /* NUL-terminated, valid UTF-8 */
+    uint8_t from_person : 1, mark : 7; /* 0: assistant; the agent's mark on it, 0: none */
+    char text[];                       /* NUL-terminated, valid UTF-8 */
 };
 
 struct session {
@@ -213,13 +213,13 @@ int session_reset(struct session *s, struct err *e) MUST_USE; /* all but the id,
 /* An empty text clears. Both are replaced. */
 int session_set_keys(struct session *s, struct str gemini, struct str cartesia,
                      struct err *e) MUST_USE;
-bool session_has_keys(const struct session *s); /* a Gemini key was given: */
+bool session_has_keys(const struct session *s); /* a Gemini key was given */
 int session_gemini_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
+int session_cartesia_key(const struct session *s, struct buf *out, struct err *e) MUST_USE;
 
 /* hibernate.c: who is idle is packed, and in time leaves memory; reseal.c. 4 times a second. */
 void session_tick(struct session_table *t, int64_t now_s);
-/* Under pressure: the coldest and largest, until so many bytes are free; bounded. Returns them.
- * `urgent`: even what was used a moment ago. */
+/* The coldest and largest, until so many bytes are free: those. `urgent`: even the newest. */
 size_t session_hibernate(struct session_table *t, int64_t now_s, size_t bytes, bool urgent);
 void session_shed(struct session_table *t); /* let go of what is only kept for speed */
 

@@ -119,6 +119,7 @@ int session__reseal_plain(struct session_table *t, const char *id, char *plain, 
                           struct err *e) MUST_USE;
 
 /* history.c: link a message at the end; NULL when the budget refuses */
+#define SESSION_MARK_MAX 0x7f
 struct session_message *session__append(struct session *s, bool from_person, struct str text);
 /* keys: a secret of this length, uninitialised */
 struct session_secret *session__secret(struct session *s, const void *data, size_t len);

@@ -309,12 +309,13 @@ static int load(struct voice_provider *p, uint32_t *ret_rate, struct err *e)
     return rc;
 }
 
-static struct voice_provider *make(struct loop *l, const struct voice_how *how)
+static struct voice_provider *make(const struct voice_cfg *cfg, struct voice_asks *asks)
 {
     struct voice_provider *p = xalloc(sizeof(*p));
 
-    p->loop = l;
-    p->how = how;
+    (void)asks;
+    p->loop = cfg->loop;
+    p->how = &cfg->how;
     list_init(&p->queue[0]);
     list_init(&p->queue[1]);
     return p;

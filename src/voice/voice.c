@@ -27,77 +27,147 @@ const char *voice_outcome_text(enum voice_outcome o)
     return o < VOICE_OUTCOME__COUNT ? texts[o] : "unknown";
 }
 
+const char *voice_asked_text(enum voice_asked a)
+{
+    static const char *const texts[VOICE_ASKED__COUNT] = {
+#define ASKED(name, text) text,
+#include "voice/asked.def"
+#undef ASKED
+    };
+
+    return a < VOICE_ASKED__COUNT ? texts[a] : "unknown";
+}
+
+const char *voice_text(enum voice_id id)
+{
+    return id < VOICE__COUNT ? providers[id]->name : "";
+}
+
+static bool loading(const struct voice *v)
+{
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].loading)
+            return true;
+    return false;
+}
+
 static void voice_release(struct voice *v)
 {
-    if (v->provider)
-        v->ops->free(v->provider);
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].provider)
+            v->seats[i].ops->free(v->seats[i].provider);
     free(v);
 }
 
-/* On the pool: sees nothing that the loop looks at meanwhile. */
+/* On the pool, maybe: sees nothing that the loop looks at meanwhile. */
 static void load(void *ctx)
 {
-    struct voice *v = ctx;
+    struct voice_seat *seat = ctx;
 
-    if (v->ops->load(v->provider, &v->rate, &v->failed) < 0)
-        v->rate = 0;
+    if (seat->ops->load(seat->provider, &seat->rate, &seat->failed) < 0)
+        seat->rate = 0;
 }
 
-/* Loaded, or nobody speaks. */
-static void settle(struct voice *v)
+/* Loaded, or it does not speak. */
+static void settle(struct voice *v, struct voice_seat *seat)
 {
-    v->pending = false;
-    if (v->rate) {
-        v->stats.loaded[v->id] = true;
-        log_info("voice", "ready", "voice=%s rate=%u", v->ops->name, v->rate);
+    if (seat->rate) {
+        seat->state = SEAT_READY;
+        v->stats.loaded[seat - v->seats] = !seat->own_only;
+        log_info("voice", "ready", "voice=%s rate=%u%s", seat->ops->name, seat->rate,
+                 seat->own_only ? " for=\"who brings a key\"" : "");
         return;
     }
-    log_warn("voice", "none", "voice=%s error=\"%s\" note=\"answers are text only\"",
-             v->ops->name, v->failed.msg);
-    v->ops->free(v->provider);
-    v->provider = NULL;
-    v->id = VOICE__COUNT;
+    seat->state = SEAT_ABSENT;
+    seat->ops->free(seat->provider);
+    seat->provider = NULL;
+    log_warn("voice", "none", "voice=%s error=\"%s\"%s", seat->ops->name, seat->failed.msg,
+             voice__next(v, 0, false) == VOICE__COUNT ? " note=\"answers are text only\"" : "");
 }
 
 static void on_loaded(void *ctx, bool ran)
 {
-    struct voice *v = ctx;
+    struct voice_seat *seat = ctx;
+    struct voice *v = seat->voice;
 
-    v->loading = NULL;
+    seat->loading = NULL;
     if (v->freed) {
-        voice_release(v);
+        if (!loading(v))
+            voice_release(v);
         return;
     }
     if (!ran)
-        err_set(&v->failed, ERR_VOICE, 0, "it was not loaded");
-    settle(v);
+        err_set(&seat->failed, ERR_VOICE, 0, "it was not loaded");
+    settle(v, seat);
     speech__loaded(v);
 }
 
-void voice__hurry(struct voice *v)
+void voice__hurry(struct voice *v, enum voice_id id)
 {
-    loop_timer_free(&v->later);
-    if (v->loading)
+    struct voice_seat *seat = &v->seats[id];
+
+    if (seat->loading || seat->state != SEAT_PENDING)
         return;
-    v->loading = loop_offload(v->cfg.loop, load, on_loaded, v);
-    if (!v->loading) /* no memory; the next one with something to say tries again */
-        log_debug("voice", "not_loaded", "voice=%s", v->ops->name);
+    seat->loading = loop_offload(v->cfg.loop, load, on_loaded, seat);
+    if (!seat->loading) /* no memory; the next one with something to say tries again */
+        log_debug("voice", "not_loaded", "voice=%s", seat->ops->name);
 }
 
 static void on_later(void *ctx)
 {
-    voice__hurry(ctx);
+    struct voice *v = ctx;
+
+    loop_timer_free(&v->later);
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        voice__hurry(v, (enum voice_id)i);
 }
 
-/* The provider that MAYA_VOICE names; for "auto" the first of the table. */
-static enum voice_id chosen(const char *choice)
+enum voice_id voice__next(const struct voice *v, unsigned from, bool own)
 {
-    if (strcmp(choice, "off") == 0)
-        return VOICE__COUNT;
-    for (unsigned i = 0; i < VOICE__COUNT; i++)
-        if (strcmp(choice, providers[i]->name) == 0)
+    for (unsigned i = from; i < VOICE__COUNT; i++) {
+        const struct voice_seat *seat = &v->seats[i];
+        bool there = seat->state == SEAT_PENDING || seat->state == SEAT_READY;
+        if (there && (own || !seat->own_only))
             return (enum voice_id)i;
-    return (enum voice_id)0;
+    }
+    return VOICE__COUNT;
+}
+
+/* The table is in order: who is named, and those that stand in for it. Some need a network. */
+static bool wanted(const struct voice_cfg *cfg, unsigned id)
+{
+    unsigned first = 0;
+
+    if (strcmp(cfg->choice, "off") == 0)
+        return false;
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (strcmp(cfg->choice, providers[i]->name) == 0)
+            first = i;
+    return id >= first && (!providers[id]->bytes || cfg->http);
+}
+
+/* Take a seat. One that takes no time to load, or that was named, is loaded now. */
+static int seat_voice(struct voice *v, unsigned id, struct err *e)
+{
+    struct voice_seat *seat = &v->seats[id];
+    bool named = strcmp(v->cfg.choice, providers[id]->name) == 0;
+
+    seat->ops = providers[id];
+    seat->voice = v;
+    if (!wanted(&v->cfg, id))
+        return 0;
+    seat->provider = seat->ops->make(&v->cfg, &v->stats.asks[id]);
+    seat->own_only = id == VOICE_CARTESIA && !v->cfg.cartesia_key;
+    seat->state = SEAT_PENDING;
+    if (!named && !seat->ops->bytes)
+        return 0;
+    load(seat);
+    if (!seat->rate && named) {
+        *e = seat->failed;
+        return -1;
+    }
+    settle(v, seat);
+    return 0;
 }
 
 int voice_new(const struct voice_cfg *cfg, struct voice **ret, struct err *e)
@@ -105,29 +175,17 @@ int voice_new(const struct voice_cfg *cfg, struct voice **ret, struct err *e)
     struct voice *v = xalloc(sizeof(*v));
 
     v->cfg = *cfg;
-    v->id = chosen(cfg->choice);
     list_init(&v->speeches);
     budget_init(&v->own, cfg->own_limit, NULL);
     histogram_init(&v->stats.first_seconds, histogram_seconds, histogram_seconds_count);
-    err_set(&v->failed, ERR_VOICE, 0, "%s", err_sentence(ERR_VOICE));
-    if (v->id == VOICE__COUNT) {
-        *ret = v;
-        return 0;
-    }
-    v->ops = providers[v->id];
-    v->provider = v->ops->make(cfg->loop, &v->cfg.how);
-    if (strcmp(cfg->choice, "auto") == 0) {
-        v->pending = true;
-        v->later = loop_after(cfg->loop, LOAD_AFTER_MS, on_later, v);
-    } else {
-        load(v);
-        if (!v->rate) {
-            *e = v->failed;
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (seat_voice(v, i, e) < 0) {
             voice_release(v);
             return -1;
         }
-        settle(v);
-    }
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].state == SEAT_PENDING && !v->later)
+            v->later = loop_after(cfg->loop, LOAD_AFTER_MS, on_later, v);
     *ret = v;
     return 0;
 }
@@ -141,29 +199,58 @@ void voice_free(struct voice **v)
         return;
     MUST(list_empty(&old->speeches));
     loop_timer_free(&old->later);
-    if (!old->loading) {
+    if (!loading(old)) {
         voice_release(old);
         return;
     }
     old->freed = true; /* on_loaded() does the rest */
-    loop_job_cancel(old->loading);
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (old->seats[i].loading)
+            loop_job_cancel(old->seats[i].loading);
+}
+
+void voice_set_cartesia_key(struct voice *v, const char *key)
+{
+    struct voice_seat *seat = &v->seats[VOICE_CARTESIA];
+
+    v->cfg.cartesia_key = key && *key ? key : NULL;
+    seat->own_only = !v->cfg.cartesia_key;
+    if (!seat->provider)
+        return;
+    v->stats.loaded[VOICE_CARTESIA] = seat->state == SEAT_READY && !seat->own_only;
+    cartesia__key_changed(seat->provider);
 }
 
 const char *voice_name(const struct voice *v)
 {
-    return v->id == VOICE__COUNT ? "" : v->ops->name;
+    return voice_text(voice__next(v, 0, false));
+}
+
+const char *voice_name_own(const struct voice *v)
+{
+    return voice_text(voice__next(v, 0, true));
+}
+
+void voice__why_silent(const struct voice *v, struct err *e)
+{
+    err_set(e, ERR_VOICE, 0, "%s", err_sentence(ERR_VOICE));
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].state == SEAT_ABSENT)
+            *e = v->seats[i].failed;
 }
 
 int voice_ready(struct voice *v, enum voice_format f, struct err *e)
 {
-    if (v->id == VOICE__COUNT) {
-        *e = v->failed;
-        return -1;
-    }
-    return voice__encoder(f)->load(e);
+    if (voice__next(v, 0, true) != VOICE__COUNT)
+        return voice__encoder(f)->load(e);
+    voice__why_silent(v, e);
+    return -1;
 }
 
 const struct voice_stats *voice_stats(const struct voice *v)
 {
+    for (unsigned i = 0; i < VOICE__COUNT; i++)
+        if (v->seats[i].provider && v->seats[i].ops->look)
+            v->seats[i].ops->look(v->seats[i].provider);
     return &v->stats;
 }

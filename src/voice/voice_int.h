@@ -16,20 +16,20 @@
 
 /* What a provider is asked to speak. */
 struct voice_line {
-    struct str text; /* clean; borrowed until the end */
+    struct str text; /* clean; borrowed for the call */
     uint64_t speech; /* the same for all lines of one speech */
+    struct str key;  /* the person's own, or empty; borrowed until the speech is over there */
     bool first;      /* of its speech: somebody hears nothing yet */
-    bool last;       /* of its speech, as far as is known */
 };
 
 /* Where it is heard. All on the loop, never inside start(); nothing after stop(). */
 struct voice_ear {
     void *ctx;
     /* Any number of times, in order. Borrowed for the call; times since the line's beginning.
-     */
+     * A voice that streams may be told to stop inside it. */
     void (*heard)(void *ctx, const int16_t *samples, size_t count,
                   const struct voice_viseme *visemes, size_t viseme_count);
-    /* Once. `failed`: NULL, or why it is not whole. */
+    /* Once. `failed`: NULL, or why it is not whole; ERR_NOMEM: not for the voice's fault. */
     void (*said)(void *ctx, const struct err *failed);
 };
 
@@ -38,14 +38,23 @@ struct voice_task;
 
 struct voice_ops {
     const char *name;
+    bool streams;   /* what is heard may be given out before the line is said */
+    unsigned ahead; /* lines of one speech that it may have at once; 0: one */
+    size_t bytes;   /* what a speech costs there, besides audio */
     /* Blocking, maybe on the pool, once, before anything else. Sets *ret_rate. */
     int (*load)(struct voice_provider *p, uint32_t *ret_rate, struct err *e);
-    struct voice_provider *(*make)(struct loop *l, const struct voice_how *how);
-    /* NULL: no memory. One line at a time and speech; any number of speeches. */
+    struct voice_provider *(*make)(const struct voice_cfg *cfg, struct voice_asks *asks);
+    /* NULL: no memory. Any number of speeches. */
     struct voice_task *(*start)(struct voice_provider *p, const struct voice_line *line,
                                 const struct voice_ear *ear);
     void (*stop)(struct voice_task *t);
-    void (*free)(struct voice_provider *p); /* all tasks ended or stopped */
+    /* Optional. The listener has enough for now, or may have more. It may be heard inside. */
+    void (*hold)(struct voice_task *t, bool held);
+    /* Optional. No line of that speech comes any more; those that it has go on. Once for each
+     * speech of which there was a line; when these have ended too, the speech is over. */
+    void (*over)(struct voice_provider *p, uint64_t speech);
+    void (*look)(struct voice_provider *p); /* optional: its figures, as they are now */
+    void (*free)(struct voice_provider *p); /* all tasks ended or stopped, all speeches over */
 };
 #define VOICE(name, text, ops) extern const struct voice_ops ops;
 #include "voice/provider.def"
@@ -68,20 +77,31 @@ struct encoder_ops {
 #undef FORMAT
 const struct encoder_ops *voice__encoder(enum voice_format f);
 
-struct voice {
-    struct voice_cfg cfg;
-    enum voice_id id; /* VOICE__COUNT: nobody speaks */
+enum voice_seat_state {
+    SEAT_EMPTY,   /* not wanted */
+    SEAT_PENDING, /* not known yet whether it speaks */
+    SEAT_READY,
+    SEAT_ABSENT
+};
+struct voice_seat {
+    enum voice_seat_state state;
+    struct voice *voice;
     const struct voice_ops *ops;
     struct voice_provider *provider;
-    struct loop_timer *later; /* until it begins to load */
     struct loop_job *loading;
-    bool pending; /* not known yet whether it speaks */
-    bool freed;
     uint32_t rate;
+    bool own_only;     /* there is no key but those that people bring */
+    struct err failed; /* why it does not speak */
+};
+
+struct voice {
+    struct voice_cfg cfg;
+    struct voice_seat seats[VOICE__COUNT];
+    struct loop_timer *later; /* until it begins to load what is pending */
+    bool freed;
     struct list speeches;
     uint64_t speech_count;
     struct budget own;
-    struct err failed; /* why nobody speaks */
     struct voice_stats stats;
 };
 
@@ -100,7 +120,13 @@ int voice__library(enum library_id id, const struct voice_symbol *symbols, size_
                    struct err *e) MUST_USE;
 
 /* voice.c: there is something to say, so load it now */
-void voice__hurry(struct voice *v);
+void voice__hurry(struct voice *v, enum voice_id id);
+/* The first voice from `from` on that would speak, to somebody with a key or without. */
+enum voice_id voice__next(const struct voice *v, unsigned from, bool own);
+void voice__why_silent(const struct voice *v, struct err *e); /* when there is none */
 
-/* speech.c: the provider was loaded, or was not */
+/* speech.c: a provider was loaded, or was not */
 void speech__loaded(struct voice *v);
+
+/* cartesia.c: there is another key in the configuration. */
+void cartesia__key_changed(struct voice_provider *p);

@@ -25,6 +25,9 @@ GROUPS = {
     "durable": "kill -9 and power cuts: what was acknowledged and is gone",
     "streams": "idle event streams, the kernel's part included",
     "voice": "how soon an answer is heard after its first full sentence",
+    "image": "Maya's own image in a Docker Engine: size, and start to first answer",
+    "knowledge": "searches in a mebibyte of documents, and in as much as is allowed",
+    "minds": "what Maya adds to a provider, a thousand of its streams, clients that leave",
     "cache": "health for a minute beside a writer that fills the page cache",
 }
 

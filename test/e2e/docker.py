@@ -27,6 +27,7 @@ import pytest
 
 PATIENCE_S = 60
 PR_SET_PDEATHSIG = 1
+MNT_DETACH = 2
 SIOCBRADDBR, SIOCBRDELBR, SIOCSIFFLAGS = 0x89a0, 0x89a1, 0x8914
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "build/tools"
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", str(TOOLS / "usr/bin"),
@@ -135,7 +136,15 @@ class Engine:
                 self.process.kill()
                 self.process.wait()
         self.remove_bridge()
+        self.unmount()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def unmount(self):
+        """What an engine leaves mounted below its folders: a namespace, and more when killed."""
+        with open("/proc/self/mounts") as f:
+            mounted = [line.split()[1] for line in f]
+        for place in sorted((m for m in mounted if m.startswith(f"{self.folder}/")), reverse=True):
+            ctypes.CDLL(None).umount2(place.encode(), MNT_DETACH)
 
     def open(self, method, path, body=None, content_type="application/json", timeout=120):
         """An open answer, to be read from; raises EngineError for 4xx and 5xx."""
@@ -208,10 +217,14 @@ class Engine:
     # Containers
 
     @contextlib.contextmanager
-    def container(self, image, cmd=None, port=None, start=True, **host):
-        """A container, as strictly held as those of an app are; removed at the end."""
+    def container(self, image, cmd=None, port=None, start=True, env=(), config=None,
+                  **host):
+        """A container, as strictly held as those of an app are; removed at the end.
+
+        `config` and `host` are members of the engine's own words: Config and HostConfig.
+        """
         config = {
-            "Image": image, "Labels": {"maya.test": "1"},
+            **(config or {}), "Image": image, "Labels": {"maya.test": "1"}, "Env": list(env),
             "HostConfig": {"Memory": 512 << 20, "MemorySwap": 512 << 20, "ReadonlyRootfs": True,
                            "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"],
                            "PidsLimit": 256, "Init": False, **host}}

@@ -166,6 +166,7 @@ class Fake:
     def __init__(self, answer):
         fake = self
         self.seen = []
+        self.ready = lambda: None
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -173,6 +174,7 @@ class Fake:
             def do(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if self.path == "/readyz":
+                    fake.ready()
                     self.reply(200, b"{}")
                     return
                 fake.seen.append((self.command, self.path, dict(self.headers), body))

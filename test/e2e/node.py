@@ -118,7 +118,7 @@ class Stream:
 class Node:
     # Small budgets, so that the tests run on small machines too; and nobody outside is asked.
     DEFAULTS = {
-        "MAYA_MIND": "house",
+        "MAYA_MIND": "house", "MAYA_KEY_CHECK_SECONDS": "0",
         "MAYA_SESSION_RATE_LIMIT": "0", "MAYA_APP_RATE_LIMIT": "0", "MAYA_BURST_LIMIT": "0",
         "MAYA_DEFAULT_SESSION_MEMORY_MB": "4", "MAYA_LOG_LEVEL": "debug",
     }

@@ -193,7 +193,8 @@ def openai_delta(delta=None, finish=None, **more):
 
 
 def openai_usage(prompt=20, answer=12, **more):
-    return sse({"id": "c1", "choices": [],
+    return sse({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [],
                 "usage": {"prompt_tokens": prompt, "completion_tokens": answer,
                           "total_tokens": prompt + answer, **more}})
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import mmap
 import os
+import signal
 import struct
 
 import pytest
@@ -308,3 +309,34 @@ CHANGES = {
 def test_every_allocation_of_a_change(bar, name):
     ask, check = CHANGES[name]
     assert each_allocation(bar, ready_sessions(bar, "change-" + name), ask, check) > 10
+
+
+def test_secrets_change_without_memory(tmp_path):
+    """Whatever is refused while they are read and taken over, in the end the new one counts."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    token = secrets / "maya_admin_token"
+
+    def put(n):
+        (secrets / ".fresh").write_text(f"operators-token-number-{n:04}")
+        os.replace(secrets / ".fresh", token)
+
+    put(0)
+    node = Node(tmp_path / "node", {"LD_PRELOAD": LIBRARY, "FAIL_ALLOC": str(tmp_path / "plan"),
+                                    "MAYA_VOICE": "off", "MAYA_SECRETS_DIR": str(secrets)})
+    allocations = Allocations(tmp_path / "plan")
+    node.start()
+    try:
+        for nth in itertools.count(1):
+            with allocations.fail(nth):
+                put(nth)
+                os.kill(node.pid, signal.SIGUSR1)
+                until(f"token {nth}", lambda: node.log().count("secrets changed") +
+                      node.log().count("secrets  changed") >= nth)
+            asked = {"Authorization": f"Bearer operators-token-number-{nth:04}"}
+            assert node.get("/api/v1/ops/sessions", headers=asked).status == 200
+            if not allocations.get("failed"):
+                break
+        assert nth > 10
+    finally:
+        node.close()

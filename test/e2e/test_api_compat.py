@@ -85,7 +85,8 @@ def test_keys(api):
     reply = api("POST", "/session/keys", {"gemini_key": KEY, "cartesia_key": None},
                 session="keys-1")
     assert reply.status == 200
-    assert reply.body == b'{"status":"success","session_id":"keys-1","has_valid_keys":true}'
+    assert reply.body.startswith(
+        b'{"status":"success","session_id":"keys-1","has_valid_keys":true,"keys":{')
     assert api("GET", "/session/status", session="keys-1").json()["has_valid_keys"] is True
 
 

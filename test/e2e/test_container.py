@@ -137,3 +137,28 @@ def test_exec_on_a_terminal_has_its_size(swarm, app):
     os.write(master, b"exit 5\n")
     assert p.wait(PATIENCE_S) == 5
     os.close(master)
+
+
+def test_what_containers_take(swarm, app, tmp_path):
+    """Memory of each, and of a Maya how many sessions it has."""
+    (tmp_path / "deploy.yaml").write_text("name: maya\n")
+    image = maya(swarm, "image", "build", "-f", str(tmp_path / "deploy.yaml")).split()[0].rstrip(",")
+    made = swarm.json("POST", "/services/create", {
+        "Name": "maya-v4", "Labels": {"maya.app": "maya", "maya.version": "4"},
+        "TaskTemplate": {"ContainerSpec": {
+            "Image": image, "Env": ["MAYA_DATA_DIR=/tmp/d", "MAYA_SESSIONS_PER_CONTAINER=7",
+                                    "MAYA_DEFAULT_SESSION_MEMORY_MB=1"],
+            "Healthcheck": {"Test": ["NONE"]},
+            "Mounts": [{"Type": "tmpfs", "Target": "/tmp"}]}},
+        "EndpointSpec": {"Ports": [
+            {"Protocol": "tcp", "TargetPort": port, "PublishMode": "host"}
+            for port in (8000, 8001)]}})["ID"]
+    try:
+        row = wait_for(lambda: next((c for c in running(swarm, "maya", 1) if c["sessions"]), None))
+        assert row["sessions"] == "0" and 1 << 20 < int(row["memory"]) < 1 << 30
+        lines = maya(swarm, "container", "list", "--app", "maya").splitlines()
+        assert lines[0].endswith("Sessions  Memory") and "  0 of 7    " in lines[1]
+    finally:
+        swarm.call("DELETE", f"/services/{made}")
+    for row in running(swarm, app, 2):
+        assert row["sessions"] is None and int(row["memory"]) > 0

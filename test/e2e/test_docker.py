@@ -4,7 +4,7 @@
 def test_a_container_is_held_as_strictly_as_an_app_is(engine):
     image = engine.base_image()
     with engine.container(image, ["sh", "-c", "id -u; cat /proc/self/status; touch /x"],
-                          User="65532") as c:
+                          config={"User": "65532"}) as c:
         assert engine.wait(c) != 0  # touch /x: the root cannot be written
         said = engine.logs(c)
     assert "CapEff:\t0000000000000000" in said

@@ -64,6 +64,7 @@ def test_two_watch_what_a_third_does(node):
             assert told["full_response"] == said["response_text"]
             assert told["current_order"] == said["current_order"]
             assert told["payment_summary"] == said["payment_summary"]
+            assert told["mind"] == said["mind"] == "house"
             told = w.next("turn")
             assert w.event.id == "3"
             for name in "full_response", "current_order", "payment_summary":

@@ -1,6 +1,6 @@
 """People in front of a real HAProxy, containers behind it that reject, drain, die and come."""
+import http.client
 import itertools
-import json
 import random
 import shutil
 import socket
@@ -13,6 +13,7 @@ import pytest
 
 from gateway import HAPROXY, Fake, Gateway, configuration, free_port, pass_on, server
 from node import until
+from provider import Provider, openai_words
 
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="there is no haproxy (tools/deps.sh test)")
 
@@ -258,6 +259,35 @@ def test_the_agent_tells_the_room(gateway, crew):
     until("it drains", lambda: f"s1 127.0.0.1:{full.port} drain" in g.show())
 
 
+def test_every_word_of_the_agent(gateway, fakes):
+    """Each line that ops_tell() can say, said to a real HAProxy."""
+    line, asked = [b"up 50%\n"], []
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        def serve():
+            while True:
+                try:
+                    c, _ = s.accept()
+                except OSError:
+                    return
+                with c:
+                    asked.append(c.recv(64))
+                    c.sendall(line[0])
+
+        threading.Thread(target=serve, daemon=True).start()
+        there = fakes(lambda h, body: h.reply(200, b""))
+        g = gateway([{**BAR, "agent": True,
+                      "servers": [server(there, agent_port=s.getsockname()[1])]}])
+        for said, shown in ((b"up 50%\n", "ready up weight=50\n"),
+                            (b"down #store\n", "ready down weight=50\n"),
+                            (b"up 256%\n", "ready up weight=256\n"),
+                            (b"up 1%\n", "ready up weight=1\n"),
+                            (b"drain\n", "drain up weight=1\n")):
+            line[0] = said
+            until(shown, lambda shown=shown: shown in g.show())
+        assert set(asked) == {b"256%"}
+        s.shutdown(socket.SHUT_RDWR)
+
+
 # -- containers that say no, die, or are taken away
 
 def refuse(handler, body):
@@ -318,28 +348,92 @@ def test_a_body_larger_than_the_buffer(gateway, crew):
     assert reply.status in (200, 413), reply
 
 
-def test_taken_away_in_mid_turn(gateway, crew, fakes):
-    """MAINT: what is being answered goes on to its end; the next goes elsewhere."""
-    (node,) = crew(1)
+@pytest.fixture
+def slow(fakes):
+    """A container that has begun its answer and is waiting to be told to end it."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(handler, body):
+    def answer(handler, body):
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         handler.reply(200, b'{"slow":true}')
 
-    g = gateway(servers=[server(fakes(slow))])
-    view = g.view()
-    got = []
-    t = threading.Thread(target=lambda: got.append(view.chat("hello", "mid-turn-01")))
-    t.start()
-    assert begun.wait(30)
-    g.put([{**g.plan["apps"][0]["servers"][0], "state": "maint"}, server(node)])
-    assert view.chat("hello", "other-one-01").status == 200
+    fake = fakes(answer)
+    fake.begun, fake.go_on = begun, go_on
+    yield fake
     go_on.set()
-    t.join(30)
-    assert got[0].json() == {"slow": True}
+
+
+def talk_aside(view, session):
+    got = []
+    t = threading.Thread(target=lambda: got.append(view.chat("an ipa please", session)))
+    t.start()
+
+    def answer():
+        t.join(60)
+        return got[0]
+
+    return answer
+
+
+def test_sessions_are_handed_over(gateway, crew, slow):
+    """MAINT: what is being answered goes on to its end; the next turn is somebody else's."""
+    (node,) = crew(1)
+    g = gateway(servers=[server(slow)])
+    view = g.view()
+    answer = talk_aside(view, "mid-turn-01")
+    assert slow.begun.wait(30)
+    g.put([server(slow, state="maint"), server(node)])
+    for _ in range(3):
+        assert view.chat("hello", "other-one-01").status == 200
+    slow.go_on.set()
+    assert answer().json() == {"slow": True}
     assert view.chat("hello", "mid-turn-01").json()["history"]
+    assert len(slow.seen) == 1
+
+
+def test_drain_keeps_what_it_has(gateway, crew):
+    one, other = crew(2)
+    g = gateway(servers=[server(one)])
+    view = g.view()
+    view.say("hello", "old-session-01")
+    g.put([server(one, state="drain"), server(other)])
+    for i in range(4):
+        view.say("hello", f"new-session-{i:02}")
+        view.say("hello", "old-session-01")
+    assert g.table() == {"old-session-01": 1, **{f"new-session-{i:02}": 2 for i in range(4)}}
+
+
+def test_a_container_that_hangs(gateway, crew, slow):
+    """It is found out by its checks, and when it is let go of, its turn goes on elsewhere."""
+    (node,) = crew(1)
+    g = gateway(servers=[server(slow)])
+    view = g.view()
+    answer = talk_aside(view, "moved-turn-01")
+    assert slow.begun.wait(30)
+    slow.ready = lambda: slow.go_on.wait(60)
+    g.put([server(slow), server(node)])
+    until("the checks fail", lambda: not g.up(1))
+    g.put([server(slow, state="maint"), server(node)])
+    g.ask("shutdown sessions server app-bar/s1")
+    assert answer().json()["payment_summary"]["tab_amount"] == 6.0
+
+
+@pytest.mark.plain
+def test_killed_in_mid_turn(gateway, crew):
+    """The mind is thinking, the container is killed: another asks it again. One order."""
+    first = openai_words("Once ", "asked.").cut(1, "hang")
+    with Provider(first, openai_words("Twice asked, ", "once answered.")) as provider:
+        one, other = crew(2, MAYA_MIND="openai", MAYA_OPENAI_BASE_URL=provider.url + "/v1")
+        g = gateway(servers=[server(one)])
+        answer = talk_aside(g.view(), "killed-turn-01")
+        provider.wait_for(1)
+        g.put([server(one), server(other)])
+        one.kill()
+        said = answer().json()
+        assert [m["content"] for m in said["history"]] == ["an ipa please",
+                                                           "Twice asked, once answered."]
+        assert len(provider.asked) == 2
 
 
 def test_streams_pass_as_they_come(gateway, crew):
@@ -418,14 +512,27 @@ class Guest(threading.Thread):
     def __init__(self, view, number, stop):
         super().__init__(daemon=True)
         self.view, self.stop = view, stop
+        self.number = number
         self.sid, self.turns, self.faults = f"guest-number-{number:04}", 0, []
 
+    def say(self, text):
+        """Every other one keeps its connection, as browsers do; and as they do, it asks again on
+        a new one when a kept one was closed before there was any answer."""
+        key = {"Idempotency-Key": f"{self.sid}-{self.turns}"} if self.connection else {}
+        try:
+            return self.view.chat(text, self.sid, headers=key, connection=self.connection)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            if not self.connection:
+                raise
+            self.connection.close()
+            return self.view.chat(text, self.sid, headers=key, connection=self.connection)
+
     def run(self):
+        self.connection = self.view.connection() if self.number % 2 else None
         while not self.stop.is_set() and not self.faults:
             orders = self.turns % 2 == 0
             try:
-                reply = self.view.chat("an ipa please" if orders else "remove the ipa please",
-                                       self.sid)
+                reply = self.say("an ipa please" if orders else "remove the ipa please")
             except OSError as e:
                 self.faults.append((self.turns, repr(e)))
                 break
@@ -468,7 +575,9 @@ def test_nobody_notices(gateway, crew):
         b.start()
         slots(a, b, c)
         wait_turns(guests, 1)
-        slots(a, b, None)  # taken away first, then stopped
+        g.put([server(a), server(b), server(c, state="maint")])
+        wait_turns(guests, 1)
+        slots(a, b, None)
         c.stop()
         wait_turns(guests, 1)
         (d,) = crew(1)

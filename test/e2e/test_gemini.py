@@ -88,6 +88,22 @@ def test_calls_over_several_chunks(bar):
         assert len(contents[2]["parts"]) == 2
 
 
+def test_calls_in_the_wrong_order(bar):
+    """A tip before the order, and an answer before both are known: what is wrong stays undone."""
+    with Provider(gemini_calls(gemini_call("pay_bill", {}), gemini_call("add_to_order", TWO),
+                               first=["Paid. "]),
+                  Answer([gemini_chunk({"text": ""}, finish="STOP"),
+                          gemini_chunk(gemini_call("get_order", {}))]),
+                  gemini_words("Two Negronis.")) as p:
+        said = bar(p).say(TWO_SAID, "x")
+        assert order(said) == {"Negroni": 2}
+        bill = said["payment_summary"]
+        assert bill["tab_amount"] == 22 and bill["balance"] == 978  # nothing was there to pay
+        answers = [x["functionResponse"]["response"]
+                   for x in p.asked[1].json()["contents"][2]["parts"]]
+        assert "error" in answers[0] and "output" in answers[1]
+
+
 def test_history_begins_with_the_person(bar):
     with Provider(otherwise=lambda _: gemini_words("Yes.")) as p:
         n = bar(p)

@@ -1,11 +1,11 @@
 """The minds that are asked over the network, against scripted providers on real sockets."""
 import json
-import subprocess
-import ssl
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from certs import PAST, certificate
 from node import until
 from provider import (Answer, Endless, Provider, failure, openai_calls, openai_delta,
                       openai_usage, openai_words, sse)
@@ -173,6 +173,32 @@ def test_429_with_its_own_delay(bar):
         assert n.say("good evening", "x")["mind"] == "house"
         assert len(p.asked) == 1
         assert n.metric("maya_mind_breaker_state", mind="openai") == 2
+
+
+def http_date(ahead_s, form):
+    """RFC 9110, 5.6.7: the form to write, and the two old ones that must be read."""
+    at = datetime.now(timezone.utc) + timedelta(seconds=ahead_s)
+    return at.strftime({"fixed": "%a, %d %b %Y %H:%M:%S GMT", "rfc850": "%A, %d-%b-%y %H:%M:%S GMT",
+                        "asctime": "%a %b %d %H:%M:%S %Y"}[form])
+
+
+@pytest.mark.parametrize("form", ["fixed", "rfc850", "asctime"])
+def test_429_with_a_date(bar, form):
+    headers = {"Retry-After": http_date(600, form)}
+    with Provider(failure(429, headers=headers), openai_words("Too early.")) as p:
+        n = bar(p, MAYA_MIND_RETRIES="2")
+        assert [n.say("good evening", "x")["mind"] for _ in range(2)] == ["house"] * 2
+        assert len(p.asked) == 1 and n.metric("maya_mind_breaker_state", mind="openai") == 2
+
+
+@pytest.mark.parametrize("value", [
+    http_date(-600, "fixed"), "Thu, 32 Foo 2026 99:99:99 GMT", "Soon", "Thu, 01 Jan 9999 00:00:00 GMT",
+    "-5", "1e300", "A" * 5000, "", "\x01"],
+    ids=["over", "no-date", "no-word", "far", "negative", "huge", "long", "empty", "control"])
+def test_429_with_no_use_of_a_delay(bar, value):
+    """A date that is over, or none at all, is no delay: it is asked again after the own pause."""
+    with Provider(failure(429, headers={"Retry-After": value}), openai_words("There.")) as p:
+        assert bar(p, MAYA_MIND_RETRIES="1").say("good evening", "x")["mind"] == "openai"
 
 
 @pytest.mark.parametrize("answer, why", [
@@ -448,6 +474,26 @@ def test_the_same_answer_twice(bar):
         assert len(p.asked) == 1
 
 
+def test_who_gave_an_older_reply(bar):
+    """Each reply keeps its mind, over a restart: for streams that come back, and for watchers."""
+    with Provider(openai_words("One."), failure(500), openai_words("Three.")) as p:
+        n = bar(p)
+        minds = [n.say(f"good evening {i}", "x")["mind"] for i in range(3)]
+        assert minds == ["openai", "house", "openai"]
+        n.restart()
+        for turn, mind in enumerate(minds, 1):
+            with n.stream(f"good evening {turn - 1}", "x",
+                          headers={"Last-Event-ID": f"{turn}-0-0"}) as s:
+                last = [e.json() for e in s][-1]
+            assert last["type"] == "complete" and last["mind"] == mind
+        with n.stream(session="x", method="GET", path="/api/v1/session/events",
+                      headers={"Last-Event-ID": "0"}) as s:
+            events = (e.json() for e in s)
+            told = [next(e for e in events if e["type"] == "turn") for _ in minds]
+        assert [t["mind"] for t in told] == minds
+        assert len(p.asked) == 3
+
+
 def test_house_only(bar):
     with Provider(otherwise=openai_words("Never.")) as p:
         n = bar(p, MAYA_MIND="house")
@@ -487,20 +533,8 @@ def test_any_budget(bar, kib):
         assert said["mind"] == "openai" or "memory budget" in said["mind_why"]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj",
-                    "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-                   check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return folder / "cert.pem", context
-
-
-def test_tls(bar, certificate):
-    path, context = certificate
+def test_tls(bar, tmp_path):
+    path, context = certificate(tmp_path / "tls")
     with Provider(openai_words("Safe."), openai_words("Still."), tls=context) as p:
         n = bar(p, MAYA_CA_FILE=str(path))
         assert n.say("good evening", "x")["response_text"] == "Safe."
@@ -508,14 +542,21 @@ def test_tls(bar, certificate):
         assert p.connections == 1
 
 
-def test_certificate_that_does_not_verify(bar, certificate):
-    _, context = certificate
+@pytest.mark.parametrize("mind", ["openai", "gemini"])
+@pytest.mark.parametrize("how", [{}, {"name": "DNS:elsewhere.example"}, {"ends": PAST}],
+                         ids=["self-signed", "wrong-host", "expired"])
+def test_certificate_that_does_not_verify(bar, tmp_path, how, mind):
+    """Where it is trusted, only the name or the date is wrong."""
+    path, context = certificate(tmp_path / "tls", **how)
     with Provider(otherwise=openai_words("Never."), tls=context) as p:
-        n = bar(p, MAYA_MIND_RETRIES="2")
+        n = bar(p, MAYA_MIND=mind, MAYA_GEMINI_BASE_URL=p.url, GEMINI_API_KEY="x" * 20,
+                MAYA_MIND_RETRIES="2", **({"MAYA_CA_FILE": str(path)} if how else {}))
         said = n.say(TWO_SAID, "x")
-        assert said["mind"] == "house" and said["mind_why"] == "openai: it cannot be reached"
+        assert said["mind"] == "house"
+        assert said["mind_why"] == f"{mind}: its certificate does not verify"
         assert order(said) == {"Negroni": 2}
         assert p.asked == []  # no key went there
+        assert n.metric("maya_mind_requests_total", mind=mind, outcome="unreachable") == 1
     assert "does not verify" in n.log()
 
 

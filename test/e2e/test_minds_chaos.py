@@ -4,10 +4,21 @@ import random
 import threading
 
 from node import until
-from provider import (Answer, Provider, failure, openai_calls, openai_delta, openai_words, sse)
+from provider import (Answer, Endless, Provider, failure, openai_calls, openai_delta, openai_words, sse)
 
 TWO = ("add_to_order", {"item_name": "Negroni", "quantity": 2})
 GUESTS, TURNS, SESSIONS = 12, 25, 30
+
+
+def mixed_up():
+    """The second call comes first, in pieces, and what the first one's name is comes last."""
+    def part(index, **function):
+        return openai_delta({"tool_calls": [{"index": index, "id": f"c{index}",
+                                             "function": function}]})
+    return Answer([part(1, name="get_order", arguments=""), part(0, arguments='{"item_name":'),
+                   part(1, arguments="{}"), part(0, arguments='"Negroni","quantity":2}'),
+                   part(0, name="add_to_order"), openai_delta(finish="tool_calls"),
+                   sse("[DONE]")])
 
 
 def provider_of(seed):
@@ -16,6 +27,8 @@ def provider_of(seed):
     def good(asked):
         if asked.json()["messages"][-1]["role"] == "tool" or chance.random() < .5:
             return openai_words("Two ", "Negronis. ", "There.")
+        if chance.random() < .2:
+            return mixed_up()
         return openai_calls(TWO, ("get_order", {}), first=["Hm. "] if chance.random() < .3 else ())
 
     def answer(asked):
@@ -28,6 +41,7 @@ def provider_of(seed):
                 fine.cut(cut, "hang"),
                 failure(chance.choice([400, 401, 429, 500, 503]),
                         headers={"retry-after-ms": str(chance.randrange(50))}),
+                failure(429), Endless(openai_delta({"content": "on and on " * 400})),
                 Answer([b"data: garbage\n\n"]),
                 Answer([openai_delta({"content": "x " * 2000})] * 40 + [sse("[DONE]")])])
 

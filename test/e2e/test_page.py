@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from test_reload import Reloaded  # noqa: E402
 from unruly import Fault, Unruly  # noqa: E402
 
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -801,3 +802,30 @@ def test_without_the_stream_all_goes_on(page, proxy):
     page.until(lambda: any("/session/events" in r[1] for r in proxy.seen))
     assert page.say("A Martini, dry, please")
     assert page.state() == "connected" and page.order() == ["Martini"]
+
+
+def test_comes_anew_when_it_changes(chromium, tmp_path):
+    """With --reload an open page shows a changed file, and keeps what was said and typed."""
+    n = Reloaded(tmp_path / "node").start()
+    page = Page(chromium, n.url)
+    try:
+        page.open()
+        page.say("a negroni, please")
+        page.find("#message").send_keys("half a sen")
+        page.until(lambda: page.js("return performance.getEntriesByType('resource')"
+                                   ".some((e) => e.name.endsWith('/reload.id'))"))
+        html = (n.folder / "web" / "index.html").read_text()
+        n.put(n.folder / "web" / "index.html", html.replace("Skip to the conv", "Fresh conv", 1))
+        page.until(lambda: page.text(".skip").startswith("Fresh"))
+        page.until(lambda: page.texts(".user .words") == ["a negroni, please"])
+        assert page.js("return document.getElementById('message').value") == "half a sen"
+        page.js("window.old = true")
+        with n.reloading():
+            os.utime(n.agent / "agent.yaml")
+        page.until(lambda: not page.js("return window.old === true"))
+        page.until(lambda: page.order() == ["Negroni"] and page.state() == "connected")
+        page.find("#message").clear()
+        assert page.say("and an ipa, please")
+        assert page.order() == ["Negroni", "IPA"]
+    finally:
+        n.close()

@@ -290,7 +290,8 @@ def test_slow_listener_gets_everything(slow_speaker):
     reader = Listener(n, "/api/chat/stream?message=what+is+on+the+menu&voice=1&session_id=slow")
     reader.read_until(b'"type": "audio"')
     events = reader.rest()
-    assert events[-1] == {"type": "audio_end", "session_id": "slow", "outcome": "spoken"}
+    assert events[-1] == {"type": "audio_end", "session_id": "slow", "outcome": "spoken",
+                          "voice": "espeak"}
     for _, data in files(events):
         samples(data)
     eventually(lambda: n.metric("maya_sessions_memory_bytes"), lambda v: v < 200000)

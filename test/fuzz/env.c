@@ -38,7 +38,8 @@ static void check_values(const struct config *c)
         const struct config_value *v = &c->values[id];
         if (config__has_range(row) && v->text)
             MUST(v->number >= row->min && v->number <= row->max);
-        MUST(v->from == CONFIG_DEFAULT || v->from == CONFIG_ENV_FILE || id == C_ENV_FILE);
+        MUST(v->from == CONFIG_DEFAULT || v->from == CONFIG_ENV_FILE || id == C_ENV_FILE ||
+             id == C_SECRETS_DIR);
     }
     for (unsigned i = 0; i < c->n_warnings; i++)
         MUST(*c->warnings[i] && !strpbrk(c->warnings[i], "\r\n"));
@@ -47,14 +48,14 @@ static void check_values(const struct config *c)
 static void read_as_file(const uint8_t *data, size_t size)
 {
     int fd = memfd_create("env", MFD_CLOEXEC);
-    char flag[64], program[] = "fuzz";
-    char *argv[] = {program, flag};
+    char flag[64], program[] = "fuzz", secrets[] = "--secrets-dir=/proc/self/fdinfo/none";
+    char *argv[] = {program, flag, secrets};
     struct config *c = config_new();
     struct err e = {0};
 
     MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     snprintf(flag, sizeof(flag), "--env-file=/proc/self/fd/%d", fd);
-    if (config_read(c, 2, argv, NULL, &e) == 0) {
+    if (config_read(c, 3, argv, NULL, &e) == 0) {
         check_values(c);
     } else {
         MUST(e.code == ERR_CONFIG || e.code == ERR_INVALID);

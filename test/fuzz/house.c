@@ -19,6 +19,9 @@ static void turn(struct evening *v, const char *text, size_t len)
     len = utf8_valid_prefix(text, len);
     if (len == 0)
         return;
+    /* What the guest says stands in the documents as well. */
+    const struct knowledge_passage passage = {"a.md", 1, "A", "B", {text, len}, 0, 1};
+    v->passage = v->turn % 2 ? &passage : NULL;
     evening_say(v, text, len);
     MUST(v->dones + v->fails == 1);
     MUST(v->fails == 0);

@@ -66,6 +66,8 @@ static struct session *open_file(const char *name)
     CHECK_INT(session_decode(held, today.data, today.len, &e), 0);
     session_encode(held, &again);
     CHECK(today.len == again.len && memcmp(today.data, again.data, again.len) == 0);
+    if (file.data[2] == today.data[2])
+        CHECK(today.len == file.len && memcmp(today.data, file.data, file.len) == 0);
     CHECK(file.data[2] == 1 ? !held->summary_len : held->summary_len > 0);
     buf_release(&file);
     buf_release(&today);
@@ -173,11 +175,68 @@ static void test_v2_folded(void)
     close_file();
 }
 
+/* Which mind gave a reply: of what an older build kept that is only known of the last one. */
+static void test_v3_folded(void)
+{
+    const struct session *s = open_file("v3-folded");
+    static const char *const by[] = {"house", "openai", "gemini"};
+    unsigned n = 0;
+
+    CHECK(s->turns == 43 && s->message_count == 40);
+    for (const struct session_message *m = s->first; m; m = m->next) {
+        if (m->from_person) {
+            CHECK_INT(m->mark, 0);
+            continue;
+        }
+        n++;
+        CHECK_STR(n <= 2 ? "" : by[n % 3],
+                  n <= 2 && !agent_answered_by(s, m) ? "" : agent_answered_by(s, m));
+    }
+    CHECK_INT(n, 20);
+    close_file();
+    s = open_file("v2-folded");
+    CHECK(agent_answered_by(s, s->first->next) == NULL);
+    CHECK_STR(agent_answered_by(s, s->last), "house");
+    close_file();
+}
+
+/* A mark that is none, one of a mind that is not known yet, and no mark at all. */
+static void test_marks(void)
+{
+    struct session *s = open_file("v3-folded");
+    struct buf plain = BUF_INIT;
+    struct err e = {.msg = ""};
+
+    s->last->mark = MIND__COUNT + 1;
+    CHECK(agent_answered_by(s, s->last) == NULL);
+    session_encode(s, &plain);
+    session__wipe(s);
+    CHECK_INT(session_decode(s, plain.data, plain.len, &e), 0);
+    CHECK_INT(s->last->mark, MIND__COUNT + 1);
+    static const char *const wrong[] = {"MS\x03\x0b\x01", "MS\x03\x0b\x02\x00x",
+                                        "MS\x03\x0b\x02\x80x", "MS\x02\x0b\x02\x01x",
+                                        "MS\x03\x0b\x02\x01\xff"};
+    static const size_t lens[] = {5, 7, 7, 7, 7};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char bytes[8] = "";
+        memcpy(bytes, wrong[i], lens[i]);
+        session__wipe(s);
+        CHECK(session_decode(s, bytes, lens[i], &e) < 0);
+        CHECK_INT(e.code, ERR_CORRUPT);
+    }
+    session__wipe(s);
+    CHECK_INT(session_decode(s, plain.data, plain.len, &e), 0);
+    buf_release(&plain);
+    close_file();
+}
+
 static const struct tap_case cases[] = {
     {"format 1: one turn", test_v1_hello},
     {"format 1: keys, replays, an order", test_v1_evening},
     {"format 1: folded", test_v1_folded},
     {"format 2: folded, with a summary", test_v2_folded},
+    {"format 3: who gave a reply", test_v3_folded},
+    {"marks of replies", test_marks},
 };
 
 int main(void)

@@ -97,7 +97,9 @@ static void test_changes(void)
     expect(&a, 200, "\"tip_percentage\":20,");
     answer_release(&a);
     ask(HTTP_POST, "/api/session/keys", "", "a", "{\"gemini_key\":\" k \",\"x\":[1,2]}", &a);
-    expect(&a, 200, "{\"status\":\"success\",\"session_id\":\"a\",\"has_valid_keys\":true}");
+    expect(&a, 200,
+           "{\"status\":\"success\",\"session_id\":\"a\",\"has_valid_keys\":true,"
+           "\"keys\":{\"gemini\":{\"state\":\"not_checked\"");
     answer_release(&a);
     ask(HTTP_POST, "/api/session/reset", "", "a", "", &a);
     expect(&a, 200, "{\"status\":\"success\",\"session_id\":\"a\"}");

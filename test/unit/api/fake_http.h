@@ -171,14 +171,6 @@ void http_req_on_gone(struct http_req *r, void (*fn)(void *ctx, struct http_req 
     r->on_gone = fn;
 }
 
-const char *http_method_text(enum http_method m)
-{
-    static const char *const texts[HTTP_METHOD__COUNT] = {"GET",    "HEAD",  "POST",   "PUT",
-                                                          "DELETE", "PATCH", "OPTIONS"};
-
-    return texts[m];
-}
-
 void http_header(struct http_req *r, const char *name, const char *fmt, ...)
 {
     va_list ap;
@@ -292,4 +284,14 @@ bool http_server_draining(const struct http_server *s)
 const char *http_close_label(enum http_close c)
 {
     return c < HTTP_CLOSE__COUNT ? "some" : "none";
+}
+
+/* Nobody upgrades here: WebSockets have their tests over real ones (test/e2e/test_ears.py). */
+
+int ws_accept(struct http_req *r, const struct ws_cfg *cfg, struct ws **ret, struct err *e)
+{
+    (void)r;
+    (void)cfg;
+    (void)ret;
+    return err_set(e, ERR_UPGRADE, 0, "%s", err_sentence(ERR_UPGRADE));
 }

@@ -47,9 +47,9 @@ static void open_speaking_bar(void)
     fake_waiting = 0;
     the_voice = (struct voice){
         .cfg = {.how = {.language = "en", .speed = 1}, .now_ns = now_ns},
-        .ops = &fake_ops,
-        .rate = 1000,
     };
+    the_voice.seats[0] =
+        (struct voice_seat){.state = SEAT_READY, .ops = &fake_ops, .rate = 1000};
     list_init(&the_voice.speeches);
     budget_init(&the_voice.own, 20000, NULL);
     histogram_init(&the_voice.stats.first_seconds, histogram_seconds, histogram_seconds_count);
@@ -163,10 +163,12 @@ static void test_events(void)
     CHECK(has(
         &a, "data: {\"type\": \"audio\", \"session_id\": \"a\", \"sentence\": 0, \"chunk\": 0, "
             "\"last\": true, \"format\": \"wav\", \"sample_rate\": 1000, \"content\": \"Mr. "
-            "Smith pays $13.00.\", \"seconds\": 0.050, \"visemes\": [{\"at\": 0.000, "
+            "Smith pays $13.00.\", \"voice\": \"cartesia\", \"seconds\": 0.050, \"visemes\": "
+            "[{\"at\": 0.000, "
             "\"viseme\": \"mouth_talk_a\"}, {\"at\": 0.007, \"viseme\": \"mouth_closed\"}], "
             "\"audio_base64\": \"UklGRogAAABXQVZF"));
-    CHECK(has(&a, "{\"type\": \"audio_end\", \"session_id\": \"a\", \"outcome\": \"spoken\"}"));
+    CHECK(has(&a, "{\"type\": \"audio_end\", \"session_id\": \"a\", \"outcome\": \"spoken\", "
+                  "\"voice\": \"cartesia\"}"));
     CHECK(!has(&a, "id: 1-0-0\ndata: {\"type\": \"audio"));
     answer_release(&a);
     close_speaking_bar();
@@ -184,7 +186,7 @@ static void test_silence(void)
     CHECK_STR(kinds(&plain), "sssC");
     CHECK_INT(started, 0);
     answer_release(&plain);
-    the_voice.id = VOICE__COUNT;
+    the_voice.seats[0].state = SEAT_EMPTY;
     stream("audio=wav", &asked);
     fake_reap();
     CHECK(asked.whole);

@@ -15,7 +15,7 @@ static void help_is_whole(void)
     }
     CHECK(strstr(buf_text(&out), "\nSessions and memory\n"));
     CHECK(strstr(buf_text(&out), "MODAL_MEMORY_MB: 64 to 16777216 MiB; default 4096\n"));
-    CHECK(strstr(buf_text(&out), "only from the environment or .env\n"));
+    CHECK(strstr(buf_text(&out), "only from the environment, a file of secrets or .env\n"));
     CHECK(strstr(buf_text(&out), "MAYA_DATA_DIR, default data\n"));
     CHECK(strstr(buf_text(&out),
                  "MAYA_LOG_LEVEL: debug, info, warning or error; default info\n"));

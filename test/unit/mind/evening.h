@@ -25,6 +25,7 @@ struct evening {
     struct err err;
     size_t scratch_limit; /* 0: none */
     size_t scratch_peak;
+    const struct knowledge_passage *passage; /* what the documents have; NULL: nothing */
 };
 
 static inline void evening_text(void *ctx, const char *data, size_t len)
@@ -95,6 +96,8 @@ static inline const char *evening_say(struct evening *v, const char *text, size_
     struct mind_turn turn = {.text = {text, len},
                              .tab = &v->tab,
                              .memo = &v->memo,
+                             .knowledge = v->passage,
+                             .knowledge_count = v->passage != NULL,
                              .scratch = &scratch,
                              .seed = v->seed * 2654435761u + 1};
 

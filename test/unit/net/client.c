@@ -406,6 +406,25 @@ static void free_with_calls_running(void)
     CHECK_INT(t.ends, 0);
 }
 
+static void headers_are_one_line_each(void)
+{
+    static const char *const wrong[] = {"X-Key: a\r\nX-Other: b", "X-Key: a\nX-Other: b",
+                                        "X-Key: a\r"};
+
+    begin();
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        const char *const headers[] = {"X-Secret: s3cret", wrong[i], NULL};
+        const struct http_ask a = {.url = t.url, .headers = headers, .on_end = hear_end};
+        struct err e = {0};
+        CHECK_INT(http_call_start(t.client, &a, &t.call, &e), -1);
+        CHECK(strstr(e.msg, "line break") && !strstr(e.msg, "X-Other"));
+    }
+    ask("/hello", 0);
+    loop_run(t.loop);
+    CHECK(t.ends == 1 && t.status == 200 && t.requests == 1);
+    finish();
+}
+
 static const struct tap_case cases[] = {
     {"answers come whole", answers_come_whole},
     {"an error status is an answer", an_error_status_is_an_answer},
@@ -421,5 +440,6 @@ static const struct tap_case cases[] = {
     {"names that nobody knows", names_that_nobody_knows},
     {"a server that breaks off", a_server_that_breaks_off},
     {"free with calls running", free_with_calls_running},
+    {"headers are one line each", headers_are_one_line_each},
 };
 TAP_MAIN(cases)

@@ -2,6 +2,8 @@
 #include "net/http.c"
 #include "unit/tap.h"
 
+#include <sys/un.h>
+
 static struct {
     struct loop *loop;
     struct http_server *server;
@@ -408,6 +410,35 @@ static void drains(void)
     CHECK_INT(t.drained, 1);
 }
 
+static void on_deaf(void *ctx)
+{
+    (void)ctx;
+    CHECK_INT(t.drained, 0);
+    t.gone += 100;
+}
+
+static void quiet_ones_may_ask_once_more(void)
+{
+    begin(hello);
+    t.server->cfg.last_ms = 100;
+    t.server->cfg.on_deaf = on_deaf;
+    int fresh = dial(), silent = dial();
+    struct http_stats st;
+    do {
+        uv_run(&t.loop->uv, UV_RUN_ONCE);
+        http_server_stats(t.server, &st);
+    } while (st.conns < 2);
+    http_server_drain(t.server, 10000, on_drained, &t);
+    TURN_UNTIL(t.gone == 100);
+    say(fresh, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(t.answers == 1);
+    CHECK(strstr(heard(fresh), "Connection: close\r\n") != NULL);
+    TURN_UNTIL(t.drained == 1); /* the silent one too */
+    close(fresh);
+    close(silent);
+    end();
+}
+
 static void drain_ends_streams_that_nobody_ends(void)
 {
     begin(hold_stream);
@@ -660,6 +691,7 @@ static const struct tap_case cases[] = {
     {"ends a stream whose client was doomed", ends_a_doomed_stream},
     {"cuts everything when freed", free_cuts_everything},
     {"drains when the last one is answered", drains},
+    {"who is quiet at the drain may ask once more", quiet_ones_may_ask_once_more},
     {"a drain ends streams that nobody else ends", drain_ends_streams_that_nobody_ends},
     {"tells why it cannot listen", tells_why_it_cannot_listen},
     {"labels are told apart", labels_are_told_apart},

@@ -35,7 +35,9 @@ static void what_the_predecessor_had(void)
     stub_sessions.created = 12;
     stub_sessions.expired = 2;
     stub_sessions.rejected[SESSION_REJECT_PRESSURE] = 3;
-    stub_documents = 7;
+    stub_knowledge =
+        (struct knowledge_stats){.documents = 7, .passages = 31, .available = true};
+    stub_agent.searches[KNOWLEDGE_NOTHING] = 4;
     stub_memory(250000);
     ops_sample(o, 0, 0);
     scrape(o, false);
@@ -48,9 +50,12 @@ static void what_the_predecessor_had(void)
     CHECK(has("maya_container_memory_pressure 0"));
     CHECK(has("maya_container_cpu_usage_seconds_total 2.5"));
     CHECK(has("maya_process_uptime_seconds 500"));
-    CHECK(has("maya_rag_available 0"));
+    CHECK(has("maya_rag_available 1"));
     CHECK(has("maya_rag_documents 7"));
-    CHECK(has("maya_rag_type 0"));
+    CHECK(has("maya_rag_type 3"));
+    CHECK(has("maya_knowledge_passages 31"));
+    CHECK(has("maya_knowledge_searches_total{outcome=\"nothing\"} 4"));
+    CHECK(has("maya_knowledge_searches_total{outcome=\"failed\"} 0"));
     CHECK(has("maya_active_sessions 10"));
     CHECK(has("maya_max_sessions 50"));
     CHECK(has("maya_session_utilization 0.2"));
@@ -143,7 +148,7 @@ static void the_predecessors_names_on_demand(void)
 {
     struct ops *o = stub_begin();
 
-    stub_documents = 3;
+    stub_knowledge.documents = 3;
     tree_file("/sys/fs/cgroup/a/memory.max", "104857600\n");
     stub_memory(1048576 * 3 + 524288);
     ops_sample(o, 0, 0);

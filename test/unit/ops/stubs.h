@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ops/ops_int.h"
+#include "safety/safety_int.h"
 #include "unit/memory/fake_tree.h"
 #include "unit/tap.h"
 
@@ -13,7 +14,7 @@ static struct session_stats stub_sessions;
 static struct agent_stats stub_agent;
 static struct store_stats stub_store;
 static struct http_stats stub_http;
-static size_t stub_documents;
+static struct knowledge_stats stub_knowledge;
 static bool stub_draining;
 static struct {
     unsigned calls;
@@ -101,10 +102,31 @@ void agent_mind_stats(const struct agent *a, struct mind_provider_stats *ret)
     }
 }
 
-size_t agent_documents(const struct agent *a)
+struct safety *agent_safety(const struct agent *a)
+{
+    static struct safety nothing_found;
+
+    (void)a;
+    return &nothing_found;
+}
+
+const struct knowledge *agent_knowledge(const struct agent *a)
 {
     (void)a;
-    return stub_documents;
+    return NULL;
+}
+
+void knowledge_stats(const struct knowledge *k, struct knowledge_stats *ret)
+{
+    (void)k;
+    *ret = stub_knowledge;
+}
+
+const char *knowledge_outcome_label(enum knowledge_outcome o)
+{
+    static const char *const text[KNOWLEDGE_OUTCOME__COUNT] = {"found", "nothing", "failed"};
+
+    return text[o];
 }
 
 const char *turn_outcome_text(enum turn_outcome o)
@@ -189,10 +211,11 @@ static struct ops *stub_begin(void)
     stub_agent = (struct agent_stats){0};
     histogram_init(&stub_agent.turn_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&stub_agent.first_word_seconds, histogram_seconds, histogram_seconds_count);
+    histogram_init(&stub_agent.search_seconds, histogram_seconds, histogram_seconds_count);
     histogram_init(&stub_agent.session_bytes, histogram_bytes, histogram_bytes_count);
     stub_store = (struct store_stats){.healthy = true};
     stub_http = (struct http_stats){0};
-    stub_documents = 0;
+    stub_knowledge = (struct knowledge_stats){0};
     stub_draining = false;
     memset(&stub_told, 0, sizeof(stub_told));
     memset(&stub_did, 0, sizeof(stub_did));

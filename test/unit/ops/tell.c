@@ -37,7 +37,7 @@ static void who_cannot_serve(void)
 
     stub_store.healthy = false;
     ops_sample(o, 0, 0);
-    CHECK_STR(told(o, "50%"), "down#store\n");
+    CHECK_STR(told(o, "50%"), "down #store\n");
     stub_store.healthy = true;
     ops_sample(o, 250, 0);
     CHECK_STR(told(o, "50%"), "up 50%\n");

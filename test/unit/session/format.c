@@ -28,19 +28,19 @@ static void test_versions(void)
     CHECK_INT(turn(w.s, "and", "so on"), ERR_NONE);
     buf_clear(&plain);
     session_encode(w.s, &plain);
-    CHECK_INT(plain.data[2], 2);
+    CHECK_INT(plain.data[2], FORMAT_VERSION);
     CHECK_INT(decode_again(w.s, &plain, &e), 0);
     CHECK(str_eq((struct str){w.s->summary, w.s->summary_len}, "said hello"));
     plain.data[2] = 1; /* this version had no summary */
     CHECK(decode_again(w.s, &plain, &e) < 0 && e.code == ERR_CORRUPT);
-    plain.data[2] = 3;
+    plain.data[2] = FORMAT_VERSION + 1;
     CHECK(decode_again(w.s, &plain, &e) < 0 && e.code == ERR_NEWER);
-    plain.data[2] = 2;
+    plain.data[2] = FORMAT_VERSION;
     size_t whole = plain.len;
     wire_put_field(&plain, TAG_SUMMARY, "twice", 5);
     CHECK(decode_again(w.s, &plain, &e) < 0 && e.code == ERR_CORRUPT);
     plain.len = whole;
-    wire_put_field(&plain, TAG_SUMMARY + 1, "of a version to come", 20);
+    wire_put_field(&plain, last_tag[FORMAT_VERSION] + 1, "of a version to come", 20);
     CHECK(decode_again(w.s, &plain, &e) < 0 && e.code == ERR_CORRUPT);
     memset(text, 'x', sizeof(text));
     for (int i = 0; i < 3; i++) {
@@ -77,7 +77,7 @@ static void test_a_newer_row(void)
     session_encode(w.s, &plain);
     session_leave(w.s);
     session_table_free(&t);
-    plain.data[2] = 3;
+    plain.data[2] = FORMAT_VERSION + 1;
     wire_put_field(&plain, 11, "of a version to come", 20);
     seal_lock(the_seal, "me", plain.data, plain.len, &sealed);
     struct fake_row *row = fake_find("me");

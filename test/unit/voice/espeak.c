@@ -29,7 +29,11 @@ static void begin(void)
 
     memset(&t, 0, sizeof(t));
     CHECK_INT(loop_new(&t.loop, &e), 0);
-    t.p = make(t.loop, &how);
+    static struct voice_cfg cfg;
+
+    cfg.loop = t.loop;
+    cfg.how = how;
+    t.p = make(&cfg, NULL);
     CHECK_INT(load(t.p, &t.rate, &e), 0);
     CHECK_STR(e.msg, "");
 }

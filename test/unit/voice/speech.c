@@ -95,14 +95,13 @@ static void begin(enum voice_format format, bool joined, size_t budget)
     CHECK_INT(loop_new(&t.loop, &e), 0);
     t.voice = (struct voice){
         .cfg = {.loop = t.loop, .how = {.language = "en", .speed = 1}, .now_ns = now_ns},
-        .ops = &fake,
-        .rate = RATE,
     };
+    t.voice.seats[0] = (struct voice_seat){.state = SEAT_READY, .ops = &fake, .rate = RATE};
     list_init(&t.voice.speeches);
     histogram_init(&t.voice.stats.first_seconds, histogram_seconds, histogram_seconds_count);
     budget_init(&t.voice.own, 100000, NULL);
     budget_init(&t.budget, budget, NULL);
-    const struct speech_want want = {format, joined, &t.budget};
+    const struct speech_want want = {.format = format, .joined = joined, .budget = &t.budget};
     t.speech = speech_new(&t.voice, &want, &sink);
 }
 
@@ -386,7 +385,7 @@ static void encoded(void)
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         for (int join = 0; join < 2; join++) {
             begin(formats[i], join, 0);
-            t.voice.rate = 22050;
+            t.voice.seats[0].rate = 22050;
             CHECK_INT(voice__encoder(formats[i])->load(&e), 0);
             say("One.");
             say("Two.");

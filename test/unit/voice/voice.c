@@ -82,9 +82,9 @@ static void when_needed(void)
 {
     begin("auto");
     CHECK_STR(voice_name(t.voice), "espeak");
-    CHECK(!voice_stats(t.voice)->loaded[VOICE_ESPEAK] && !t.voice->loading);
+    CHECK(!voice_stats(t.voice)->loaded[VOICE_ESPEAK] && !t.voice->seats[VOICE_ESPEAK].loading);
     struct speech *s = say("Hello.");
-    CHECK(t.voice->loading != NULL);
+    CHECK(t.voice->seats[VOICE_ESPEAK].loading != NULL);
     speech_finish(s);
     loop_run(t.loop);
     CHECK(voice_stats(t.voice)->loaded[VOICE_ESPEAK]);
@@ -119,7 +119,7 @@ static void not_loaded(void)
 
     broken.load = fail_load;
     begin("auto");
-    t.voice->ops = &broken;
+    t.voice->seats[VOICE_ESPEAK].ops = &broken;
     struct speech *s = say("Hello."), *other = say("Two.");
     speech_finish(s);
     speech_finish(other);

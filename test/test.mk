@@ -30,9 +30,10 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
 .PHONY: test-e2e
-test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so ## tests of the running program (E2E="-k sse": some of them)
+test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_server ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
 		MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) \
+		MAYA_APP_SERVER=$(abspath $(B)/test/app_server) \
 		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
@@ -106,3 +107,9 @@ $(B)/test/fail_alloc.so: test/e2e/fail_alloc.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) -std=c11 $(CFLAGS) $(WARN) -fno-builtin -fPIC -shared -o $@ $<
+
+# A server that is not Maya, to be deployed (test/e2e/apps.py); an image by itself.
+$(B)/test/app_server: test/e2e/app_server.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) -std=gnu17 -O1 $(WARN) -static -pthread -o $@ $<

@@ -109,12 +109,40 @@ int verb_app_rollback(const struct cli_args *a)
     if (a->words > 1 && a->flag[CLI_FLAG_TO])
         return cli_fail_with(CLI_USAGE, "the version is said twice, as a word and with --to");
     if ((said && read_version(said, &to, &e) < 0) || cli__engine(a, &en, &e) < 0 ||
-        fleet_rollback(en, a->word[0], to, cli__who(), cli__on_line, NULL, &done, &e) < 0)
+        fleet_rollback(en, a->word[0], to, a->flag[CLI_FLAG_FORCE] != NULL, cli__who(),
+                       cli__on_line, NULL, &done, &e) < 0)
         code = cli_fail(&e);
     else
         printf("%s is at v%d.\n", a->word[0], done.version);
     engine_close(&en);
     return code;
+}
+
+static int decide(const struct cli_args *a, bool promote)
+{
+    struct engine *en = NULL;
+    struct err e = {0};
+    int version = 0, code = CLI_OK;
+
+    if (cli__engine(a, &en, &e) < 0 ||
+        fleet_decide(en, a->word[0], promote, cli__who(), cli__on_line, NULL, &version, &e) < 0)
+        code = cli_fail(&e);
+    else if (promote)
+        printf("%s is at v%d.\n", a->word[0], version);
+    engine_close(&en);
+    return code;
+}
+
+int verb_app_promote(const struct cli_args *a)
+{
+    return decide(a, true);
+}
+
+int verb_app_discard(const struct cli_args *a)
+{
+    if (!cli__confirm(a, "Take back the version of '%s' that waits?", a->word[0]))
+        return CLI_FAILED;
+    return decide(a, false);
 }
 
 int verb_app_stop(const struct cli_args *a)

@@ -245,6 +245,39 @@ static int see_to_swarm(const struct cli_args *a, struct engine *en, struct err 
     return engine_swarm_init(en, e);
 }
 
+static void tell_end(const struct cli_args *a, const char *app,
+                     const struct fleet_deployed *done, const char *address)
+{
+    if (a->flag[CLI_FLAG_JSON])
+        printf("{\"version\": %d, \"unchanged\": %s, \"waits\": %s, \"address\": \"%s\"}\n",
+               done->version, done->unchanged ? "true" : "false",
+               done->waits ? "true" : "false", address);
+    else if (done->unchanged)
+        printf("%s is at v%d already: nothing changed.\n%s\n", app, done->version, address);
+    else if (done->waits)
+        printf(
+            "v%d is ready, after %.1f s, and nobody comes to it but by this name:\n%s\n"
+            "`maya app promote %s` lets it take over, `maya app discard %s` takes it back.\n",
+            done->version, (double)done->took_ms / 1000, address, app, app);
+    else
+        printf("%s is at v%d, after %.1f s.\n%s\n", app, done->version,
+               (double)done->took_ms / 1000, address);
+}
+
+static int read_weight(const struct cli_args *a, const struct spec *s, int *ret, struct err *e)
+{
+    const char *said = a->flag[CLI_FLAG_WEIGHT];
+    int64_t n = spec_int(s, SPEC_CANARY_WEIGHT);
+
+    if (said && strcmp(spec_text(s, SPEC_STRATEGY), "canary") != 0)
+        return err_set(e, ERR_INVALID, 0, "--weight belongs to --strategy canary");
+    if (said && (!str_to_int(said, &n) || n < 1 || n > 99))
+        return err_set(e, ERR_INVALID, 0, "--weight is '%.20s'; a share is 1 to 99 percent",
+                       said);
+    *ret = (int)n;
+    return 0;
+}
+
 static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
 {
     struct fleet_deploy how = {
@@ -252,9 +285,11 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
         .agent = cli__agent_here(),
         .tag = a->flag[CLI_FLAG_TAG],
         .who = cli__who(),
+        .commit = cli__commit(),
         .http_port = -1,
         .https_port = -1,
         .force = a->flag[CLI_FLAG_FORCE] != NULL,
+        .unchecked = a->flag[CLI_FLAG_FORCE] != NULL,
         .on_line = cli__on_line,
     };
     struct fleet_deployed done;
@@ -267,20 +302,15 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
     if (rc < 0 || cli__port(a, CLI_FLAG_HTTP, &how.http_port, e) < 0 ||
         cli__port(a, CLI_FLAG_HTTPS, &how.https_port, e) < 0 || cli__engine(a, &en, e) < 0)
         return -1;
-    rc = see_to_swarm(a, en, e);
+    rc = read_weight(a, s, &how.canary_weight, e);
+    if (rc == 0)
+        rc = see_to_swarm(a, en, e);
     if (rc == 0)
         rc = fleet_deploy(en, &how, &done, e);
     if (rc == 0)
-        rc = fleet_app_address(en, spec_text(s, SPEC_NAME), &address, e);
-    if (rc == 0 && a->flag[CLI_FLAG_JSON])
-        printf("{\"version\": %d, \"unchanged\": %s, \"address\": \"%s\"}\n", done.version,
-               done.unchanged ? "true" : "false", address);
-    else if (rc == 0 && done.unchanged)
-        printf("%s is at v%d already: nothing changed.\n%s\n", spec_text(s, SPEC_NAME),
-               done.version, address);
-    else if (rc == 0)
-        printf("%s is at v%d, after %.1f s.\n%s\n", spec_text(s, SPEC_NAME), done.version,
-               (double)done.took_ms / 1000, address);
+        rc = fleet_app_address(en, spec_text(s, SPEC_NAME), done.waits, &address, e);
+    if (rc == 0)
+        tell_end(a, spec_text(s, SPEC_NAME), &done, address);
     free(address);
     engine_close(&en);
     return rc;

@@ -14,3 +14,6 @@ int cli__prove(const struct spec *s, struct err *e) MUST_USE;
 void cli__on_line(void *ctx, const char *line);
 /* "ann@laptop" */
 const char *cli__who(void);
+/* commit.c: "0f31a5b", with "*" behind it when there are changes; NULL where git knows nothing.
+ */
+const char *cli__commit(void);

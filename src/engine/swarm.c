@@ -32,13 +32,23 @@ int engine_swarm(struct engine *en, enum engine_swarm *ret, struct err *e)
     return 0;
 }
 
+/* Another engine of this machine may have the usual one. */
+#define PORT_FIRST 2377
+#define PORTS 16
+
 int engine_swarm_init(struct engine *en, struct err *e)
 {
-    json_t *body =
-        json_pack("{s:s, s:s}", "ListenAddr", "127.0.0.1:2377", "AdvertiseAddr", "127.0.0.1");
-    int rc = engine_json(en, "POST", body, NULL, e, "/swarm/init");
+    int rc = -1;
 
-    json_decref(body);
+    for (int i = 0; rc < 0 && i < PORTS; i++) {
+        json_t *body =
+            json_pack("{s:o, s:s}", "ListenAddr", json_sprintf("127.0.0.1:%d", PORT_FIRST + i),
+                      "AdvertiseAddr", "127.0.0.1");
+        rc = engine_json(en, "POST", body, NULL, e, "/swarm/init");
+        json_decref(body);
+        if (rc < 0 && !strstr(e->msg, "address already in use"))
+            break;
+    }
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include "base/strs.h"
 #include "engine/engine.h"
 #include "fleet/front.h"
+#include "fleet/keeper_int.h"
 #include "fleet/version.h"
 
 #include <stdio.h>
@@ -154,7 +155,31 @@ int fleet_app_stop(struct engine *en, const char *app, struct err *e)
     return rc;
 }
 
-int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e)
+/* The first of the names by which people come, or NULL. */
+static char *first_host(struct engine *en, const char *app, bool next)
+{
+    char **hosts = NULL, *first = NULL;
+    struct spec *s = NULL;
+    struct app a = {0};
+    struct err e;
+    size_t n = 0;
+
+    if (fleet__app_read(en, app, &a, &e) == 0 && a.count &&
+        fleet__version_spec(&a.versions[0], &s, &e) == 0)
+        hosts = front__hosts(app, s, next, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!first && hosts[i][0] != '*')
+            first = hosts[i];
+        else
+            free(hosts[i]);
+    }
+    free(hosts);
+    spec_free(&s);
+    fleet__app_release(&a);
+    return first;
+}
+
+int fleet_app_address(struct engine *en, const char *app, bool next, char **ret, struct err *e)
 {
     struct front_cfg ports;
     struct app a;
@@ -164,7 +189,15 @@ int fleet_app_address(struct engine *en, const char *app, char **ret, struct err
     fleet__app_release(&a);
     if (fleet__front_ports(en, &ports, e) < 0)
         return -1;
-    *ret = ports.http_port ? xprintf("http://127.0.0.1:%d", ports.http_port)
-                           : xprintf("https://127.0.0.1:%d", ports.https_port);
+    char *host = first_host(en, app, next);
+    bool plain = ports.http_port != 0;
+    int port = plain ? ports.http_port : ports.https_port;
+    *ret = xprintf("%s://%s", plain ? "http" : "https", host ? host : "127.0.0.1");
+    if (port != (plain ? 80 : 443)) {
+        char *longer = xprintf("%s:%d", *ret, port);
+        free(*ret);
+        *ret = longer;
+    }
+    free(host);
     return 0;
 }

@@ -11,17 +11,14 @@
 #include "engine/engine.h"
 #include "fleet/fleet.h"
 #include "fleet/front.h"
+#include "fleet/rollout.h"
+#include "fleet/sample.h"
 #include "fleet/service.h"
+#include "fleet/trial.h"
 
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define LOOK_MS 300
-#define HAND_OVER_S 90 /* beyond the drain, for the old one to go */
 
 struct deploy {
     struct engine *en;
@@ -32,46 +29,11 @@ struct deploy {
     json_t *secrets;
     struct app before;
     struct lock lock;
-    bool locked;
+    struct rollout r;
+    bool locked, at_once; /* at_once: whatever the strategy */
     int number;
     int64_t start_ms;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void say(const struct deploy *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void say(const struct deploy *d, const char *fmt, ...)
-{
-    struct buf text = BUF_INIT;
-    va_list ap;
-
-    if (!d->how->on_line)
-        return;
-    va_start(ap, fmt);
-    buf_vprintf(&text, fmt, ap);
-    va_end(ap);
-    d->how->on_line(d->how->ctx, buf_text(&text));
-    buf_release(&text);
-}
-
-/* Wait a moment; ERR_STOPPED when somebody wants it to end. */
-static int pause_a_moment(struct deploy *d, struct err *e)
-{
-    json_t *nothing = NULL;
-
-    poll(NULL, 0, LOOK_MS);
-    fleet__lock_renew(&d->lock);
-    /* Any call tells of a stop. */
-    int rc = engine_json(d->en, "GET", NULL, &nothing, e, "/version");
-    json_decref(nothing);
-    return rc;
-}
 
 static bool same_as(const struct deploy *d, const struct version *v)
 {
@@ -178,7 +140,7 @@ static void why_not(struct deploy *d, const json_t *service, char *ret, size_t s
 static int wait_ready(struct deploy *d, struct err *e)
 {
     int want = replicas_of(d), within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN);
-    int64_t until = now_ms() + within_s * INT64_C(1000);
+    int64_t until = rollout__now_ms() + within_s * INT64_C(1000);
 
     for (;;) {
         json_t *service = NULL;
@@ -196,102 +158,125 @@ static int wait_ready(struct deploy *d, struct err *e)
         if (failures >= ENOUGH_FAILURES)
             return err_set(e, ERR_IO, 0, "v%d does not start: %s", d->number,
                            *why ? why : "its containers end");
-        if (now_ms() >= until)
+        if (rollout__now_ms() >= until)
             return err_set(e, ERR_IO, 0, "v%d was not ready within %d s%s%s", d->number,
                            within_s, *why ? ": " : "", why);
-        if (pause_a_moment(d, e) < 0)
+        if (rollout__pause(&d->r, e) < 0)
             return -1;
     }
 }
 
-static int set_role(struct deploy *d, const char *service, enum fleet_role role, int weight,
-                    struct err *e)
-{
-    char number[16];
-    const char *const labels[] = {LABEL_ROLE, fleet__role_text(role), LABEL_WEIGHT, number,
-                                  NULL};
-
-    snprintf(number, sizeof(number), "%d", weight);
-    return fleet__service_label(d->en, service, labels, e);
-}
-
+/* Before it is tried the old ones go: two versions never run side by side. */
 static int send_away(struct deploy *d, struct err *e)
 {
     for (size_t i = 0; i < d->before.count; i++) {
         const struct version *v = &d->before.versions[i];
-        if (v->service && set_role(d, fleet__name(v->service), ROLE_OLD, 0, e) < 0 &&
+        if (v->service &&
+            fleet__turn(d->en, fleet__name(v->service), ROLE__COUNT, ROLE_OLD, 0, e) < 0 &&
             e->code != ERR_NOT_FOUND)
             return -1;
     }
     return 0;
 }
 
-/* The old ones go as fast as they can finish; nobody is hurt when it is not waited for. */
-static void watch_old_go(struct deploy *d)
-{
-    int64_t until = now_ms() + (spec_int(d->spec, SPEC_DRAIN) + HAND_OVER_S) * 1000;
-    struct err e;
-
-    while (now_ms() < until) {
-        struct app now;
-        size_t left = 0;
-        if (fleet__app_read(d->en, d->app, &now, &e) < 0)
-            return;
-        for (size_t i = 0; i < now.count; i++)
-            left += now.versions[i].service && fleet__role(now.versions[i].service) == ROLE_OLD;
-        fleet__app_release(&now);
-        if (left == 0 || pause_a_moment(d, &e) < 0)
-            return;
-    }
-}
-
 static int hand_over(struct deploy *d, struct err *e)
 {
-    if (set_role(d, d->name, ROLE_STABLE, 100, e) < 0)
+    if (rollout__hand_over(&d->r, d->number, e) < 0)
         return -1;
-    if (send_away(d, e) < 0)
-        return -1;
-    say(d, "v%d serves; what came before finishes and goes.", d->number);
-    watch_old_go(d);
+    rollout__say(&d->r, "v%d serves; what came before finishes and goes.", d->number);
+    rollout__watch_old_go(&d->r);
     return 0;
 }
 
-static void take_back(struct deploy *d)
+static int begin_trial(struct deploy *d, struct err *e)
 {
-    struct err e;
-    struct app now;
-    const struct version *v;
+    int weight = d->how->canary_weight ? d->how->canary_weight
+                                       : (int)spec_int(d->spec, SPEC_CANARY_WEIGHT);
 
-    /* The stop that brought us here is heard; this has to go on. */
-    engine_unstop(d->en);
-    say(d, "v%d is taken back.", d->number);
-    if (fleet__service_remove(d->en, d->name, &e) < 0)
-        say(d, "its service %s could not be removed: %s", d->name, e.msg);
-    if (fleet__app_read(d->en, d->app, &now, &e) < 0)
-        return;
-    if ((v = fleet__version_of(&now, d->number)))
-        fleet__version_failed(d->en, v);
-    fleet__app_release(&now);
+    if (fleet__turn(d->en, d->name, ROLE_NEXT, ROLE_CANARY, weight, e) < 0)
+        return -1;
+    rollout__say(&d->r, "v%d is tried, with %d %% of new sessions.", d->number, weight);
+    return 0;
 }
 
-static int roll(struct deploy *d, struct err *e)
+/*
+ * The keeper judges by how people fare; whether anybody watches is all the same to it. Others
+ * may decide about it meanwhile, so the app is not locked any more.
+ */
+static int watch_trial(struct deploy *d, struct err *e)
 {
+    fleet__unlock(&d->lock);
+    d->locked = false;
+    d->r.lock = NULL;
+    if (trial__follow(&d->r, d->number, e) < 0)
+        return -1;
+    rollout__say(&d->r, "v%d serves; what came before finishes and goes.", d->number);
+    rollout__watch_old_go(&d->r);
+    return 0;
+}
+
+/* It runs under its second name, until somebody decides. */
+static int let_wait(struct deploy *d, struct fleet_deployed *ret, struct err *e)
+{
+    const char *const label[] = {LABEL_WAITS, "promote", NULL};
+
+    ret->waits = true;
+    return fleet__service_label(d->en, d->name, label, e);
+}
+
+/* Against the version that serves. */
+static int try_sessions(struct deploy *d, const struct version *stable, struct err *e)
+{
+    struct spec *spec = NULL;
+    json_t *kept = NULL;
+    int rc = 0;
+
+    if (!stable || d->how->unchecked || !spec_is_maya(d->spec))
+        return 0;
+    if (fleet__version_load(stable, &kept, e) < 0 ||
+        fleet__version_spec(stable, &spec, e) < 0) {
+        json_decref(kept);
+        return -1;
+    }
+    const struct sample_build fresh = {d->number, d->spec, d->image, d->secrets};
+    const struct sample_build old = {stable->number, spec, fleet__text(kept, "image"),
+                                     json_object_get(kept, "secrets")};
+    rc = sample__try(&d->r, &fresh, &old, e);
+    spec_free(&spec);
+    json_decref(kept);
+    return rc;
+}
+
+static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
+{
+    /* The first version has nothing to be compared with. */
+    const struct version *stable = fleet__running(&d->before, ROLE_STABLE);
+    const char *strategy =
+        stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
     int rc;
 
-    say(d, "v%d starts, %d container%s.", d->number, replicas_of(d),
-        replicas_of(d) == 1 ? "" : "s");
+    if (try_sessions(d, stable, e) < 0)
+        return -1;
+    rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
+                 replicas_of(d) == 1 ? "" : "s");
     if (keep_version(d, e) < 0)
         return -1;
     rc = create(d, e);
-    if (rc == 0 && strcmp(spec_text(d->spec, SPEC_STRATEGY), "recreate") == 0)
+    if (rc == 0 && strcmp(strategy, "recreate") == 0)
         rc = send_away(d, e);
     if (rc == 0)
         rc = wait_ready(d, e);
-    if (rc < 0)
-        take_back(d);
-    else
-        rc = hand_over(d, e);
-    return rc;
+    bool canary = strcmp(strategy, "canary") == 0, waits = strcmp(strategy, "blue-green") == 0;
+    if (rc == 0 && waits)
+        rc = let_wait(d, ret, e);
+    if (rc == 0 && canary)
+        rc = begin_trial(d, e);
+    if (rc == 0)
+        return canary ? watch_trial(d, e) : waits ? 0 : hand_over(d, e);
+    /* The stop that brought us here is heard; this has to go on. */
+    engine_unstop(d->en);
+    rollout__take_back(&d->r, d->number, "failed");
+    return -1;
 }
 
 static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
@@ -304,6 +289,11 @@ static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         fleet__lock(d->en, d->app, d->how->who, &d->lock, e) < 0)
         return -1;
     d->locked = true;
+    d->r.lock = &d->lock;
+    if (fleet__app_read(d->en, d->app, &d->before, e) < 0 ||
+        rollout__clean(&d->r, &d->before, d->how->force, e) < 0)
+        return -1;
+    fleet__app_release(&d->before);
     if (fleet__app_read(d->en, d->app, &d->before, e) < 0)
         return -1;
     stable = fleet__running(&d->before, ROLE_STABLE);
@@ -320,14 +310,19 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     int rc;
 
-    d->start_ms = now_ms();
+    d->start_ms = rollout__now_ms();
+    d->r = (struct rollout){.en = d->en,
+                            .app = d->app,
+                            .drain_s = spec_int(d->spec, SPEC_DRAIN),
+                            .on_line = d->how->on_line,
+                            .ctx = d->how->ctx};
     *ret = (struct fleet_deployed){0};
     rc = prepare(d, ret, e);
     if (rc == 0 && !ret->unchanged) {
-        rc = roll(d, e);
+        rc = roll(d, ret, e);
         ret->version = d->number;
     }
-    ret->took_ms = now_ms() - d->start_ms;
+    ret->took_ms = rollout__now_ms() - d->start_ms;
     if (d->locked) {
         engine_unstop(d->en);
         fleet__unlock(&d->lock);
@@ -352,7 +347,8 @@ int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet
         return -1;
     d.image = xstrdup(image.ref);
     if (image.sent)
-        say(&d, "Image %s, %.1f MiB.", image.ref, (double)image.size / 1048576.0);
+        rollout__say(&(struct rollout){.on_line = how->on_line, .ctx = how->ctx},
+                     "Image %s, %.1f MiB.", image.ref, (double)image.size / 1048576.0);
     image_made_release(&image);
     return run(&d, ret, e);
 }
@@ -361,8 +357,7 @@ int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet
 static const struct version *one_before(const struct app *a, int than)
 {
     for (size_t i = 0; i < a->count; i++)
-        if (a->versions[i].number < than &&
-            strcmp(fleet__label(a->versions[i].config, LABEL_STATE), "failed") != 0)
+        if (a->versions[i].number < than && !*fleet__label(a->versions[i].config, LABEL_STATE))
             return &a->versions[i];
     return NULL;
 }
@@ -386,25 +381,23 @@ static const struct version *choose(const struct app *a, int number, struct err 
     return NULL;
 }
 
-int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
-                   void (*on_line)(void *ctx, const char *line), void *ctx,
+int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,
+                   const char *who, void (*on_line)(void *ctx, const char *line), void *ctx,
                    struct fleet_deployed *ret, struct err *e)
 {
-    struct fleet_deploy how = {.who = who, .on_line = on_line, .ctx = ctx, .force = true};
-    struct deploy d = {.en = en, .how = &how, .app = app};
+    struct fleet_deploy how = {
+        .who = who, .on_line = on_line, .ctx = ctx, .force = true, .unchecked = unchecked};
+    struct deploy d = {.en = en, .how = &how, .app = app, .at_once = true};
     struct app a = {0};
     struct spec *spec = NULL;
     json_t *kept = NULL;
-    char tag[32], *stored = NULL;
+    char tag[32];
     int rc = -1;
 
     if (engine_need_swarm(en, e) < 0 || fleet__app_read(en, app, &a, e) < 0)
         return -1;
     const struct version *v = choose(&a, number, e);
-    if (!v || fleet__version_load(v, &kept, e) < 0)
-        goto out;
-    stored = json_dumps(json_object_get(kept, "spec"), JSON_COMPACT);
-    if (!stored || spec_restore(stored, strlen(stored), &spec, e) < 0)
+    if (!v || fleet__version_load(v, &kept, e) < 0 || fleet__version_spec(v, &spec, e) < 0)
         goto out;
     snprintf(tag, sizeof(tag), "rollback-to-v%d", v->number);
     how.tag = tag;
@@ -413,7 +406,6 @@ int fleet_rollback(struct engine *en, const char *app, int number, const char *w
     how.http_port = how.https_port = -1;
     rc = run(&d, ret, e);
 out:
-    free(stored);
     json_decref(kept);
     spec_free(&spec);
     fleet__app_release(&a);

@@ -18,26 +18,36 @@ struct fleet_deploy {
     const char *commit;        /* "0f31a5b*", or NULL */
     int http_port, https_port; /* of the gateway; both -1: as they are */
     int canary_weight;         /* percent */
-    bool force;                /* also when nothing changed */
+    bool force;     /* also when nothing changed; what waits or is being tried is taken back */
+    bool unchecked; /* stored sessions are not tried before */
     /* What is being done, a line each, for people. */
     void (*on_line)(void *ctx, const char *line);
     void *ctx;
 };
 
 struct fleet_deployed {
-    int version;    /* the one that serves now */
+    int version;    /* the one that serves now, or waits */
     bool unchanged; /* it did already */
+    bool waits;     /* it runs beside the one that serves, until somebody decides */
     int64_t took_ms;
 };
 
 /*
- * Build, start beside what runs, wait until it is ready, hand over. What does not become ready
- * is taken back, and so is what is stopped before the hand-over; ERR_STOPPED then. One deploy
- * of an app at a time: ERR_IN_USE.
+ * Build, try a sample of Maya's stored sessions (ERR_CONFIG when one of the two versions could
+ * not read them), start beside what runs, wait until it is ready, hand over. What does not
+ * become ready is taken back, and so is what is stopped before the hand-over; ERR_STOPPED then.
+ * One deploy of an app at a time, and none while a version waits or is tried: ERR_IN_USE.
  */
 int fleet_deploy(struct engine *en, const struct fleet_deploy *d, struct fleet_deployed *ret,
                  struct err *e) MUST_USE;
 /* Make what was v`number` (0: the one before) the next version, from what is kept of it. */
-int fleet_rollback(struct engine *en, const char *app, int number, const char *who,
-                   void (*on_line)(void *ctx, const char *line), void *ctx,
+int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,
+                   const char *who, void (*on_line)(void *ctx, const char *line), void *ctx,
                    struct fleet_deployed *ret, struct err *e) MUST_USE;
+/*
+ * A version that waits, or is being tried: let it serve (`promote`), or take it back.
+ * ERR_NOT_FOUND when there is none.
+ */
+int fleet_decide(struct engine *en, const char *app, bool promote, const char *who,
+                 void (*on_line)(void *ctx, const char *line), void *ctx, int *ret_version,
+                 struct err *e) MUST_USE;

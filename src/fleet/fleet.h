@@ -99,5 +99,7 @@ int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
 /* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
 int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
-/* *ret: "http://10.0.0.5:8080" or with its host name; free() it. ERR_NOT_FOUND. */
-int fleet_app_address(struct engine *en, const char *app, char **ret, struct err *e) MUST_USE;
+/* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. ERR_NOT_FOUND.
+ */
+int fleet_app_address(struct engine *en, const char *app, bool next, char **ret,
+                      struct err *e) MUST_USE;

@@ -14,14 +14,18 @@ struct engine;
 #define LABEL_TAG "maya.tag"         /* of a config: what people call the version */
 #define LABEL_BY "maya.by"           /* of a config, a lock: who */
 #define LABEL_COMMIT "maya.commit"   /* of a config: "0f31a5b", "*" behind it: and changes */
-#define LABEL_STATE "maya.state"     /* of a config: "failed": it never became ready */
-#define LABEL_ROLE "maya.role"       /* of a service: enum fleet_role */
-#define LABEL_WEIGHT "maya.weight"   /* of a service: its share of new sessions, in percent */
-#define LABEL_READY "maya.ready"     /* of a service: containers that answer, says the keeper */
-#define LABEL_LOCK "maya.lock"       /* of a config: the app that it locks */
-#define LABEL_SINCE "maya.since"     /* of a lock: unix seconds of the last sign */
-#define LABEL_HTTP "maya.http"       /* of the gateway and the keeper: the port */
-#define LABEL_HTTPS "maya.https"     /* the same; "0": none */
+#define LABEL_STATE "maya.state"   /* of a config: "failed", "discarded": it never served all */
+#define LABEL_ROLE "maya.role"     /* of a service: enum fleet_role */
+#define LABEL_WEIGHT "maya.weight" /* of a service: its share of new sessions, in percent */
+#define LABEL_WAITS "maya.waits"   /* of a service: "promote": somebody is to decide about it */
+#define LABEL_READY "maya.ready"   /* of a service: containers that answer, says the keeper */
+#define LABEL_SERVES "maya.serves" /* of those, the ones that people may come to */
+#define LABEL_SAW "maya.saw"       /* of a canary, a config: its trial, see trial.h */
+#define LABEL_LOCK "maya.lock"     /* of a config: the app that it locks */
+#define LABEL_SINCE "maya.since"   /* of a lock: unix seconds of the last sign */
+#define LABEL_HOLDER "maya.holder" /* of a lock: machine and process, see lock.c */
+#define LABEL_HTTP "maya.http"     /* of the gateway and the keeper: the port */
+#define LABEL_HTTPS "maya.https"   /* the same; "0": none */
 #define LABEL_PART "maya.part"     /* of a service: "gateway", "keeper"; a container: "files" */
 #define LABEL_VOLUME "maya.volume" /* of a volume: it is ours */
 #define LABEL_SECRET "maya.secret" /* of a secret: the name people gave it */

@@ -14,9 +14,12 @@
 #include "fleet/version.h"
 #include "image/image.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define NS 1000000000LL
@@ -206,7 +209,7 @@ static int look_up(struct engine *en, char **node, char **net, struct err *e)
 }
 
 /* The ports that it has; what it has not yet is as it would be made. */
-int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e)
+static int front_ports(struct engine *en, struct front_cfg *ret, bool *ret_there, struct err *e)
 {
     json_t *there = NULL;
     struct err why;
@@ -223,7 +226,45 @@ int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e)
         *e = why;
         return -1;
     }
+    *ret_there = rc == 0;
     return 0;
+}
+
+int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e)
+{
+    bool there;
+
+    return front_ports(en, ret, &there, e);
+}
+
+/* HAProxy would say so to nobody but its log. Only where the engine is on this machine. */
+static int port_free(const char *flag, int port, struct err *e)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1, fd = port > 0 ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+
+    if (fd < 0)
+        return 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    bool taken = bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 && errno == EADDRINUSE;
+    close(fd);
+    return taken ? err_set(e, ERR_CONFIG, 0,
+                           "another program has port %d of this machine, which the gateway is "
+                           "to have; --%s says another",
+                           port, flag)
+                 : 0;
+}
+
+static int ports_free(struct engine *en, const struct front_cfg *now, bool there,
+                      const struct front_cfg *cfg, struct err *e)
+{
+    if (strncmp(engine_shown(en), "unix://", 7) != 0)
+        return 0;
+    if ((!there || now->http_port != cfg->http_port) &&
+        port_free("http", cfg->http_port, e) < 0)
+        return -1;
+    return there && now->https_port == cfg->https_port ? 0
+                                                       : port_free("https", cfg->https_port, e);
 }
 
 static int need_https(const struct front_cfg *cfg, const char *app, struct err *e)
@@ -253,11 +294,14 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
 {
     struct front_cfg now;
     const struct front_cfg *cfg = wanted;
+    bool there;
 
-    if (fleet__front_ports(en, &now, e) < 0)
+    if (front_ports(en, &now, &there, e) < 0)
         return -1;
     if (wanted->http_port < 0 && wanted->https_port < 0)
         cfg = &now;
+    if (ports_free(en, &now, there, cfg, e) < 0)
+        return -1;
 
     const char *address = engine_shown(en);
     const char *socket =

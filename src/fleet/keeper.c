@@ -7,7 +7,9 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "fleet/keeper_int.h"
 #include "fleet/keeper_resize.h"
+#include "fleet/rollout.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -37,6 +39,7 @@ struct keeper {
     struct engine *en;
     struct front front;
     struct resize *resize;
+    struct trials *trials;
     struct leaving leaving[LEAVING_MAX];
     char said[240]; /* the last complaint, so that it is logged once */
 };
@@ -52,18 +55,21 @@ static void complain(struct keeper *k, const char *what, const struct err *e)
 /* What the deployer waits for: how many of a version answer. */
 static void tell_ready(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
 {
-    int up = front__up(&k->front, a->name, v->number);
-    char number[16];
-    const char *const label[] = {LABEL_READY, number, NULL};
+    int serves = front__up(&k->front, a->name, false, v->number);
+    int up = serves + front__up(&k->front, a->name, true, v->number);
+    char ready[16], serving[16];
+    const char *const label[] = {LABEL_READY, ready, LABEL_SERVES, serving, NULL};
     struct err e;
 
-    if (up == v->ready)
+    if (up == v->ready && serves == v->serves)
         return;
-    snprintf(number, sizeof(number), "%d", up);
+    snprintf(ready, sizeof(ready), "%d", up);
+    snprintf(serving, sizeof(serving), "%d", serves);
     if (fleet__service_label(k->en, fleet__name(v->service), label, &e) < 0)
         complain(k, "label", &e);
     else
-        log_info("keeper", "ready", "app=%s version=%d containers=%d", a->name, v->number, up);
+        log_info("keeper", "ready", "app=%s version=%d containers=%d serve=%d", a->name,
+                 v->number, up, serves);
 }
 
 static int64_t since(struct keeper *k, const char *name)
@@ -119,8 +125,30 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
         complain(k, "retire", &e);
 }
 
+/* The newest of several that are to serve does, as soon as it can; the others go. */
+static void one_stable(struct keeper *k, struct seen_app *a)
+{
+    const struct seen_version *best = NULL;
+    struct err e;
+
+    for (size_t i = 0; i < a->version_count; i++)
+        if (a->versions[i].role == ROLE_STABLE &&
+            (!best || a->versions[i].number > best->number))
+            best = &a->versions[i];
+    if (!best || front__up(&k->front, a->name, false, best->number) == 0)
+        return;
+    for (size_t i = 0; i < a->version_count; i++) {
+        const struct seen_version *v = &a->versions[i];
+        if (v->role == ROLE_STABLE && v != best &&
+            fleet__turn(k->en, fleet__name(v->service), ROLE_STABLE, ROLE_OLD, 0, &e) < 0 &&
+            e.code != ERR_CONFLICT && e.code != ERR_NOT_FOUND)
+            complain(k, "turn", &e);
+    }
+}
+
 static void see_to_app(struct keeper *k, struct seen_app *a)
 {
+    one_stable(k, a);
     for (size_t i = 0; i < a->version_count; i++) {
         struct seen_version *v = &a->versions[i];
         tell_ready(k, a, v);
@@ -139,10 +167,13 @@ static void look(struct keeper *k)
         return;
     }
     resize__mark(k->resize, &w);
-    if (front__sync(&k->front, &w, now_ms(), &e) < 0)
+    if (front__sync(&k->front, &w, now_ms(), &e) < 0) {
         complain(k, "gateway", &e);
-    else
+    } else {
         k->said[0] = '\0';
+        for (size_t i = 0; i < w.count; i++)
+            trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], now_ms());
+    }
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
     resize__run(k->resize, &k->front, &w, now_ms());
@@ -151,9 +182,10 @@ static void look(struct keeper *k)
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
 {
-    struct keeper k = {.en = en, .resize = resize__new(en)};
+    struct keeper k = {.en = en, .resize = resize__new(en), .trials = trials__new()};
 
     if (engine_need_swarm(en, e) < 0) {
+        trials__free(&k.trials);
         resize__free(&k.resize);
         return -1;
     }
@@ -165,6 +197,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
         look(&k);
         poll(NULL, 0, resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
     }
+    trials__free(&k.trials);
     resize__free(&k.resize);
     front__release(&k.front);
     log_info("keeper", "end", "reason=signal");

@@ -12,7 +12,6 @@
 #include "base/strs.h"
 #include "fleet/keeper_wait.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -118,21 +117,10 @@ static bool belongs(struct seen_app *a, const struct seen_task *t, bool next)
     return v && (v->role == ROLE_NEXT) == next;
 }
 
-/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
- */
-static char *gateway_name(const char *app, const char *suffix)
-{
-    char *name = xprintf("%.40s%s", app, suffix);
-
-    for (char *c = name; *c; c++)
-        *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
-    return name;
-}
-
 /* Did it answer under the second name? After a start nobody is doubted. */
 static bool is_proven(const struct front *f, const struct seen_app *a, const char *task)
 {
-    char *name = gateway_name(a->name, NEXT);
+    char *name = front__name(a->name, NEXT);
     const struct seats *s = front__seats(f, name);
     bool proven = !f->written;
 
@@ -182,28 +170,6 @@ struct plan {
     const char *cert_list[1];
 };
 
-static const char **hosts_of(const struct seen_app *a, bool next, size_t *ret_count)
-{
-    struct image_list names = spec_list(a->spec, SPEC_HOSTNAMES);
-    const char **hosts = xalloc((names.count + 1) * sizeof(*hosts));
-    size_t n = 0;
-
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.at[i].key;
-        if (!next)
-            hosts[n++] = xstrdup(name);
-        else if (name[0] != '*')
-            hosts[n++] = xprintf("next.%s", name);
-    }
-    if (next && n == 0) {
-        char *app = gateway_name(a->name, "");
-        hosts[n++] = xprintf("next.%s.localhost", app);
-        free(app);
-    }
-    *ret_count = n;
-    return hosts;
-}
-
 /* Of an app that may have no container: where requests wait for one. Free it. */
 static char *place_to_wait(const struct front *f, const struct seen_app *a, const char *name)
 {
@@ -222,18 +188,22 @@ static char *place_to_wait(const struct front *f, const struct seen_app *a, cons
 static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
                     bool fallback, int64_t now_ms)
 {
-    char *name = gateway_name(a->name, next ? NEXT : "");
+    const struct spec *spec = next && a->next_spec ? a->next_spec : a->spec;
+    char *name = front__name(a->name, next ? NEXT : "");
     struct seats *s = get_seats(f, name, slots_for(a));
     struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
     struct gateway_app *app;
 
+    const struct seen_version *canary = keeper__by_role(a, ROLE_CANARY);
+
     sit(f, s, a, next, now_ms);
     for (size_t i = 0; i < a->version_count; i++) {
         const struct seen_version *v = &a->versions[i];
+        int rest = canary && v->role == ROLE_STABLE ? 100 - canary->weight : v->weight;
         versions[i] = (struct gateway_version){
             .name = v->name,
-            .weight = next ? 100 : (unsigned)v->weight,
+            .weight = next ? 100 : (unsigned)(rest > 0 ? rest : 0),
             .role = v->role == ROLE_CANARY ? GATEWAY_CANARY
                     : v->role == ROLE_OLD  ? GATEWAY_OLD
                                            : GATEWAY_STABLE,
@@ -246,10 +216,10 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
     *app = (struct gateway_app){
         .name = name,
         .fallback = fallback,
-        .maya = spec_is_maya(a->spec),
-        .agent = spec_is_maya(a->spec),
+        .maya = spec_is_maya(spec),
+        .agent = spec_is_maya(spec),
         .waiting = next ? NULL : place_to_wait(f, a, name),
-        .health = spec_text(a->spec, SPEC_READY_PATH),
+        .health = spec_text(spec, SPEC_READY_PATH),
         .expiry_s = EXPIRY_S,
         .turn_s = TURN_S,
         .slots = s->count,
@@ -258,7 +228,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .servers = servers,
         .server_count = s->count,
     };
-    app->hosts = hosts_of(a, next, &app->host_count);
+    app->hosts = (const char *const *)front__hosts(a->name, spec, next, &app->host_count);
 }
 
 static bool has_hosts(const struct seen_app *a)
@@ -337,6 +307,7 @@ struct asked {
     const struct plan *p;
     struct err *e;
     int rc, changed;
+    int64_t now_ms;
 };
 
 static struct seat *seat_of(struct front *f, const char *backend, size_t len,
@@ -419,14 +390,29 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     if (!seat)
         return;
     seat->current = st->current;
+    /* A server that was just put there is up until a check fails; its slot's last check may
+     * have been another's. "* " before it: the next one is under way. */
+    static const char fine[] = "L7OK";
+    size_t n = sizeof(fine) - 1;
+    seat->checked = st->check.len >= n &&
+                    memcmp(st->check.data + st->check.len - n, fine, n) == 0 &&
+                    x->now_ms - seat->since_ms > CHECK_MS * 3 / 2;
+    uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
+    /* Lower than before: another HAProxy counts, from 0. What another container had, is not
+     * its.
+     */
+    seat->new_requests = st->requests - (st->requests >= seat->requests ? seat->requests : 0);
+    seat->new_errors = errors - (errors >= seat->errors ? seat->errors : 0);
+    if (!seat->counted)
+        seat->new_requests = seat->new_errors = 0;
+    seat->counted = true;
     seat->requests = st->requests;
-    seat->errors = st->server_errors + st->response_errors;
-    seat->first_ms = st->first_byte_ms;
+    seat->errors = errors;
 }
 
-static int compare(struct front *f, const struct plan *p, struct err *e)
+static int compare(struct front *f, const struct plan *p, int64_t now_ms, struct err *e)
 {
-    struct asked x = {.f = f, .p = p, .e = e};
+    struct asked x = {.f = f, .p = p, .e = e, .now_ms = now_ms};
     struct buf text = BUF_INIT;
     int rc = gateway_ask(f->runtime, "show servers state", TIMEOUT_MS, &text, e);
 
@@ -465,14 +451,14 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     forget_gone(f);
     rc = front__configure(f, &p.plan, now_ms, e);
     if (rc == 0)
-        rc = compare(f, &p, e);
+        rc = compare(f, &p, now_ms, e);
     release_plan(&p);
     return rc;
 }
 
 static const struct seats *seats_for(const struct front *f, const char *app, bool next)
 {
-    char *name = gateway_name(app, next ? NEXT : "");
+    char *name = front__name(app, next ? NEXT : "");
     const struct seats *s = front__seats(f, name);
 
     free(name);
@@ -489,18 +475,32 @@ const struct seat *front__seat(const struct front *f, const char *app, const cha
     return NULL;
 }
 
-int front__up(const struct front *f, const char *app, int version)
+int front__up(const struct front *f, const char *app, bool next, int version)
 {
+    const struct seats *s = seats_for(f, app, next);
     char name[8];
     int n = 0;
 
     snprintf(name, sizeof(name), "v%d", version % 100000);
-    for (int next = 0; next < 2; next++) {
-        const struct seats *s = seats_for(f, app, next);
-        for (unsigned i = 0; s && i < s->count; i++)
-            n += s->at[i].up && s->at[i].server.version && strcmp(s->at[i].version, name) == 0;
-    }
+    for (unsigned i = 0; s && i < s->count; i++)
+        n += s->at[i].up && (s->at[i].checked || !next) && s->at[i].server.version &&
+             strcmp(s->at[i].version, name) == 0;
     return n;
+}
+
+void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
+                uint64_t *errors)
+{
+    const struct seats *s = seats_for(f, app, false);
+    char name[8];
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    for (unsigned i = 0; s && i < s->count; i++) {
+        if (!s->at[i].server.version || strcmp(s->at[i].version, name) != 0)
+            continue;
+        *requests += s->at[i].new_requests;
+        *errors += s->at[i].new_errors;
+    }
 }
 
 uint64_t front__busy(const struct front *f, const char *app, int version)

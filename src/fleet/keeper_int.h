@@ -24,15 +24,18 @@ struct seen_task {
 struct seen_version {
     int number, weight, wanted; /* wanted: replicas */
     enum fleet_role role;
-    int ready;    /* as its label says */
-    char name[8]; /* "v7" */
+    int ready, serves; /* as its labels say */
+    char name[8];      /* "v7" */
     const json_t *service;
     unsigned tasks; /* not ended, whatever they do */
+    unsigned ended; /* containers that ended by themselves, of those the Swarm remembers */
 };
 
 struct seen_app {
     const char *name;
-    struct spec *spec; /* of its stable version, or the newest there is */
+    struct spec *spec;        /* of its stable version, or the newest there is */
+    struct spec *next_spec;   /* of the one in the role `next`, where that is another */
+    struct spec *canary_spec; /* of the canary */
     struct seen_version *versions;
     size_t version_count;
     struct seen_task *tasks;
@@ -50,6 +53,15 @@ void keeper__world_release(struct world *w);
 struct seen_version *keeper__version(struct seen_app *a, int number); /* or NULL */
 struct seen_version *keeper__by_role(struct seen_app *a, enum fleet_role r);
 
+/* keeper_name.c: free() what comes back, the hosts one by one. */
+
+/* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
+ */
+char *front__name(const char *app, const char *suffix) MUST_USE;
+/* `next`: those of the version that only people who know its second name come to. */
+char **front__hosts(const char *app, const struct spec *s, bool next,
+                    size_t *ret_count) MUST_USE;
+
 /* keeper_front.c: HAProxy is what the world says. */
 
 /* A slot of an app: who is in it. */
@@ -57,17 +69,18 @@ struct seat {
     char task[32]; /* "": nobody */
     struct gateway_server server;
     char version[8], address[64];
-    uint64_t current, requests, errors, first_ms; /* of "show stat" */
-    bool up;
-    bool proven;      /* it answered before it came here; else HAProxy asks it first */
-    int64_t since_ms; /* in it, or on its way out */
+    uint64_t current, requests, errors; /* of "show stat" */
+    uint64_t new_requests, new_errors;  /* since the look before */
+    bool up, checked, counted; /* checked: its readiness was asked for, and it is ready */
+    bool proven;               /* it answered before it came here; else HAProxy asks it first */
+    int64_t since_ms;          /* in it, or on its way out */
 };
 
 struct seats { /* of one app */
     char *app;
     struct seat *at;
     unsigned count;
-    bool seen;
+    bool seen; /* in the plan */
 };
 
 struct front {
@@ -102,6 +115,18 @@ unsigned front__certs(struct front *f);
 bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
 /* The seat of a task that people come to; NULL: it has none. */
 const struct seat *front__seat(const struct front *f, const char *app, const char *task);
-/* Containers of a version that HAProxy finds up; requests under way at them. */
-int front__up(const struct front *f, const char *app, int version);
+/* Containers of a version that HAProxy finds up, under the app's name or its second one, where
+ * they must have passed a check; requests under way at those under its name. */
+int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);
+/* Add what a version was asked since the look before, and what of it failed. */
+void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
+                uint64_t *errors);
+
+/* keeper_canary.c: trials of canaries; each app has one at most. */
+struct trials;
+struct trials *trials__new(void) MUST_USE;
+void trials__free(struct trials **t);
+/* After a sync that worked: look at the app's canary, if it has one, and decide. */
+void trials__look(struct trials *t, struct engine *en, const struct front *f,
+                  const struct world *w, struct seen_app *a, int64_t now_ms);

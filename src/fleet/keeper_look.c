@@ -47,11 +47,13 @@ static struct seen_app *app_of(struct world *w, const char *name)
 static void add_version(struct world *w, const json_t *service)
 {
     struct seen_app *a = app_of(w, fleet__label(service, LABEL_APP));
-    int64_t ready = 0;
+    int64_t ready = 0, serves = 0;
     const json_t *mode = json_object_get(json_object_get(service, "Spec"), "Mode");
 
     if (!str_to_int(fleet__label(service, LABEL_READY), &ready))
         ready = -1;
+    if (!str_to_int(fleet__label(service, LABEL_SERVES), &serves))
+        serves = -1;
     a->versions = xrealloc(a->versions, (a->version_count + 1) * sizeof(*a->versions));
     struct seen_version *v = &a->versions[a->version_count++];
     *v = (struct seen_version){
@@ -61,6 +63,7 @@ static void add_version(struct world *w, const json_t *service)
         .wanted = (int)json_integer_value(
             json_object_get(json_object_get(mode, "Replicated"), "Replicas")),
         .ready = (int)ready,
+        .serves = (int)serves,
         .service = service,
     };
     snprintf(v->name, sizeof(v->name), "v%d", v->number % 100000);
@@ -100,15 +103,26 @@ static bool ended(const json_t *task)
     return false;
 }
 
+/* By itself: nobody stopped it. */
+static bool failed(const json_t *task)
+{
+    const char *state = fleet__text(json_object_get(task, "Status"), "State");
+
+    return strcmp(state, "failed") == 0 || strcmp(state, "complete") == 0;
+}
+
 static void add_task(struct world *w, const json_t *task)
 {
     const json_t *service = by_id(w->services, fleet__text(task, "ServiceID"));
 
-    if (!service || ended(task))
+    if (!service)
         return;
     struct seen_app *a = app_of(w, fleet__label(service, LABEL_APP));
     struct seen_version *v = keeper__version(a, fleet__version(service));
     if (!v || !a->spec)
+        return;
+    v->ended += failed(task);
+    if (ended(task))
         return;
     v->tasks++;
     unsigned port = port_of(task, (int)spec_int(a->spec, SPEC_PORT));
@@ -128,16 +142,15 @@ static void add_task(struct world *w, const json_t *task)
     str_copy(t->address, sizeof(t->address), *host ? host : "127.0.0.1");
 }
 
-/* The version whose spec the gateway follows: the stable one, else the newest. */
+/* The version whose spec the gateway follows: the newest stable one, else the newest. */
 static const struct seen_version *leading(const struct seen_app *a)
 {
     const struct seen_version *best = &a->versions[0];
 
-    for (size_t i = 0; i < a->version_count; i++) {
+    for (size_t i = 1; i < a->version_count; i++) {
         const struct seen_version *v = &a->versions[i];
-        if (v->role == ROLE_STABLE)
-            return v;
-        if (v->number > best->number)
+        bool stable = v->role == ROLE_STABLE, had = best->role == ROLE_STABLE;
+        if (stable != had ? stable : v->number > best->number)
             best = v;
     }
     return best;
@@ -163,16 +176,27 @@ static struct spec *spec_of(const json_t *config)
     return s;
 }
 
+static struct spec *spec_kept(const struct world *w, const struct seen_app *a, int number)
+{
+    for (size_t k = 0; k < json_array_size(w->configs); k++) {
+        const json_t *c = json_array_get(w->configs, k);
+        if (fleet__version(c) == number && strcmp(fleet__label(c, LABEL_APP), a->name) == 0)
+            return spec_of(c);
+    }
+    return NULL;
+}
+
 static void read_specs(struct world *w)
 {
     for (size_t i = 0; i < w->count; i++) {
         struct seen_app *a = &w->apps[i];
-        int number = leading(a)->number;
-        for (size_t k = 0; k < json_array_size(w->configs) && !a->spec; k++) {
-            const json_t *c = json_array_get(w->configs, k);
-            if (fleet__version(c) == number && strcmp(fleet__label(c, LABEL_APP), a->name) == 0)
-                a->spec = spec_of(c);
-        }
+        const struct seen_version *first = leading(a), *next = keeper__by_role(a, ROLE_NEXT);
+        const struct seen_version *canary = keeper__by_role(a, ROLE_CANARY);
+        a->spec = spec_kept(w, a, first->number);
+        if (next && next != first)
+            a->next_spec = spec_kept(w, a, next->number);
+        if (canary)
+            a->canary_spec = spec_kept(w, a, canary->number);
     }
 }
 
@@ -217,6 +241,8 @@ void keeper__world_release(struct world *w)
 {
     for (size_t i = 0; i < w->count; i++) {
         spec_free(&w->apps[i].spec);
+        spec_free(&w->apps[i].next_spec);
+        spec_free(&w->apps[i].canary_spec);
         free(w->apps[i].versions);
         free(w->apps[i].tasks);
     }

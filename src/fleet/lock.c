@@ -8,10 +8,13 @@
 #include "base/strs.h"
 #include "engine/engine.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define RENEW_S 10
 
@@ -20,12 +23,42 @@ static int64_t now_s(void)
     return (int64_t)time(NULL);
 }
 
+/* "BOOT pid:[4026531836] ": this machine since its start, and who sees our process's number. */
+static void here(char *ret, size_t size)
+{
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    char boot[40] = "", names[40] = "";
+
+    if (f && !fgets(boot, sizeof(boot), f))
+        boot[0] = '\0';
+    if (f)
+        fclose(f);
+    boot[strcspn(boot, "\n")] = '\0';
+    if (readlink("/proc/self/ns/pid", names, sizeof(names) - 1) < 0)
+        names[0] = '\0';
+    snprintf(ret, size, "%s %s ", boot, names);
+}
+
+/* Where a dead holder can be told from one that is slow. */
+static bool holder_died(const char *holder)
+{
+    char ours[96];
+    int64_t pid;
+
+    here(ours, sizeof(ours));
+    return strncmp(holder, ours, strlen(ours)) == 0 &&
+           str_to_int(holder + strlen(ours), &pid) && pid > 1 && kill((pid_t)pid, 0) < 0 &&
+           errno == ESRCH;
+}
+
 static json_t *labels_of(const char *app, const char *who)
 {
-    char since[24];
+    char since[24], holder[96];
 
     snprintf(since, sizeof(since), "%lld", (long long)now_s());
-    return json_pack("{s:s, s:s, s:s}", LABEL_LOCK, app, LABEL_BY, who, LABEL_SINCE, since);
+    here(holder, sizeof(holder));
+    return json_pack("{s:s, s:s, s:s, s:o}", LABEL_LOCK, app, LABEL_BY, who, LABEL_SINCE, since,
+                     LABEL_HOLDER, json_sprintf("%s%d", holder, (int)getpid()));
 }
 
 static int make(struct lock *l, const char *app, const char *who, struct err *e)
@@ -51,7 +84,8 @@ static bool stale(struct lock *l, const char *app, struct err *e)
     if (engine_json(l->en, "GET", NULL, &config, e, "/configs/%s", l->name) < 0)
         return e->code == ERR_NOT_FOUND; /* let go just now */
     str_to_int(fleet__label(config, LABEL_SINCE), &since);
-    bool old = now_s() - since > LOCK_STALE_S;
+    bool old =
+        now_s() - since > LOCK_STALE_S || holder_died(fleet__label(config, LABEL_HOLDER));
     if (!old)
         err_set(e, ERR_IN_USE, 0, "%s is being changed by %.80s; try again when that has ended",
                 app, fleet__label(config, LABEL_BY));

@@ -109,7 +109,9 @@ static int take_value(struct spec *s, int id, json_t *value, struct err *e)
         return not_one(e, r->path);
     if (spec__set(s, (enum spec_id)id, json_string_value(value), 0, r->path, e) < 0)
         return -1;
-    v->given = strcmp(r->preset, json_string_value(value)) != 0;
+    /* What spec__fill() has another preset for is as it was. */
+    v->given = strcmp(r->preset, json_string_value(value)) != 0 || id == SPEC_HEALTH_PATH ||
+               id == SPEC_READY_PATH;
     return 0;
 }
 

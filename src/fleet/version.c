@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,20 @@ int fleet__version_load(const struct version *v, json_t **ret, struct err *e)
     return err_set(e, ERR_IO, 0, "what the Swarm keeps of v%d cannot be read", v->number);
 }
 
+int fleet__version_spec(const struct version *v, struct spec **ret, struct err *e)
+{
+    json_t *kept = NULL;
+
+    if (fleet__version_load(v, &kept, e) < 0)
+        return -1;
+    char *stored = json_dumps(json_object_get(kept, "spec"), JSON_COMPACT);
+    int rc = stored ? spec_restore(stored, strlen(stored), ret, e)
+                    : err_set(e, ERR_IO, 0, "nothing is kept of what v%d was to be", v->number);
+    free(stored);
+    json_decref(kept);
+    return rc;
+}
+
 int fleet__version_keep(struct engine *en, const char *app, int number, const json_t *what,
                         const char *tag, const char *by, const char *commit, struct err *e)
 {
@@ -170,14 +185,15 @@ int fleet__version_keep(struct engine *en, const char *app, int number, const js
     return rc;
 }
 
-void fleet__version_failed(struct engine *en, const struct version *v)
+void fleet__version_label(struct engine *en, const struct version *v, const char *label,
+                          const char *text)
 {
     json_t *spec = json_object_get(v->config, "Spec");
     json_int_t index =
         json_integer_value(json_object_get(json_object_get(v->config, "Version"), "Index"));
     struct err ignored; /* it is a note */
 
-    json_object_set_new(json_object_get(spec, "Labels"), LABEL_STATE, json_string("failed"));
+    json_object_set_new(json_object_get(spec, "Labels"), label, json_string(text));
     if (engine_json(en, "POST", spec, NULL, &ignored, "/configs/%s/update?version=%lld",
                     v->config_id, (long long)index) < 0)
         return;

@@ -46,13 +46,17 @@ int fleet__newest(const struct app *a);                                       /*
 
 /* What a version is made of, read back from its config: spec as text, image. */
 int fleet__version_load(const struct version *v, json_t **ret, struct err *e) MUST_USE;
+/* Only the spec of it. Free it. */
+struct spec;
+int fleet__version_spec(const struct version *v, struct spec **ret, struct err *e) MUST_USE;
 /* Keep a new version. `what` is {"spec": {...}, "image": "..."}. */
 int fleet__version_keep(struct engine *en, const char *app, int number, const json_t *what,
                         const char *tag, const char *by, const char *commit,
                         struct err *e) MUST_USE;
 
-/* It never served: mark what is kept of it, for the history. */
-void fleet__version_failed(struct engine *en, const struct version *v);
+/* A note at what is kept of it, for the history; only once for one reading of the app. */
+void fleet__version_label(struct engine *en, const struct version *v, const char *label,
+                          const char *text);
 
 /* Change a service: `change` edits the spec in place; it is tried again when others were
  * quicker. */
@@ -68,7 +72,8 @@ int fleet__service_remove(struct engine *en, const char *name, struct err *e) MU
 
 /*
  * lock.c: one change of an app at a time, over all who use the Swarm. ERR_IN_USE says who has
- * it and since when. A lock whose holder died is taken over after LOCK_STALE_S without a sign.
+ * it and since when. A lock whose holder died is taken over: at once where it was on this
+ * machine, else after LOCK_STALE_S without a sign.
  */
 #define LOCK_STALE_S 60
 struct lock {

@@ -66,6 +66,13 @@ struct store_cfg {
  */
 int store_open_sqlite(const struct store_cfg *cfg, struct store **ret, struct err *e) MUST_USE;
 
+/*
+ * Up to `max` rows by chance of a store that others use, which may lie on what can only be
+ * read. Nothing of it is written. No file: no rows. fn false: ERR_CORRUPT.
+ */
+int store_sample_sqlite(const char *path, unsigned max, store_scan_fn *fn, void *ctx,
+                        struct err *e) MUST_USE;
+
 /* Commits what is queued, answers it, closes. */
 void store_close(struct store **s);
 

@@ -1,0 +1,123 @@
+/*
+ * The judgement. Errors are compared as two shares with their standard error (the pooled
+ * two-proportion z-test), so that a handful of requests condemns nobody and a clear fault is
+ * seen early. A stored session that only the new version cannot read is enough by itself.
+ */
+#include "fleet/canary.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define ERRORS_MIN 5 /* fewer prove nothing */
+#define WORSE_SHARE                                                                            \
+    0.005     /* beyond the stable one's: half a percent is noise of any network               \
+               */
+#define Z 3.5 /* it is looked at often, and each look could be wrong */
+#define ENDED_MIN 3
+#define WORDS_MIN 20
+#define LATE_SHARE 0.9
+#define LATE_TIMES 1.5 /* as slow as the stable one, and */
+#define LATE_S 0.2     /* so much slower */
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+double canary__error_percent(const struct canary_seen *s)
+{
+    return 100 * share(s->errors, s->requests);
+}
+
+double canary__first_word_s(const struct canary_seen *s, double wanted)
+{
+    uint64_t all = 0, below = 0;
+
+    for (unsigned i = 0; i < s->buckets; i++)
+        all += s->words[i];
+    for (unsigned i = 0; i < s->buckets && all; i++) {
+        below += s->words[i];
+        if ((double)below >= wanted * (double)all)
+            return s->bounds[i];
+    }
+    return -1;
+}
+
+static uint64_t words_of(const struct canary_seen *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < s->buckets; i++)
+        n += s->words[i];
+    return n;
+}
+
+/* Is a of n clearly a larger share than b of m? */
+static bool larger(uint64_t a, uint64_t n, uint64_t b, uint64_t m)
+{
+    double all = (double)n + (double)m, pooled = share(a + b, n + m);
+
+    if (a < ERRORS_MIN || n == 0)
+        return false;
+    double by = share(a, n) - share(b, m);
+    if (m == 0) /* nobody to compare with */
+        return by > 0.5;
+    double noise = sqrt(pooled * (1 - pooled) * all / ((double)n * (double)m));
+    return by > WORSE_SHARE && by > Z * noise;
+}
+
+static bool late(const struct canary_seen *it, const struct canary_seen *stable)
+{
+    double ours = canary__first_word_s(it, LATE_SHARE);
+    double theirs = canary__first_word_s(stable, LATE_SHARE);
+
+    return words_of(it) >= WORDS_MIN && words_of(stable) >= WORDS_MIN &&
+           ours > theirs * LATE_TIMES && ours > theirs + LATE_S;
+}
+
+enum canary_verdict canary__judge(const struct canary_rule *rule, const struct canary_seen *it,
+                                  const struct canary_seen *stable, int64_t seconds,
+                                  char why[CANARY_WHY_MAX])
+{
+    why[0] = '\0';
+    if (it->unreadable && share(it->unreadable, it->requests + 1) >
+                              2 * share(stable->unreadable, stable->requests + 1))
+        snprintf(why, CANARY_WHY_MAX, "%llu stored sessions could not be read",
+                 (unsigned long long)it->unreadable);
+    else if (it->ended >= ENDED_MIN && it->ended > stable->ended)
+        snprintf(why, CANARY_WHY_MAX, "its containers ended %llu times",
+                 (unsigned long long)it->ended);
+    else if (larger(it->errors, it->requests, stable->errors, stable->requests))
+        snprintf(why, CANARY_WHY_MAX,
+                 "%.1f %% of its answers were errors, %.1f %% of the others",
+                 canary__error_percent(it), canary__error_percent(stable));
+    else if (larger(it->rejected, it->requests + it->rejected, stable->rejected,
+                    stable->requests + stable->rejected))
+        snprintf(why, CANARY_WHY_MAX, "it refused %llu sessions for room",
+                 (unsigned long long)it->rejected);
+    else if (late(it, stable))
+        snprintf(why, CANARY_WHY_MAX,
+                 "nine of ten first words came within %.3g s, the others' "
+                 "within %.3g s",
+                 canary__first_word_s(it, LATE_SHARE),
+                 canary__first_word_s(stable, LATE_SHARE));
+    if (why[0])
+        return CANARY_BAD;
+    if (seconds >= rule->step_s && it->requests >= rule->sample)
+        return CANARY_GOOD;
+    if (seconds < rule->limit_s)
+        return CANARY_WAIT;
+    snprintf(why, CANARY_WHY_MAX, "%llu requests within %lld s are too few to judge it by",
+             (unsigned long long)it->requests, (long long)rule->limit_s);
+    return CANARY_BAD;
+}
+
+int canary__next_weight(int weight)
+{
+    static const int steps[] = {25, 50, 100};
+
+    for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+        if (weight < steps[i])
+            return steps[i];
+    return 100;
+}

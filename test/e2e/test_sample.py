@@ -1,0 +1,117 @@
+"""Stored sessions are tried before a version of Maya takes over."""
+import contextlib
+import http.client
+import json
+import os
+import sqlite3
+import subprocess
+
+import pytest
+
+from apps import Place
+from node import MAYA
+
+OTHER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def sample(*words, folder, code=0, **env):
+    done = subprocess.run([MAYA, "sample", *map(str, words)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "MAYA_DATA_DIR": str(folder), **env}, cwd=folder)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+def everything(folder):
+    return {f.name: f.read_bytes() for f in folder.iterdir() if not f.name.endswith("-shm")}
+
+
+def test_a_sample_is_read_and_written_anew(nodes, tmp_path):
+    node = nodes()
+    for _ in range(5):
+        node.say("a martini please")
+    live = node.folder / "data" if (node.folder / "data").is_dir() else node.folder
+    assert (live / "maya.db").exists(), list(node.folder.iterdir())
+    before = everything(live)
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    assert sample("write", live, folder=one) == {"sessions": 5, "failed": 0, "newer": 0, "why": ""}
+    assert sample("read", live, folder=one)["failed"] == 0
+    assert sample("write", live, 3, folder=two)["sessions"] == 3
+    assert everything(live) == before  # not a byte of it is touched
+    said = sample("read", live, folder=two, MAYA_MASTER_KEY=OTHER_KEY)
+    assert said["failed"] == 0  # the live folder's key still opens them
+    node.stop()
+    for left in ("maya.db-wal", "maya.db-shm"):
+        assert not (live / left).exists()
+    three = tmp_path / "three"
+    three.mkdir()
+    assert sample("write", live, folder=three)["sessions"] == 5  # nobody has it open
+
+
+def test_what_a_newer_build_wrote_is_told(nodes, tmp_path):
+    node = nodes()
+    node.say("a martini please")
+    live = node.folder / "data" if (node.folder / "data").is_dir() else node.folder
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert sample("write", empty, folder=lost)["sessions"] == 0
+    assert list(empty.iterdir()) == []  # no key is made by asking
+    sample("write", live, folder=lost)
+    said = sample("read", empty, folder=lost, MAYA_MASTER_KEY=OTHER_KEY)
+    assert (said["sessions"], said["failed"]) == (1, 1)
+    assert "martini" not in json.dumps(said)
+    assert "usage: maya sample" in sample("look", live, folder=lost, code=2)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    made = Place(tmp_path_factory.mktemp("sample"))
+    yield made
+    made.close()
+
+
+def chat(place, session=None):
+    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+    c.request("POST", "/api/chat", json.dumps({"user_input": "a martini please"}),
+              {"Content-Type": "application/json", **({"X-Session-ID": session} if session else {})})
+    r = c.getresponse()
+    body = r.read()
+    assert r.status == 200, body
+    return r.headers["X-Session-ID"]
+
+
+def test_before_a_rollout(place):
+    path = place.folder / "deploy.yaml"
+
+    def deploy(env, *flags, code=0):
+        path.write_text(json.dumps({"name": "bar", "size": "small", "memory": 512, "sessions": 8,
+                                    "max_containers": 1, "drain": 2, "env": env}))
+        p = place.start("deploy", "-f", str(path), "--http", str(place.port), "-y", *flags)
+        out, err = p.communicate(timeout=200)
+        assert p.returncode == code, out + err + place.state()
+        return err
+
+    deploy({})
+    ids = [chat(place) for _ in range(3)]
+    said = deploy({"MAYA_LOG_LEVEL": "info"})
+    assert "v2 reads 3 stored sessions, and v1 reads them back" in said
+    chat(place, ids[0])
+    # A row that nobody can read.
+    store = place.engine.folder / "data/volumes/bar-data/_data/maya.db"
+    with contextlib.closing(sqlite3.connect(store, timeout=20)) as db, db:
+        db.execute("INSERT INTO session(id, version, used_at, data) VALUES('odd', 1, 9e9, x'00')")
+    why = deploy({"MAYA_LOG_LEVEL": "warning"}, code=1)
+    assert "v3 cannot take over 1 of 4 stored sessions" in why and "--force" in why, why
+    assert place.services("bar") == {2: "stable"}
+    deploy({"MAYA_LOG_LEVEL": "warning"}, "--force")
+    assert place.services("bar") == {3: "stable"}
+    assert "cannot take over 1 of 4" in place.maya("app", "rollback", "bar", code=1)
+    chat(place, ids[1])
+    left = [s["Spec"]["Name"] for s in place.engine.json("GET", "/services")]
+    assert not [name for name in left if "sample" in name]
+    volumes = place.engine.json("GET", "/volumes")["Volumes"]
+    assert not [v["Name"] for v in volumes if "sample" in v["Name"]]
+    assert not place.locks()

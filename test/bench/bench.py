@@ -27,6 +27,7 @@ GROUPS = {
     "voice": "how soon an answer is heard after its first full sentence",
     "image": "Maya's own image in a Docker Engine: size, and start to first answer",
     "knowledge": "searches in a mebibyte of documents, and in as much as is allowed",
+    "people": "people who talk while what serves them is deployed, killed and scaled",
     "minds": "what Maya adds to a provider, a thousand of its streams, clients that leave",
     "cache": "health for a minute beside a writer that fills the page cache",
 }

@@ -1,5 +1,6 @@
 """Fixtures: `node` is a running Maya with the defaults of the tests, `nodes` makes more."""
 import shutil
+import signal
 
 import pytest
 
@@ -17,6 +18,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if SANITIZED and item.get_closest_marker("plain"):
             item.add_marker(pytest.mark.skip(reason="runs against the plain build"))
+
+
+# A shell's background job has SIGINT ignored, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import pytest
 
 from apps import People, Place, wait_for
 
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
 QUICK = {"canary": {"step": 2, "within": 120, "sample": 20}}
 
 

@@ -12,6 +12,8 @@ import pytest
 from apps import People, Place, wait_for
 from node import MAYA
 
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):

@@ -11,6 +11,8 @@ import pytest
 from apps import Place
 from node import MAYA
 
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
 OTHER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from other_app import Site, wait_for
 
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
 HOST, BAR = "app.example.org", "bar.example.org"
 
 

@@ -8,6 +8,8 @@ import pytest
 from certs import PAST, certificate
 from other_app import Site, free_port, wait_for
 
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
 HOST = "tls.example.org"
 
 

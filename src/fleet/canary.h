@@ -42,4 +42,4 @@ enum canary_verdict canary__judge(const struct canary_rule *rule, const struct c
 int canary__next_weight(int weight);
 double canary__error_percent(const struct canary_seen *s);
 /* The first word's upper bound for `share` of the answers, in seconds; -1: none were given. */
-double canary__first_word_s(const struct canary_seen *s, double share);
+double canary__first_word_s(const struct canary_seen *s, double wanted);

@@ -38,7 +38,7 @@ struct fleet_deployed {
  * become ready is taken back, and so is what is stopped before the hand-over; ERR_STOPPED then.
  * One deploy of an app at a time, and none while a version waits or is tried: ERR_IN_USE.
  */
-int fleet_deploy(struct engine *en, const struct fleet_deploy *d, struct fleet_deployed *ret,
+int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet_deployed *ret,
                  struct err *e) MUST_USE;
 /* Make what was v`number` (0: the one before) the next version, from what is kept of it. */
 int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,

@@ -21,10 +21,10 @@ static int make_image(struct engine *en, struct image_made *ret, struct err *e)
     struct image_tree *t = image_tree_new();
     json_t *config = json_pack("{s:[s, s], s:s, s:{s:s}}", "Entrypoint", PROGRAM, "files",
                                "WorkingDir", "/", "Labels", LABEL_PART, "files");
-    int rc = image_add_program(t, PROGRAM + 1, "/proc/self/exe", e);
+    int rc = image_add_program(t, &PROGRAM[1], "/proc/self/exe", e);
 
     if (rc == 0) {
-        image_add_folder(t, FLEET_FILES_ROOT + 1, 0755, 0);
+        image_add_folder(t, &FLEET_FILES_ROOT[1], 0755, 0);
         rc = image_load(en, "maya-files", t, config, ret, e);
     }
     json_decref(config);

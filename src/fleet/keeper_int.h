@@ -126,7 +126,7 @@ void front__new(const struct front *f, const char *app, int version, uint64_t *r
 /* keeper_canary.c: trials of canaries; each app has one at most. */
 struct trials;
 struct trials *trials__new(void) MUST_USE;
-void trials__free(struct trials **t);
+void trials__free(struct trials **ref);
 /* After a sync that worked: look at the app's canary, if it has one, and decide. */
-void trials__look(struct trials *t, struct engine *en, const struct front *f,
+void trials__look(struct trials *all, struct engine *en, const struct front *f,
                   const struct world *w, struct seen_app *a, int64_t now_ms);

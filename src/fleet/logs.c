@@ -161,7 +161,8 @@ static int look(struct hearing *h, struct err *e)
             json_object_get(json_object_get(t, "Status"), "ContainerStatus"), "ContainerID");
         if (!*id || known(h, id) || (only && strncmp(id, only, strlen(only)) != 0))
             continue;
-        rc = begin(h, id, fleet__text(t, "ID"), strcmp(fleet__text(t, "NodeID"), h->node) == 0,
+        rc = begin(h, id, fleet__text(t, "ID"),
+                   h->node && strcmp(fleet__text(t, "NodeID"), h->node) == 0,
                    version_of(services, fleet__text(t, "ServiceID")), e);
     }
     json_decref(tasks);

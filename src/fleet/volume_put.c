@@ -95,6 +95,7 @@ static int gather(struct put *p, struct err *e)
     }
     if (choose_place(p, e) < 0)
         return -1;
+    MUST(p->from && p->to);
     if (stat(p->from, &st) < 0)
         return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "open '%.150s'",
                        p->c->local);

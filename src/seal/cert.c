@@ -6,6 +6,7 @@
 #include <string.h>
 
 /* A key with a passphrase would be asked for on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): its type is libcrypto's */
 static int no_passphrase(char *text, int size, int writing, void *ctx)
 {
     (void)text;

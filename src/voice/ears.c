@@ -326,7 +326,7 @@ int hearing_give(struct hearing *h, struct str audio, struct err *e)
         return err_set(e, ERR_INVALID, 0,
                        "Audio as pcm_s16le has two bytes a sample; this has %zu bytes",
                        audio.len);
-    h->ears->stats.seconds += (double)(audio.len / 2) / h->want.rate;
+    h->ears->stats.seconds += (double)audio.len / 2 / h->want.rate;
     for (size_t at = 0; at < audio.len && has_stream(h); at += sizeof(samples)) {
         size_t n = audio.len - at < sizeof(samples) ? audio.len - at : sizeof(samples);
         memcpy(samples, audio.data + at, n);

@@ -95,7 +95,7 @@ bool hearing_full(const struct hearing *h);
 void hearing_finalize(struct hearing *h);
 /* Another budget pays; NULL: nobody. False: it has no room. */
 bool hearing_charge(struct hearing *h, struct budget *b) MUST_USE;
-void hearing_stop(struct hearing **h);
+void hearing_stop(struct hearing **ref); /* leaves NULL */
 
 struct ears_stats {
     uint64_t outcomes[EARS__COUNT][EARS_OUTCOME__COUNT]; /* of streams that ended */

@@ -17,10 +17,10 @@ SAN = "SAN=address,undefined"
 STAGES = [
     ("build", "build", ["all"], 600),
     ("unit", "unit tests", ["test-unit"], 600),
-    ("e2e", "end to end", ["test-e2e"], 900),
+    ("e2e", "end to end", ["test-e2e"], 1800),
     ("unit-san", "unit tests, sanitized", [SAN, "test-unit"], 900),
     ("fuzz-san", "stored fuzz inputs, sanitized", [SAN, "test-fuzz"], 600),
-    ("e2e-san", "end to end, sanitized", [SAN, "test-e2e"], 1200),
+    ("e2e-san", "end to end, sanitized", [SAN, "test-e2e"], 1800),
     ("check", "checks", ["check"], 900),
 ]
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|deselected)\b")

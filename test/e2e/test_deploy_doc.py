@@ -57,6 +57,9 @@ class Reader:
 
     def prepare(self, command):
         """What the page takes for granted when it gets there."""
+        if "--strategy" in command and not self.place.services("bar"):
+            self.change()
+            self.run("maya deploy")
         if command.startswith("maya deploy") or " -f deploy.yaml" in command:
             self.change()
         elif command == "maya app rollback bar":

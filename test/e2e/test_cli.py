@@ -79,16 +79,20 @@ def test_a_full_disk_is_told():
     assert p.returncode == 1 and "No space left" in p.stderr
 
 
+# A program that was built elsewhere than in build/ does not find it by itself.
+AGENT = ("--agent", str(ROOT / "agents/maya"))
+
+
 def test_check_says_what_fits():
-    code, out, _ = maya("config", "check", "--memory-mb", "256", "--session-memory-mb", "1")
+    code, out, _ = maya("config", "check", *AGENT, "--memory-mb", "256", "--session-memory-mb", "1")
     assert code == 0 and "They fit." in out
-    code, out, err = maya("config", "check", "--memory-mb", "256", "--sessions", "1000")
+    code, out, err = maya("config", "check", *AGENT, "--memory-mb", "256", "--sessions", "1000")
     assert code == 1 and err.count("\n") == 1
     assert "MAYA_SESSIONS_PER_CONTAINER 1000" in err and "MiB of memory" in err
     fits = re.search(r"what fits: (\d+) session", err)[1]
-    assert maya("config", "check", "--memory-mb", "256", "--sessions", fits)[0] == 0
-    code, out, _ = maya("config", "check", "--memory-mb", "256")
+    assert maya("config", "check", *AGENT, "--memory-mb", "256", "--sessions", fits)[0] == 0
+    code, out, _ = maya("config", "check", *AGENT, "--memory-mb", "256")
     assert code == 0 and re.search(r"\b[1-9] will be admitted", out)
-    code, out, _ = maya("config", "check", "--memory-mb", "256", "--sessions", "1000",
+    code, out, _ = maya("config", "check", *AGENT, "--memory-mb", "256", "--sessions", "1000",
                         "--admission", "measured")
     assert code == 0

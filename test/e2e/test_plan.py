@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from node import MAYA
+from node import MAYA, ROOT
 
 
 def maya(folder, *args, **env):
@@ -97,7 +97,8 @@ def test_config_check_proves_it(tmp_path):
     assert "50 x 25 MiB = 1250 MiB" in p.stdout
     # The one that lies here is looked at as well.
     p = maya(app(tmp_path, "name: bar\nmemory: 1024\n"), "config", "check",
-             MAYA_SESSIONS_PER_CONTAINER="1", MAYA_DEFAULT_SESSION_MEMORY_MB="1")
+             MAYA_SESSIONS_PER_CONTAINER="1", MAYA_DEFAULT_SESSION_MEMORY_MB="1",
+             MAYA_AGENT_DIR=str(ROOT / "agents/maya"))
     assert p.returncode == 1
     assert p.stdout.startswith("memory ") and "deploy.yaml: bar" in p.stdout
     assert "deploy.yaml:2: MAYA_SESSIONS_PER_CONTAINER 50" in p.stderr

@@ -99,10 +99,12 @@ static void write_knowledge(const struct mind_turn *t, struct buf *out)
 void cloud__prompt_write(const struct cloud_prompt *p, const struct mind_turn *t,
                          struct buf *out)
 {
+    struct region room; /* of its own: what is left of the turn's serves who comes after */
     struct buf now, quoted;
 
-    buf_init(&now, &t->scratch->mem);
-    buf_init(&quoted, &t->scratch->mem);
+    region_init(&room, t->scratch->budget, 0);
+    buf_init(&now, &room.mem);
+    buf_init(&quoted, &room.mem);
     write_knowledge(t, &now);
     if (t->summary.len) {
         buf_str(&now, "Earlier in this conversation: ");
@@ -114,10 +116,9 @@ void cloud__prompt_write(const struct cloud_prompt *p, const struct mind_turn *t
     json_text(&quoted, buf_text(&now), now.len, false);
     if (now.full || quoted.full) {
         out->full = true;
-        return;
+    } else {
+        buf_add(out, p->system.data, p->system.len);
+        buf_add(out, quoted.data + 1, quoted.len - 1);
     }
-    buf_add(out, p->system.data, p->system.len);
-    buf_add(out, quoted.data + 1, quoted.len - 1);
-    buf_release(&quoted);
-    buf_release(&now);
+    region_release(&room);
 }

@@ -12,16 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHORT_ID 12
-
-static const json_t *by_id(const json_t *list, const char *id)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(fleet__text(json_array_get(list, i), "ID"), id) == 0)
-            return json_array_get(list, i);
-    return NULL;
-}
-
 /*
  * "10.0.0.7:32768": where a container is reached, or JSON null. The engine tells the ports in
  * any order; the one where Maya tells the gateway of her room is none for people.
@@ -59,7 +49,7 @@ static bool is_maya(const json_t *service)
 static json_t *row_of(const json_t *task, const json_t *service, const json_t *nodes)
 {
     const json_t *status = json_object_get(task, "Status");
-    const json_t *node = by_id(nodes, fleet__text(task, "NodeID"));
+    const json_t *node = fleet__by_id(nodes, fleet__text(task, "NodeID"));
     const char *id = fleet__text(json_object_get(status, "ContainerStatus"), "ContainerID");
 
     return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:s, s:b}", "id", id, "app",
@@ -69,18 +59,6 @@ static json_t *row_of(const json_t *task, const json_t *service, const json_t *n
                      fleet__text(status, "Timestamp"), "address", address_of(task, node),
                      "error", fleet__text(status, "Err"), "node_id",
                      fleet__text(task, "NodeID"), "maya", is_maya(service));
-}
-
-static bool ended(const json_t *task)
-{
-    static const char *const states[] = {"complete", "shutdown", "failed",
-                                         "rejected", "remove",   "orphaned"};
-    const char *state = fleet__text(json_object_get(task, "Status"), "State");
-
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-        if (strcmp(states[i], state) == 0)
-            return true;
-    return false;
 }
 
 static int by_app(const void *a, const void *b)
@@ -122,8 +100,8 @@ int fleet_container_list(struct engine *en, const char *app, json_t **ret, struc
     list = json_array();
     for (size_t i = 0; i < json_array_size(tasks); i++) {
         const json_t *task = json_array_get(tasks, i);
-        const json_t *service = by_id(services, fleet__text(task, "ServiceID"));
-        if (service && !ended(task))
+        const json_t *service = fleet__by_id(services, fleet__text(task, "ServiceID"));
+        if (service && !fleet__ended(task))
             json_array_append_new(list, row_of(task, service, nodes));
     }
     *ret = sorted(list);

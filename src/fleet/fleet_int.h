@@ -6,6 +6,7 @@
 #include "base/must.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct engine;
 
@@ -39,6 +40,8 @@ const char *fleet__text(const json_t *object, const char *key);
 const char *fleet__name(const json_t *thing);                     /* Spec.Name */
 const char *fleet__label(const json_t *thing, const char *label); /* Spec.Labels */
 int fleet__version(const json_t *thing);                          /* LABEL_VERSION */
+const json_t *fleet__by_id(const json_t *list, const char *id);   /* its ID; or NULL */
+bool fleet__ended(const json_t *task);                            /* it will not run any more */
 /* "bar-v7", what the version's config and service are called. free() it. */
 char *fleet__object(const char *app, int number) MUST_USE;
 /* The services that are versions of the app, NULL: of any app. */

@@ -12,14 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const json_t *by_id(const json_t *list, const char *id)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(fleet__text(json_array_get(list, i), "ID"), id) == 0)
-            return json_array_get(list, i);
-    return NULL;
-}
-
 /* The published port for a port of the container's; 0: none. */
 static unsigned port_of(const json_t *task, int inside)
 {
@@ -91,18 +83,6 @@ static bool running(const json_t *task)
            strcmp(fleet__text(task, "DesiredState"), "running") == 0;
 }
 
-static bool ended(const json_t *task)
-{
-    static const char *const states[] = {"complete", "shutdown", "failed",
-                                         "rejected", "remove",   "orphaned"};
-    const char *state = fleet__text(json_object_get(task, "Status"), "State");
-
-    for (size_t i = 0; i < ARRAY_LEN(states); i++)
-        if (strcmp(states[i], state) == 0)
-            return true;
-    return false;
-}
-
 /* By itself: nobody stopped it. */
 static bool failed(const json_t *task)
 {
@@ -113,7 +93,7 @@ static bool failed(const json_t *task)
 
 static void add_task(struct world *w, const json_t *task)
 {
-    const json_t *service = by_id(w->services, fleet__text(task, "ServiceID"));
+    const json_t *service = fleet__by_id(w->services, fleet__text(task, "ServiceID"));
 
     if (!service)
         return;
@@ -122,13 +102,13 @@ static void add_task(struct world *w, const json_t *task)
     if (!v || !a->spec)
         return;
     v->ended += failed(task);
-    if (ended(task))
+    if (fleet__ended(task))
         return;
     v->tasks++;
     unsigned port = port_of(task, (int)spec_int(a->spec, SPEC_PORT));
     if (!running(task) || !port)
         return;
-    const json_t *node = by_id(w->nodes, fleet__text(task, "NodeID"));
+    const json_t *node = fleet__by_id(w->nodes, fleet__text(task, "NodeID"));
     const char *host = fleet__text(json_object_get(node, "Status"), "Addr");
     a->tasks = xrealloc(a->tasks, (a->task_count + 1) * sizeof(*a->tasks));
     struct seen_task *t = &a->tasks[a->task_count++];

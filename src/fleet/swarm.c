@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *fleet__text(const json_t *object, const char *key)
 {
@@ -56,4 +57,24 @@ char *fleet__object(const char *app, int number)
     snprintf(suffix, sizeof(suffix), "-v%d", number);
     spec_object_name(app, suffix, name);
     return xstrdup(name);
+}
+
+const json_t *fleet__by_id(const json_t *list, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(fleet__text(json_array_get(list, i), "ID"), id) == 0)
+            return json_array_get(list, i);
+    return NULL;
+}
+
+bool fleet__ended(const json_t *task)
+{
+    static const char *const states[] = {"complete", "shutdown", "failed",
+                                         "rejected", "remove",   "orphaned"};
+    const char *state = fleet__text(json_object_get(task, "Status"), "State");
+
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (strcmp(states[i], state) == 0)
+            return true;
+    return false;
 }

@@ -17,13 +17,6 @@ int cmd_app(int argc, char **argv)
     return cli__run_verb(argc, argv);
 }
 
-static const char *text(const json_t *row, const char *key)
-{
-    const char *value = json_string_value(json_object_get(row, key));
-
-    return value && *value ? value : NULL;
-}
-
 static int number(const json_t *row, const char *key)
 {
     return (int)json_integer_value(json_object_get(row, key));
@@ -44,11 +37,11 @@ int verb_app_list(const struct cli_args *a)
         code = cli_fail(&e);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
-        cli__table_add(&t, text(row, "name"));
-        cli__table_add(&t, text(row, "state"));
+        cli__table_add(&t, cli__row_text(row, "name"));
+        cli__table_add(&t, cli__row_text(row, "state"));
         cli__table_addf(&t, "v%d", number(row, "version"));
         cli__table_addf(&t, "%d", number(row, "containers"));
-        cli__table_add_time(&t, text(row, "created"), json);
+        cli__table_add_time(&t, cli__row_text(row, "created"), json);
     }
     if (code == CLI_OK)
         cli__table_print(&t, json, "No apps yet; `maya deploy` makes one.");
@@ -73,11 +66,11 @@ int verb_app_history(const struct cli_args *a)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
         cli__table_addf(&t, "v%d", number(row, "version"));
-        cli__table_add_time(&t, text(row, "created"), json);
-        cli__table_add(&t, text(row, "by"));
-        cli__table_add(&t, text(row, "commit"));
-        cli__table_add(&t, text(row, "tag"));
-        cli__table_add(&t, text(row, "state"));
+        cli__table_add_time(&t, cli__row_text(row, "created"), json);
+        cli__table_add(&t, cli__row_text(row, "by"));
+        cli__table_add(&t, cli__row_text(row, "commit"));
+        cli__table_add(&t, cli__row_text(row, "tag"));
+        cli__table_add(&t, cli__row_text(row, "state"));
     }
     if (code == CLI_OK)
         cli__table_print(&t, json, "");

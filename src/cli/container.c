@@ -22,13 +22,6 @@ int cmd_container(int argc, char **argv)
     return cli__run_verb(argc, argv);
 }
 
-static const char *text(const json_t *row, const char *key)
-{
-    const char *value = json_string_value(json_object_get(row, key));
-
-    return value && *value ? value : NULL;
-}
-
 /* The value of a metric without labels, or -1. */
 static long metric(const char *page, const char *name)
 {
@@ -46,7 +39,7 @@ static long metric(const char *page, const char *name)
  */
 static bool ask_sessions(const json_t *row, long *ret_now, long *ret_most)
 {
-    const char *address = text(row, "address");
+    const char *address = cli__row_text(row, "address");
     struct cli_request r = {.path = "/metrics", .timeout_s = METRICS_S};
     struct cli_client c;
     struct err e;
@@ -107,17 +100,17 @@ int verb_container_list(const struct cli_args *a)
         fleet_container_measure(en, list);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
-        const char *id = text(row, "id");
+        const char *id = cli__row_text(row, "id");
         if (id && !json)
             cli__table_addf(&t, "%.*s", SHORT_ID, id);
         else
             cli__table_add(&t, id);
-        cli__table_add(&t, text(row, "app"));
+        cli__table_add(&t, cli__row_text(row, "app"));
         cli__table_addf(&t, "v%d", (int)json_integer_value(json_object_get(row, "version")));
-        cli__table_add(&t, text(row, "node"));
-        cli__table_add(&t, text(row, "address"));
-        cli__table_add(&t, text(row, "state"));
-        cli__table_add_time(&t, text(row, "since"), json);
+        cli__table_add(&t, cli__row_text(row, "node"));
+        cli__table_add(&t, cli__row_text(row, "address"));
+        cli__table_add(&t, cli__row_text(row, "state"));
+        cli__table_add_time(&t, cli__row_text(row, "since"), json);
         add_measures(&t, row, json, &reachable);
     }
     if (code == CLI_OK)

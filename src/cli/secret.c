@@ -1,7 +1,6 @@
 /* `maya secret`: values that apps get, kept by the Swarm. */
 #include "cli/verb.h"
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "config/config.h"
@@ -116,17 +115,6 @@ int verb_secret_create(const struct cli_args *a)
     return code;
 }
 
-static char *joined(const json_t *texts)
-{
-    struct buf out = BUF_INIT;
-
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        buf_printf(&out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
-    char *text = xstrdup(buf_text(&out));
-    buf_release(&out);
-    return text;
-}
-
 int verb_secret_list(const struct cli_args *a)
 {
     static const char *const columns[] = {"Name",       "Values",  "Version",
@@ -142,15 +130,11 @@ int verb_secret_list(const struct cli_args *a)
         code = cli_fail(&e);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *s = json_array_get(list, i);
-        char *keys = joined(json_object_get(s, "keys")),
-             *apps = joined(json_object_get(s, "apps"));
-        cli__table_add(&t, json_string_value(json_object_get(s, "name")));
-        cli__table_add(&t, keys);
+        cli__table_add(&t, cli__row_text(s, "name"));
+        cli__table_add_list(&t, json_object_get(s, "keys"));
         cli__table_addf(&t, "v%d", (int)json_integer_value(json_object_get(s, "version")));
-        cli__table_add_time(&t, json_string_value(json_object_get(s, "created")), json);
-        cli__table_add(&t, *apps ? apps : NULL);
-        free(keys);
-        free(apps);
+        cli__table_add_time(&t, cli__row_text(s, "created"), json);
+        cli__table_add_list(&t, json_object_get(s, "apps"));
     }
     if (code == CLI_OK)
         cli__table_print(&t, json,

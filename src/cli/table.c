@@ -31,6 +31,23 @@ void cli__table_addf(struct cli_table *t, const char *fmt, ...)
     buf_release(&text);
 }
 
+void cli__table_add_list(struct cli_table *t, const json_t *texts)
+{
+    struct buf all = BUF_INIT;
+
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        buf_printf(&all, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
+    cli__table_add(t, all.len ? buf_text(&all) : NULL);
+    buf_release(&all);
+}
+
+const char *cli__row_text(const json_t *row, const char *key)
+{
+    const char *value = json_string_value(json_object_get(row, key));
+
+    return value && *value ? value : NULL;
+}
+
 void cli__table_add_time(struct cli_table *t, const char *rfc3339, bool json)
 {
     struct tm utc = {0}, here;

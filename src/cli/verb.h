@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/must.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,6 +75,9 @@ struct cli_table {
 };
 void cli__table_add(struct cli_table *t, const char *cell); /* copied; NULL: nothing there */
 void cli__table_addf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void cli__table_add_list(struct cli_table *t, const json_t *texts); /* "a, b"; none: nothing */
+/* A text of what fleet lists; NULL: it is not there, or empty. */
+const char *cli__row_text(const json_t *row, const char *key);
 /*
  * Print and release. JSON is an array of objects whose keys are the titles in lower case with
  * "_"; every value is a text or null. Without rows people read `none`.

@@ -1,7 +1,6 @@
 /* `maya volume`: files that apps keep. */
 #include "cli/verb.h"
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/cli_int.h"
@@ -21,13 +20,6 @@ int cmd_volume(int argc, char **argv)
     return cli__run_verb(argc, argv);
 }
 
-static const char *text(const json_t *row, const char *key)
-{
-    const char *value = json_string_value(json_object_get(row, key));
-
-    return value && *value ? value : NULL;
-}
-
 int verb_volume_create(const struct cli_args *a)
 {
     struct engine *en = NULL;
@@ -40,17 +32,6 @@ int verb_volume_create(const struct cli_args *a)
         printf("The volume '%s' is there.\n", a->word[0]);
     engine_close(&en);
     return code;
-}
-
-static char *joined(const json_t *texts)
-{
-    struct buf out = BUF_INIT;
-
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        buf_printf(&out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
-    char *all = xstrdup(buf_text(&out));
-    buf_release(&out);
-    return all;
 }
 
 int verb_volume_list(const struct cli_args *a)
@@ -67,11 +48,9 @@ int verb_volume_list(const struct cli_args *a)
         code = cli_fail(&e);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
-        char *apps = joined(json_object_get(row, "apps"));
-        cli__table_add(&t, text(row, "name"));
-        cli__table_add_time(&t, text(row, "created"), json);
-        cli__table_add(&t, *apps ? apps : NULL);
-        free(apps);
+        cli__table_add(&t, cli__row_text(row, "name"));
+        cli__table_add_time(&t, cli__row_text(row, "created"), json);
+        cli__table_add_list(&t, json_object_get(row, "apps"));
     }
     if (code == CLI_OK)
         cli__table_print(&t, json, "No volumes yet; `maya volume create NAME` makes one.");
@@ -102,7 +81,7 @@ static void print_paths(const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct buf clean = BUF_INIT;
-        cli__clean(&clean, text(json_array_get(list, i), "path"));
+        cli__clean(&clean, cli__row_text(json_array_get(list, i), "path"));
         puts(buf_text(&clean));
         buf_release(&clean);
     }
@@ -115,9 +94,9 @@ static void print_list(const json_t *list, bool json)
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
-        cli__table_add(&t, text(row, "path"));
-        cli__table_add(&t, text(row, "type"));
-        cli__table_add_time(&t, text(row, "modified"), json);
+        cli__table_add(&t, cli__row_text(row, "path"));
+        cli__table_add(&t, cli__row_text(row, "type"));
+        cli__table_add_time(&t, cli__row_text(row, "modified"), json);
         add_size(&t, row, json);
     }
     cli__table_print(&t, json, "Nothing is in there.");

@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 #include "cli/cli_int.h"
+#include "cli/verb.h"
 
 #include "base/strs.h"
 #include "config/config.h"
@@ -13,14 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-/* The commands with verbs and their tables. */
-#if __has_include("cli/verb.h")
-#include "cli/verb.h"
-#define HAS_VERBS 1
-#else
-#define HAS_VERBS 0
-#endif
 
 enum kind { KIND_FIRST, KIND_VALUED, KIND_OPTIONS, KIND_COMMANDS, KIND_PAGES };
 
@@ -194,7 +187,6 @@ static void complete_plain(const struct typed *t)
 
 /* Commands with verbs: verb.def and flag.def. */
 
-#if HAS_VERBS
 static const struct cli_verb *verb_of(const struct typed *t, const char *name)
 {
     const struct cli_verb *v;
@@ -219,7 +211,7 @@ static bool verb_value(const struct typed *t, const char *flag, size_t len, cons
 
     for (size_t i = 0; v && i < CLI_FLAG__COUNT; i++) {
         const struct cli_flag_row *f = cli__flag_at((enum cli_flag)i);
-        if (!(v->flags & UINT32_C(1) << i) || !str_eq((struct str){flag, len}, f->name))
+        if (!cli__takes(v, i) || !str_eq((struct str){flag, len}, f->name))
             continue;
         if (f->value)
             offer_value(t, before, f->value, "");
@@ -244,15 +236,15 @@ static bool complete_verb(const struct typed *t)
     const char *prev = t->words[t->count - 2];
     for (size_t i = 0; i < CLI_FLAG__COUNT; i++) {
         const struct cli_flag_row *f = cli__flag_at((enum cli_flag)i);
-        bool taken = v->flags & UINT32_C(1) << i;
-        if (taken && f->value && prev[0] == '-' && prev[1] == f->letter && !prev[2]) {
+        if (cli__takes(v, i) && f->value && prev[0] == '-' && prev[1] == f->letter &&
+            !prev[2]) {
             offer_value(t, "", f->value, ""); /* "-f FILE" */
             return true;
         }
     }
     if (*t->last == '-' || v->most == 0) {
         for (size_t i = 0; i < CLI_FLAG__COUNT; i++)
-            if (v->flags & UINT32_C(1) << i)
+            if (cli__takes(v, i))
                 offer_flag(t, cli__flag_at((enum cli_flag)i)->name,
                            cli__flag_at((enum cli_flag)i)->sentence);
         offer_flag(t, "help", "Tell about it.");
@@ -261,13 +253,6 @@ static bool complete_verb(const struct typed *t)
     }
     return true;
 }
-#else
-static bool complete_verb(const struct typed *t)
-{
-    (void)t;
-    return false;
-}
-#endif
 
 int cmd_complete(int argc, char **argv)
 {

@@ -63,7 +63,7 @@ static const char *spoken(const struct cli_verb *v)
     return text;
 }
 
-static bool takes(const struct cli_verb *v, size_t flag)
+bool cli__takes(const struct cli_verb *v, size_t flag)
 {
     return v->flags & UINT64_C(1) << flag;
 }
@@ -93,7 +93,7 @@ void cli__verbs_markdown(struct buf *out)
         buf_printf(out, "| `maya %s%s%s` | ", spoken(&verbs[i]), *verbs[i].usage ? " " : "",
                    verbs[i].usage);
         for (size_t f = 0; f < ARRAY_LEN(flags); f++) {
-            if (!takes(&verbs[i], f) || f == CLI_FLAG_ENGINE)
+            if (!cli__takes(&verbs[i], f) || f == CLI_FLAG_ENGINE)
                 continue;
             buf_printf(out, "%s`", comma);
             write_flag(out, &flags[f]);
@@ -135,7 +135,7 @@ static int help_verb(const struct cli_verb *v)
            v->sentence);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         struct buf left = BUF_INIT;
-        if (!takes(v, i))
+        if (!cli__takes(v, i))
             continue;
         if (!flags[i].letter)
             buf_str(&left, "    ");
@@ -185,7 +185,7 @@ static int which(const struct cli_verb *v, const char *text, size_t len, bool le
     snprintf(name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : sizeof(name) - 1),
              text);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-        if (!takes(v, i))
+        if (!cli__takes(v, i))
             continue;
         if (letter ? flags[i].letter == *name && len == 1 : strcmp(flags[i].name, name) == 0)
             return (int)i;

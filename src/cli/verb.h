@@ -39,6 +39,7 @@ struct cli_verb {
     int (*run)(const struct cli_args *a);
 };
 const struct cli_verb *cli__verb_at(size_t i); /* NULL after the last */
+bool cli__takes(const struct cli_verb *v, size_t flag);
 
 struct cli_flag_row {
     const char *name, *value, *sentence;

@@ -140,7 +140,7 @@ static void why_not(struct deploy *d, const json_t *service, char *ret, size_t s
 static int wait_ready(struct deploy *d, struct err *e)
 {
     int want = replicas_of(d), within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN);
-    int64_t until = rollout__now_ms() + within_s * INT64_C(1000);
+    int64_t until = fleet__now_ms() + within_s * INT64_C(1000);
 
     for (;;) {
         json_t *service = NULL;
@@ -158,7 +158,7 @@ static int wait_ready(struct deploy *d, struct err *e)
         if (failures >= ENOUGH_FAILURES)
             return err_set(e, ERR_IO, 0, "v%d does not start: %s", d->number,
                            *why ? why : "its containers end");
-        if (rollout__now_ms() >= until)
+        if (fleet__now_ms() >= until)
             return err_set(e, ERR_IO, 0, "v%d was not ready within %d s%s%s", d->number,
                            within_s, *why ? ": " : "", why);
         if (rollout__pause(&d->r, e) < 0)
@@ -310,7 +310,7 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     int rc;
 
-    d->start_ms = rollout__now_ms();
+    d->start_ms = fleet__now_ms();
     d->r = (struct rollout){.en = d->en,
                             .app = d->app,
                             .drain_s = spec_int(d->spec, SPEC_DRAIN),
@@ -322,7 +322,7 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         rc = roll(d, ret, e);
         ret->version = d->number;
     }
-    ret->took_ms = rollout__now_ms() - d->start_ms;
+    ret->took_ms = fleet__now_ms() - d->start_ms;
     if (d->locked) {
         engine_unstop(d->en);
         fleet__unlock(&d->lock);

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct engine;
 
@@ -41,6 +42,7 @@ const char *fleet__name(const json_t *thing);                     /* Spec.Name *
 const char *fleet__label(const json_t *thing, const char *label); /* Spec.Labels */
 int fleet__version(const json_t *thing);                          /* LABEL_VERSION */
 const json_t *fleet__by_id(const json_t *list, const char *id);   /* its ID; or NULL */
+int64_t fleet__now_ms(void);                                      /* monotonic */
 bool fleet__ended(const json_t *task);                            /* it will not run any more */
 /* "bar-v7", what the version's config and service are called. free() it. */
 char *fleet__object(const char *app, int number) MUST_USE;

@@ -15,18 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define LOOK_MS 500
 #define HURRY_MS 50
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Since when a version has been on its way out. */
 struct leaving {
@@ -84,9 +75,9 @@ static int64_t since(struct keeper *k, const char *name)
     }
     if (free_one) {
         snprintf(free_one->name, sizeof(free_one->name), "%s", name);
-        free_one->since_ms = now_ms();
+        free_one->since_ms = fleet__now_ms();
     }
-    return now_ms();
+    return fleet__now_ms();
 }
 
 static void forget(struct keeper *k, const char *name)
@@ -104,14 +95,14 @@ static void forget(struct keeper *k, const char *name)
 static void retire(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
 {
     const char *name = fleet__name(v->service);
-    int64_t waited = now_ms() - since(k, name);
+    int64_t waited = fleet__now_ms() - since(k, name);
     int64_t drain_ms = a->spec ? spec_int(a->spec, SPEC_DRAIN) * 1000 : 0;
     struct err e;
     int rc = 0;
 
     if (v->wanted > 0) {
         if (waited < LOOK_MS * 2 || ((front__busy(&k->front, a->name, v->number) > 0 ||
-                                      front__reloaded(&k->front, now_ms(), drain_ms)) &&
+                                      front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
                                      waited < drain_ms))
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
@@ -167,16 +158,16 @@ static void look(struct keeper *k)
         return;
     }
     resize__mark(k->resize, &w);
-    if (front__sync(&k->front, &w, now_ms(), &e) < 0) {
+    if (front__sync(&k->front, &w, fleet__now_ms(), &e) < 0) {
         complain(k, "gateway", &e);
     } else {
         k->said[0] = '\0';
         for (size_t i = 0; i < w.count; i++)
-            trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], now_ms());
+            trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
     }
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
-    resize__run(k->resize, &k->front, &w, now_ms());
+    resize__run(k->resize, &k->front, &w, fleet__now_ms());
     keeper__world_release(&w);
 }
 

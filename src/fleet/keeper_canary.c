@@ -8,19 +8,18 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/curl.h"
 #include "base/log.h"
 #include "base/strs.h"
 #include "fleet/canary.h"
 #include "fleet/rollout.h"
+#include "fleet/scrape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TELL_MS 2000 /* between two looks at /metrics, and two notes in the label */
-#define ASK_MS 400L
-#define PAGE_MAX ((size_t)1 << 20)
+#define ASK_MS 400
 
 /* What a container said last: its counters begin at its own start. */
 struct reading {
@@ -42,7 +41,6 @@ struct trial {
 struct trials {
     struct trial *at;
     size_t count;
-    CURL *easy;
 };
 
 struct trials *trials__new(void)
@@ -66,47 +64,11 @@ void trials__free(struct trials **ref)
     for (size_t i = 0; i < t->count; i++)
         release(&t->at[i]);
     free(t->at);
-    if (t->easy)
-        curl_lib.easy_cleanup(t->easy);
     free(t);
     *ref = NULL;
 }
 
 /* /metrics */
-
-static size_t on_body(char *data, size_t size, size_t n, void *self)
-{
-    struct buf *page = self;
-
-    if (page->len + size * n > PAGE_MAX)
-        return 0;
-    buf_add(page, data, size * n);
-    return size * n;
-}
-
-static bool ask(struct trials *t, const struct seen_task *task, struct buf *page)
-{
-    struct err e;
-    char *url;
-
-    if (!t->easy && (curl_load(&e) < 0 || !(t->easy = curl_lib.easy_init())))
-        return false;
-    url =
-        xprintf(strchr(task->address, ':') ? "http://[%s]:%u/metrics" : "http://%s:%u/metrics",
-                task->address, task->port);
-    curl_lib.easy_reset(t->easy);
-    curl_lib.easy_setopt(t->easy, CURLOPT_URL, url);
-    curl_lib.easy_setopt(t->easy, CURLOPT_PROXY, "");
-    curl_lib.easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http");
-    curl_lib.easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_lib.easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, ASK_MS);
-    curl_lib.easy_setopt(t->easy, CURLOPT_FAILONERROR, 1L);
-    curl_lib.easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_lib.easy_setopt(t->easy, CURLOPT_WRITEDATA, page);
-    CURLcode rc = curl_lib.easy_perform(t->easy);
-    free(url);
-    return rc == CURLE_OK && !page->full;
-}
 
 /* "name{labels} value": the text behind the name, or NULL when the line is another's. */
 static const char *line_of(const char *line, const char *name)
@@ -183,20 +145,41 @@ static void add_reading(struct trial *t, struct canary_seen *to, const char *tas
     r->last = *now;
 }
 
-static void read_metrics(struct trials *all, struct trial *t, struct seen_app *a)
+/* All that are compared, at once: one that hangs costs the keeper no more than the time of one.
+ */
+static void read_metrics(struct trial *t, struct seen_app *a)
 {
+    struct scrape_target *targets = xalloc((a->task_count + 1) * sizeof(*targets));
+    const struct seen_version **of =
+        xalloc((a->task_count + 1) * sizeof(struct seen_version *));
+    const struct seen_task **who = xalloc((a->task_count + 1) * sizeof(struct seen_task *));
+    size_t n = 0;
+    struct err e;
+
     for (size_t i = 0; i < a->task_count; i++) {
-        const struct seen_version *v = keeper__version(a, a->tasks[i].version);
-        struct canary_seen now = {0};
-        struct buf page = BUF_INIT;
-        if (v && (v->role == ROLE_CANARY || v->role == ROLE_STABLE) &&
-            ask(all, &a->tasks[i], &page) && page.len) {
-            read_page(page.data, &now);
-            add_reading(t, v->role == ROLE_CANARY ? &t->canary : &t->stable, a->tasks[i].id,
+        const struct seen_task *task = &a->tasks[i];
+        const struct seen_version *v = keeper__version(a, task->version);
+        if (!v || (v->role != ROLE_CANARY && v->role != ROLE_STABLE))
+            continue;
+        of[n] = v;
+        who[n] = task;
+        targets[n++] = (struct scrape_target){
+            .address = task->address, .port = task->port, .path = "/metrics"};
+    }
+    if (scrape__all(targets, n, ASK_MS, &e) == 0) {
+        for (size_t i = 0; i < n; i++) {
+            struct canary_seen now = {0};
+            if (!targets[i].answered || !targets[i].text.len)
+                continue;
+            read_page(targets[i].text.data, &now);
+            add_reading(t, of[i]->role == ROLE_CANARY ? &t->canary : &t->stable, who[i]->id,
                         &now);
         }
-        buf_release(&page);
+        scrape__release(targets, n);
     }
+    free(who);
+    free(of);
+    free(targets);
 }
 
 /* Steps */
@@ -363,6 +346,6 @@ void trials__look(struct trials *all, struct engine *en, const struct front *f,
     t->canary.ended = grown(canary->ended, t->ended_before[0]);
     t->stable.ended = stable ? grown(stable->ended, t->ended_before[1]) : 0;
     if (now_ms - t->told_ms >= TELL_MS)
-        read_metrics(all, t, a);
+        read_metrics(t, a);
     decide(t, en, w, a, canary, now_ms);
 }

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/strs.h"
 
+#include "fleet/fleet_int.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,7 +19,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS 100
@@ -35,14 +36,6 @@ struct place {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct place *places; /* grows only: an app may come back */
 static unsigned held;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct place *place_of(const char *app)
 {
@@ -137,7 +130,7 @@ static bool is_gone(int fd)
 /* A connection to a container; -1: there was none in time, or nobody waits for it any more. */
 static int wait_for_one(const struct guest *g)
 {
-    int64_t start = now_ms();
+    int64_t start = fleet__now_ms();
 
     for (;;) {
         char address[64];
@@ -147,7 +140,7 @@ static int wait_for_one(const struct guest *g)
         str_copy(address, sizeof(address), g->place->address);
         pthread_mutex_unlock(&lock);
         int fd = *address ? connect_to(address, port) : -1;
-        if (fd >= 0 || is_gone(g->fd) || now_ms() - start >= within_ms)
+        if (fd >= 0 || is_gone(g->fd) || fleet__now_ms() - start >= within_ms)
             return fd;
     }
 }

@@ -11,19 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOK_MS 300
 #define SERVED_S 30
 #define HAND_OVER_S 90 /* beyond the drain, for the old one to go */
-
-int64_t rollout__now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void rollout__say(const struct rollout *r, const char *fmt, ...)
 {
@@ -88,10 +79,10 @@ int fleet__turn(struct engine *en, const char *service, enum fleet_role from,
 /* Until the gateway sends people to it. */
 static void wait_served(const struct rollout *r, const char *service)
 {
-    int64_t until = rollout__now_ms() + SERVED_S * 1000, serves = 0;
+    int64_t until = fleet__now_ms() + SERVED_S * 1000, serves = 0;
     struct err e;
 
-    while (serves == 0 && rollout__now_ms() < until) {
+    while (serves == 0 && fleet__now_ms() < until) {
         json_t *s = NULL;
         if (engine_json(r->en, "GET", NULL, &s, &e, "/services/%s", service) < 0)
             return;
@@ -130,10 +121,10 @@ int rollout__hand_over(const struct rollout *r, int number, struct err *e)
 
 void rollout__watch_old_go(const struct rollout *r)
 {
-    int64_t until = rollout__now_ms() + (r->drain_s + HAND_OVER_S) * 1000;
+    int64_t until = fleet__now_ms() + (r->drain_s + HAND_OVER_S) * 1000;
     struct err e;
 
-    while (rollout__now_ms() < until) {
+    while (fleet__now_ms() < until) {
         struct app now;
         int left = 0;
         if (fleet__app_read(r->en, r->app, &now, &e) < 0)

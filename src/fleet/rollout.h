@@ -18,7 +18,6 @@ struct rollout {
 void rollout__say(const struct rollout *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Wait a moment; ERR_STOPPED when somebody wants it to end. */
 int rollout__pause(const struct rollout *r, struct err *e) MUST_USE;
-int64_t rollout__now_ms(void);
 
 /*
  * Another role for a version's service. Only when it has the role `from` (ROLE__COUNT: any);

@@ -160,11 +160,11 @@ static int ended(const struct rollout *r, const char *name, struct said *ret, st
 static int wait_for_it(const struct rollout *r, const struct sample_build *b, const char *name,
                        struct said *ret, struct err *e)
 {
-    int64_t until = rollout__now_ms() + WITHIN_S * 1000;
+    int64_t until = fleet__now_ms() + WITHIN_S * 1000;
     int rc;
 
     while ((rc = ended(r, name, ret, e)) == 0) {
-        if (rollout__now_ms() > until)
+        if (fleet__now_ms() > until)
             return err_set(e, ERR_IO, 0,
                            "v%d tried stored sessions for %d s and did not end%s%s", b->number,
                            WITHIN_S, *ret->why ? ": " : "", ret->why);

@@ -3,25 +3,17 @@
 
 #include "base/alloc.h"
 #include "base/curl.h"
+#include "fleet/fleet_int.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static size_t on_bytes(char *data, size_t size, size_t n, void *self)
 {
     struct scrape_target *t = self;
 
-    if (t->text.len + n > SCRAPE_BYTES_MAX)
+    if (t->text.len + size * n > SCRAPE_BYTES_MAX)
         return size * n + 1; /* ends it */
     buf_add(&t->text, data, size * n);
     return size * n;
@@ -68,7 +60,7 @@ static void take_answers(CURLM *multi)
 
 int scrape__all(struct scrape_target *targets, size_t count, int within_ms, struct err *e)
 {
-    int64_t until = now_ms() + within_ms;
+    int64_t until = fleet__now_ms() + within_ms;
     int running = 1;
 
     for (size_t i = 0; i < count; i++) {
@@ -84,7 +76,7 @@ int scrape__all(struct scrape_target *targets, size_t count, int within_ms, stru
     for (size_t i = 0; i < count; i++)
         if ((asked[i] = ask(&targets[i], within_ms)) && multi)
             curl_lib.multi_add_handle(multi, asked[i]);
-    while (multi && running && now_ms() < until) {
+    while (multi && running && fleet__now_ms() < until) {
         if (curl_lib.multi_perform(multi, &running) != CURLM_OK)
             break;
         if (running)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *fleet__text(const json_t *object, const char *key)
 {
@@ -77,4 +78,12 @@ bool fleet__ended(const json_t *task)
         if (strcmp(states[i], state) == 0)
             return true;
     return false;
+}
+
+int64_t fleet__now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }

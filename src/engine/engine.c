@@ -223,6 +223,18 @@ int engine_json(struct engine *en, const char *method, json_t *body, json_t **re
     return rc;
 }
 
+int engine_list(struct engine *en, const char *path, const char *const *pairs, json_t **ret,
+                struct err *e)
+{
+    struct buf filters = BUF_INIT;
+
+    engine_filters(&filters, pairs);
+    int rc = engine_json(en, "GET", NULL, ret, e, "%s%c%s", path, strchr(path, '?') ? '&' : '?',
+                         buf_text(&filters));
+    buf_release(&filters);
+    return rc;
+}
+
 /* NDJSON: whole lines out of pieces. */
 
 struct lines {

@@ -90,6 +90,9 @@ int engine_lines(struct engine *en, struct engine_call *call,
 
 /* Percent-encoded for a path or a query, appended. */
 void engine_quote(struct buf *out, const char *text);
+/* GET a list, "/services", of what has all of these: NULL-ended pairs of filter and value. */
+int engine_list(struct engine *en, const char *path, const char *const *pairs, json_t **ret,
+                struct err *e) MUST_USE;
 /* "filters=" with {key: [value]} in it, appended. Both are NULL-ended pairs. */
 void engine_filters(struct buf *out, const char *const *pairs);
 

@@ -17,14 +17,11 @@
 static int names_of(struct engine *en, json_t **ret, struct err *e)
 {
     static const char *const filter[] = {"label", LABEL_VERSION, NULL};
-    struct buf text = BUF_INIT;
     json_t *configs = NULL, *set, *names;
     const char *name;
     json_t *ignored;
 
-    engine_filters(&text, filter);
-    int rc = engine_json(en, "GET", NULL, &configs, e, "/configs?%s", buf_text(&text));
-    buf_release(&text);
+    int rc = engine_list(en, "/configs", filter, &configs, e);
     if (rc < 0)
         return -1;
     set = json_object();

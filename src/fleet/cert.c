@@ -75,25 +75,9 @@ static int check(const struct spec *s, const struct buf *chain, const struct buf
 static int read_all(struct engine *en, json_t **ret, struct err *e)
 {
     static const char *const filter[] = {"label", LABEL_CERT, NULL};
-    struct buf text = BUF_INIT;
 
-    engine_filters(&text, filter);
-    int rc = engine_json(en, "GET", NULL, ret, e, "/secrets?%s", buf_text(&text));
-    buf_release(&text);
+    int rc = engine_list(en, "/secrets", filter, ret, e);
     return rc;
-}
-
-static const json_t *newest(const json_t *all, const char *app)
-{
-    const json_t *best = NULL;
-
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *one = json_array_get(all, i);
-        if (strcmp(fleet__label(one, LABEL_CERT), app) == 0 &&
-            (!best || fleet__version(one) > fleet__version(best)))
-            best = one;
-    }
-    return best;
 }
 
 static bool dropped(const json_t *secret)
@@ -180,7 +164,7 @@ int fleet__cert_keep(struct engine *en, const struct spec *s, struct err *e)
     int rc = read_all(en, &all, e);
 
     if (rc == 0) {
-        const json_t *before = newest(all, spec_text(s, SPEC_NAME));
+        const json_t *before = fleet__newest_of(all, LABEL_CERT, spec_text(s, SPEC_NAME));
         if (*spec_text(s, SPEC_TLS_CERTIFICATE))
             rc = keep(en, s, before, e);
         else if (before && !dropped(before))
@@ -207,7 +191,8 @@ int fleet__cert_list(struct engine *en, json_t **ret, struct err *e)
     const json_t **shown = xalloc((json_array_size(all) + 1) * sizeof(*shown));
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *one = json_array_get(all, i);
-        if (one == newest(all, fleet__label(one, LABEL_CERT)) && !dropped(one))
+        if (one == fleet__newest_of(all, LABEL_CERT, fleet__label(one, LABEL_CERT)) &&
+            !dropped(one))
             shown[n++] = one;
     }
     qsort((void *)(uintptr_t)shown, n, sizeof(*shown), by_app);
@@ -230,7 +215,8 @@ void fleet__cert_tidy(struct engine *en)
         return;
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *one = json_array_get(all, i);
-        if ((one != newest(all, fleet__label(one, LABEL_CERT)) || dropped(one)) &&
+        if ((one != fleet__newest_of(all, LABEL_CERT, fleet__label(one, LABEL_CERT)) ||
+             dropped(one)) &&
             engine_json(en, "DELETE", NULL, NULL, &e, "/secrets/%s", fleet__text(one, "ID")) <
                 0)
             continue; /* the keeper has it for a moment yet; the next one tries again */

@@ -108,30 +108,25 @@ static int create(struct deploy *d, struct err *e)
 }
 
 /* Why it does not start, in the engine's words; "" while nothing went wrong. */
-static void why_not(struct deploy *d, const json_t *service, char *ret, size_t size,
-                    int *failures)
+static void why_not(struct deploy *d, char *ret, size_t size, int *failures)
 {
     const char *const filter[] = {"service", d->name, NULL};
-    struct buf text = BUF_INIT;
     json_t *tasks = NULL;
     struct err e;
 
-    (void)service;
     ret[0] = '\0';
     *failures = 0;
-    engine_filters(&text, filter);
-    if (engine_json(d->en, "GET", NULL, &tasks, &e, "/tasks?%s", buf_text(&text)) == 0) {
-        for (size_t i = 0; i < json_array_size(tasks); i++) {
-            const json_t *status = json_object_get(json_array_get(tasks, i), "Status");
-            const char *state = fleet__text(status, "State"), *why = fleet__text(status, "Err");
-            bool failed = strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0;
-            *failures += failed;
-            if (*why && (failed || !*ret))
-                snprintf(ret, size, "%s", why);
-        }
+    if (engine_list(d->en, "/tasks", filter, &tasks, &e) < 0)
+        return;
+    for (size_t i = 0; i < json_array_size(tasks); i++) {
+        const json_t *status = json_object_get(json_array_get(tasks, i), "Status");
+        const char *state = fleet__text(status, "State"), *why = fleet__text(status, "Err");
+        bool failed = strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0;
+        *failures += failed;
+        if (*why && (failed || !*ret))
+            snprintf(ret, size, "%s", why);
     }
     json_decref(tasks);
-    buf_release(&text);
 }
 
 /* How many that fail are enough to know. */
@@ -151,7 +146,7 @@ static int wait_ready(struct deploy *d, struct err *e)
             return -1;
         if (!str_to_int(fleet__label(service, LABEL_READY), &ready))
             ready = 0;
-        why_not(d, service, why, sizeof(why), &failures);
+        why_not(d, why, sizeof(why), &failures);
         json_decref(service);
         if (ready >= want)
             return 0;

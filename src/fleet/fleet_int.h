@@ -42,8 +42,10 @@ const char *fleet__name(const json_t *thing);                     /* Spec.Name *
 const char *fleet__label(const json_t *thing, const char *label); /* Spec.Labels */
 int fleet__version(const json_t *thing);                          /* LABEL_VERSION */
 const json_t *fleet__by_id(const json_t *list, const char *id);   /* its ID; or NULL */
-int64_t fleet__now_ms(void);                                      /* monotonic */
-bool fleet__ended(const json_t *task);                            /* it will not run any more */
+/* Of what has this label, the one with the highest version; borrowed, or NULL. */
+json_t *fleet__newest_of(const json_t *all, const char *label, const char *name);
+int64_t fleet__now_ms(void);           /* monotonic */
+bool fleet__ended(const json_t *task); /* it will not run any more */
 /* "bar-v7", what the version's config and service are called. free() it. */
 char *fleet__object(const char *app, int number) MUST_USE;
 /* The services that are versions of the app, NULL: of any app. */

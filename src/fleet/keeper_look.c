@@ -191,17 +191,14 @@ int keeper__look(struct engine *en, struct world *ret, struct err *e)
 {
     static const char *const filter[] = {"label", LABEL_VERSION, NULL};
     struct world w = {0};
-    struct buf text = BUF_INIT;
 
-    engine_filters(&text, filter);
     int rc = fleet__services(en, NULL, &w.services, e);
     if (rc == 0)
         rc = engine_json(en, "GET", NULL, &w.tasks, e, "/tasks");
     if (rc == 0)
         rc = engine_json(en, "GET", NULL, &w.nodes, e, "/nodes");
     if (rc == 0)
-        rc = engine_json(en, "GET", NULL, &w.configs, e, "/configs?%s", buf_text(&text));
-    buf_release(&text);
+        rc = engine_list(en, "/configs", filter, &w.configs, e);
     if (rc < 0) {
         keeper__world_release(&w);
         return -1;

@@ -137,13 +137,10 @@ static bool read_said(char *text, struct said *ret)
 static int ended(const struct rollout *r, const char *name, struct said *ret, struct err *e)
 {
     const char *const filter[] = {"service", name, NULL};
-    struct buf text = BUF_INIT;
     json_t *tasks = NULL;
     int rc;
 
-    engine_filters(&text, filter);
-    rc = engine_json(r->en, "GET", NULL, &tasks, e, "/tasks?%s", buf_text(&text));
-    buf_release(&text);
+    rc = engine_list(r->en, "/tasks", filter, &tasks, e);
     if (rc < 0)
         return -1;
     const json_t *status = json_object_get(json_array_get(tasks, 0), "Status");

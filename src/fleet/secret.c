@@ -107,26 +107,9 @@ static void wipe_buf(struct buf *b)
 static int read_all(struct engine *en, json_t **ret, struct err *e)
 {
     static const char *const ours[] = {"label", LABEL_SECRET, NULL};
-    struct buf filters = BUF_INIT;
 
-    engine_filters(&filters, ours);
-    int rc = engine_json(en, "GET", NULL, ret, e, "/secrets?%s", buf_text(&filters));
-    buf_release(&filters);
+    int rc = engine_list(en, "/secrets", ours, ret, e);
     return rc;
-}
-
-/* The newest version of a secret, or NULL; borrowed. */
-static json_t *newest(const json_t *all, const char *name)
-{
-    json_t *best = NULL;
-
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        json_t *s = json_array_get(all, i);
-        if (strcmp(fleet__label(s, LABEL_SECRET), name) == 0 &&
-            (!best || fleet__version(s) > fleet__version(best)))
-            best = s;
-    }
-    return best;
 }
 
 static json_t *describe(const char *name, int version, const struct fleet_values *v)
@@ -185,7 +168,7 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
     if (fleet_check_name("a secret", name, FLEET_SECRET_NAME_MAX, e) < 0 ||
         check_size(v, e) < 0 || engine_need_swarm(en, e) < 0 || read_all(en, &all, e) < 0)
         return -1;
-    const json_t *before = newest(all, name);
+    const json_t *before = fleet__newest_of(all, LABEL_SECRET, name);
     int version = before ? fleet__version(before) : 0;
     json_decref(all);
     if (version && !replace)
@@ -266,7 +249,7 @@ static json_t *list_newest(const json_t *all, const json_t *services)
 
     for (size_t i = 0; i < most; i++) {
         json_t *s = json_array_get(all, i);
-        if (newest(all, fleet__label(s, LABEL_SECRET)) == s)
+        if (fleet__newest_of(all, LABEL_SECRET, fleet__label(s, LABEL_SECRET)) == s)
             rows[n++] = s;
     }
     qsort(rows, n, sizeof(json_t *), by_name);
@@ -326,7 +309,7 @@ int fleet_secret_delete(struct engine *en, const char *name, struct err *e)
     json_t *all = NULL, *services = NULL;
     int rc = read_both(en, &all, &services, e);
 
-    if (rc == 0 && !newest(all, name))
+    if (rc == 0 && !fleet__newest_of(all, LABEL_SECRET, name))
         rc = err_set(e, ERR_NOT_FOUND, 0, "there is no secret '%.80s'", name);
     if (rc == 0) {
         json_t *apps = users_of(all, services, name);

@@ -42,11 +42,8 @@ int fleet__services(struct engine *en, const char *app, json_t **ret, struct err
 {
     char *label = app ? xprintf(LABEL_APP "=%s", app) : xstrdup(LABEL_APP);
     const char *const filter[] = {"label", label, NULL};
-    struct buf text = BUF_INIT;
 
-    engine_filters(&text, filter);
-    int rc = engine_json(en, "GET", NULL, ret, e, "/services?%s", buf_text(&text));
-    buf_release(&text);
+    int rc = engine_list(en, "/services", filter, ret, e);
     free(label);
     return rc;
 }
@@ -66,6 +63,19 @@ const json_t *fleet__by_id(const json_t *list, const char *id)
         if (strcmp(fleet__text(json_array_get(list, i), "ID"), id) == 0)
             return json_array_get(list, i);
     return NULL;
+}
+
+json_t *fleet__newest_of(const json_t *all, const char *label, const char *name)
+{
+    json_t *best = NULL;
+
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *one = json_array_get(all, i);
+        if (strcmp(fleet__label(one, label), name) == 0 &&
+            (!best || fleet__version(one) > fleet__version(best)))
+            best = one;
+    }
+    return best;
 }
 
 bool fleet__ended(const json_t *task)

@@ -48,11 +48,8 @@ static int configs_of(struct engine *en, const char *app, json_t **ret, struct e
 {
     char *label = xprintf(LABEL_APP "=%s", app);
     const char *const filter[] = {"label", label, "label", LABEL_VERSION, NULL};
-    struct buf text = BUF_INIT;
 
-    engine_filters(&text, filter);
-    int rc = engine_json(en, "GET", NULL, ret, e, "/configs?%s", buf_text(&text));
-    buf_release(&text);
+    int rc = engine_list(en, "/configs", filter, ret, e);
     free(label);
     return rc;
 }

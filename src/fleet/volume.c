@@ -171,13 +171,9 @@ int fleet_volume_create(struct engine *en, const char *name, struct err *e)
 static int holders(struct engine *en, const char *name, json_t **ret, struct err *e)
 {
     const char *const filter[] = {"volume", name, NULL};
-    struct buf text = BUF_INIT;
     json_t *containers = NULL;
 
-    engine_filters(&text, filter);
-    int rc = engine_json(en, "GET", NULL, &containers, e, "/containers/json?all=1&%s",
-                         buf_text(&text));
-    buf_release(&text);
+    int rc = engine_list(en, "/containers/json?all=1", filter, &containers, e);
     if (rc < 0)
         return -1;
     *ret = json_array();

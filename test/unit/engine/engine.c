@@ -32,6 +32,8 @@ static const struct {
     {"/v1.47/broken",
      "200 OK\r\n\r\n{\"stream\":\"one\"}\n{\"errorDetail\":{\"message\":\"exit "
      "1\\n\"},\"error\":\"exit 1\"}\n"},
+    {"/v1.47/things?filters=%7B%22label%22%3A%5B%22a%22%5D%7D", "200 OK\r\n\r\n[1]"},
+    {"/v1.47/things?all=1&filters=%7B%22label%22%3A%5B%22a%22%5D%7D", "200 OK\r\n\r\n[1,2]"},
     {"/v1.47/stat", "200 OK\r\nX-Docker-Container-Path-Stat:  eyJ9 \r\n\r\n"},
 };
 
@@ -213,6 +215,23 @@ static void texts_are_quoted(void)
     buf_release(&out);
 }
 
+static void a_list_is_asked_for_with_its_filters(void)
+{
+    static const char *const pairs[] = {"label", "a", NULL};
+    struct engine *en = open_one();
+    json_t *got = NULL;
+    struct err e = {0};
+
+    CHECK_INT(engine_list(en, "/things", pairs, &got, &e), 0);
+    CHECK_INT(json_array_size(got), 1);
+    json_decref(got);
+    got = NULL;
+    CHECK_INT(engine_list(en, "/things?all=1", pairs, &got, &e), 0);
+    CHECK_INT(json_array_size(got), 2);
+    json_decref(got);
+    engine_close(&en);
+}
+
 static void note(void *ctx, int stream, const char *data, size_t len)
 {
     buf_printf(ctx, "%d:%.*s ", stream, (int)len, data);
@@ -271,6 +290,7 @@ static const struct tap_case cases[] = {
     {"one JSON object a line, cut anywhere", lines_come_whole},
     {"a body is read while it is sent", a_body_is_read_as_it_goes},
     {"texts are quoted for a path", texts_are_quoted},
+    {"a list is asked for with its filters", a_list_is_asked_for_with_its_filters},
     {"log frames may be cut anywhere", frames_survive_any_cut},
     {"no engine, or none we use, is one sentence", nobody_is_told_so},
     {"a stop ends a call", a_stop_ends_it},

@@ -92,9 +92,7 @@ static void hang_up(struct agent_key_check *c)
         if (c->questions[i].call)
             http_call_cancel(c->questions[i].call);
         c->questions[i].call = NULL;
-        if (c->questions[i].answer.data) /* an error may repeat the key */
-            explicit_bzero(c->questions[i].answer.data, c->questions[i].answer.cap);
-        buf_release(&c->questions[i].answer);
+        buf_wipe(&c->questions[i].answer); /* an error may repeat the key */
     }
     list_remove(&c->link);
     c->keys->count--;

@@ -178,9 +178,7 @@ static void on_looked(struct session_wait *w, struct session *s, const struct er
             session_leave(s);
         }
         begin(v, (struct str){buf_text(&key), key.len});
-        if (key.data)
-            explicit_bzero(key.data, key.cap);
-        buf_release(&key);
+        buf_wipe(&key);
     }
     socket__leave(v);
 }

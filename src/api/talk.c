@@ -67,9 +67,7 @@ bool api__talk_begin(struct api_talk *t, struct api *a, const struct session *s,
     if (session_cartesia_key(s, &key, NULL) == 0)
         want.key = (struct str){key.data, key.len};
     t->speech = speech_new(a->cfg.voice, &want, &sink);
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
+    buf_wipe(&key);
     if (!t->speech)
         session_alight(&t->rider);
     return t->speech != NULL;

@@ -34,6 +34,7 @@ struct buf {
 
 void buf_init(struct buf *b, struct buf_mem *mem);
 void buf_release(struct buf *b); /* free the bytes; the buf may be used again */
+void buf_wipe(struct buf *b);    /* the same for what is secret: overwritten first */
 void buf_clear(struct buf *b);   /* length 0, not full, memory kept */
 
 /* Room for n more bytes and the NUL. NULL (and full) when refused. Does not change len. */

@@ -215,10 +215,8 @@ static int rotate_given(const struct config *c, struct err *e)
         stderr);
     print_setting("MAYA_MASTER_KEY", buf_text(&fresh));
     print_setting("MAYA_MASTER_KEY_OLD", buf_text(&older));
-    explicit_bzero(fresh.data, fresh.len);
-    explicit_bzero(older.data, older.len);
-    buf_release(&fresh);
-    buf_release(&older);
+    buf_wipe(&fresh);
+    buf_wipe(&older);
     return 0;
 }
 

@@ -190,8 +190,7 @@ int config__env_parse(const char *text, size_t len, const char *file,
             rc = read_pair(&r, sink, e);
         skip_line(&r);
     }
-    explicit_bzero(r.value.data, r.value.cap);
-    buf_release(&r.value);
+    buf_wipe(&r.value);
     buf_release(&r.name);
     return rc;
 }

@@ -20,13 +20,6 @@
 #define PEM_MAX ((size_t)240 << 10) /* of each: both fit into a secret */
 #define DROPPED "dropped"
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->len);
-    buf_release(b);
-}
-
 /* Reads into memory that does not move: no copy of a key stays behind. */
 static int read_pem(const struct spec *s, enum spec_id id, struct buf *ret, struct err *e)
 {
@@ -117,8 +110,8 @@ static int create(struct engine *en, const char *app, int version, const struct 
     const char *data = json_string_value(json_object_get(body, "Data"));
     explicit_bzero((char *)(uintptr_t)data, strlen(data));
     json_decref(body);
-    wipe(&both);
-    wipe(&text);
+    buf_wipe(&both);
+    buf_wipe(&text);
     free(suffix);
     return rc;
 }
@@ -153,8 +146,8 @@ static int keep(struct engine *en, const struct spec *s, const json_t *before, s
             rc = create(en, spec_text(s, SPEC_NAME), before ? fleet__version(before) + 1 : 1,
                         &chain, &key, e);
     }
-    wipe(&chain);
-    wipe(&key);
+    buf_wipe(&chain);
+    buf_wipe(&key);
     return rc;
 }
 

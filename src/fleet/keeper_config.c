@@ -81,12 +81,8 @@ static bool bring(struct front *f, const char *name, struct buf *mark)
         seal_digest(given.data, given.len, digest);
         buf_add(mark, digest, sizeof(digest));
     }
-    if (given.data)
-        explicit_bzero(given.data, given.len);
-    if (there.data)
-        explicit_bzero(there.data, there.len);
-    buf_release(&given);
-    buf_release(&there);
+    buf_wipe(&given);
+    buf_wipe(&there);
     free(from);
     free(to);
     return fine;

@@ -96,13 +96,6 @@ static void write_pair(struct buf *out, const struct pair *p)
     buf_str(out, "\"\n");
 }
 
-static void wipe_buf(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_release(b);
-}
-
 /* All Swarm secrets that are ours, with every version. */
 static int read_all(struct engine *en, json_t **ret, struct err *e)
 {
@@ -128,8 +121,8 @@ static json_t *describe(const char *name, int version, const struct fleet_values
     body = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}}", "Name", swarm, "Data", buf_text(&data),
                      "Labels", LABEL_SECRET, name, LABEL_VERSION, number, LABEL_KEYS,
                      buf_text(&keys));
-    wipe_buf(&text);
-    wipe_buf(&data);
+    buf_wipe(&text);
+    buf_wipe(&data);
     buf_release(&keys);
     return body;
 }

@@ -73,9 +73,7 @@ static void send_request(struct cloud_call *c, const char *token)
     c->heard_ms = loop_now(all->loop);
     if (http_call_start(all->http, &ask, &c->http, &e) < 0)
         cloud__lost_with(c, MIND_OUTCOME_UNREACHABLE, 0, "it cannot be asked", e.msg);
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
+    buf_wipe(&key);
 }
 
 static void on_token(struct gemini_auth_wait *w, const char *token, const struct err *e)

@@ -39,13 +39,6 @@ struct gemini_auth *gemini_auth__new(const struct mind_cloud_cfg *cfg)
     return a;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_release(b);
-}
-
 void gemini_auth__free(struct gemini_auth **auth)
 {
     struct gemini_auth *a = *auth;
@@ -54,9 +47,9 @@ void gemini_auth__free(struct gemini_auth **auth)
         return;
     if (a->call)
         http_call_cancel(a->call);
-    wipe(&a->token);
-    wipe(&a->body);
-    wipe(&a->answer);
+    buf_wipe(&a->token);
+    buf_wipe(&a->body);
+    buf_wipe(&a->answer);
     free(a);
     *auth = NULL;
 }
@@ -85,7 +78,7 @@ static void read_token(struct gemini_auth *a, struct err *e)
     const char *token = json_string_value(json_object_get(root, "access_token"));
     json_int_t seconds = json_integer_value(json_object_get(root, "expires_in"));
 
-    wipe(&a->token);
+    buf_wipe(&a->token);
     if (token && !strpbrk(token, "\r\n")) {
         buf_str(&a->token, token);
         a->until_s = loop_unix_s() + (seconds > EARLY_S ? seconds - EARLY_S : seconds / 2);
@@ -117,9 +110,9 @@ static void on_end(void *ctx, int status, enum http_lost lost, const struct err 
     else
         read_token(a, &e);
     json_region_leave(before);
-    wipe(&a->answer);
+    buf_wipe(&a->answer);
     a->answer.max = ANSWER_MAX;
-    wipe(&a->body);
+    buf_wipe(&a->body);
     tell(a, e.msg[0] ? NULL : buf_text(&a->token), e.msg[0] ? &e : NULL);
 }
 
@@ -248,7 +241,7 @@ static int fetch(struct gemini_auth *a, struct err *e)
 {
     const char *file = a->cfg.account_file;
 
-    wipe(&a->body);
+    buf_wipe(&a->body);
     if (file && *file)
         return ask_with_file(a, file, e);
     return ask_metadata(a, e);
@@ -286,7 +279,7 @@ void gemini_auth__cancel(struct gemini_auth_wait *w)
 void gemini_auth__forget(struct gemini_auth *a)
 {
     a->refused = true; /* the given one does not come back; another source may do */
-    wipe(&a->token);
+    buf_wipe(&a->token);
 }
 
 void gemini_auth__set_token(struct gemini_auth *a, const char *token)

@@ -144,9 +144,7 @@ static bool release(struct ws *w)
     if (c->easy)
         curl_lib.easy_cleanup(c->easy);
     drop_flying(w);
-    if (c->head.data)
-        explicit_bzero(c->head.data, c->head.cap);
-    buf_release(&c->head);
+    buf_wipe(&c->head);
     return true;
 }
 

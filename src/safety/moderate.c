@@ -247,9 +247,7 @@ static int send_question(struct safety_question *q, struct err *e)
         .ctx = q,
     };
     int rc = http_call_start(cfg->http, &ask, &q->http, e);
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
+    buf_wipe(&key);
     return rc;
 }
 

@@ -36,9 +36,7 @@ void session__reseal_secret(struct session_table *t, const char *id, uint8_t *se
         if (fresh.len == len)
             memcpy(sealed, fresh.data, len);
     }
-    if (plain.data)
-        explicit_bzero(plain.data, plain.cap);
-    buf_release(&plain);
+    buf_wipe(&plain);
     buf_release(&fresh);
 }
 

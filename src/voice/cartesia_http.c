@@ -131,9 +131,7 @@ static void send_request(struct cartesia_talk *t)
     };
     if (key.full || http_call_start(cfg->http, &ask, &t->call, &e) < 0)
         cartesia__lost(t, VOICE_ASKED_UNREACHABLE, 0, "it cannot be asked");
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
+    buf_wipe(&key);
 }
 
 void cartesia__http_ask(struct cartesia_talk *t)

@@ -409,9 +409,7 @@ static struct cartesia_socket *connect_to(struct cartesia_talk *t)
     };
     if (!key.full)
         rc = ws_connect(p->cfg->http, &ask, &s->ws, &e);
-    if (key.data)
-        explicit_bzero(key.data, key.cap);
-    buf_release(&key);
+    buf_wipe(&key);
     if (rc < 0) {
         free(s);
         return NULL;

@@ -151,6 +151,32 @@ static void others_memory(void)
     CHECK_INT(c.held, 0);
 }
 
+/* An owner of memory that looks at what is given back. */
+static void *looking_resize(struct buf_mem *mem, void *p, size_t old_size, size_t new_size)
+{
+    (void)mem;
+    for (size_t i = 0; !new_size && i < old_size; i++)
+        CHECK_INT(((char *)p)[i], 0);
+    return new_size ? realloc(p, new_size) : NULL;
+}
+
+static void wiped(void)
+{
+    struct buf_mem looking = {looking_resize};
+    struct buf b;
+
+    buf_init(&b, &looking);
+    buf_wipe(&b);
+    buf_str(&b, "a secret, ");
+    buf_str(&b, "and one that was longer");
+    buf_clear(&b);
+    buf_str(&b, "short");
+    char *was = b.data;
+    buf_wipe(&b);
+    CHECK(!b.data && b.len == 0 && b.mem == &looking);
+    free(was); /* it stayed where it was */
+}
+
 static void times(void)
 {
     struct buf b = BUF_INIT;
@@ -174,6 +200,7 @@ static const struct tap_case cases[] = {
     {"a bound is kept and sticks", bounded},
     {"absurd sizes are refused", absurd_sizes},
     {"memory of another owner", others_memory},
+    {"what is secret is overwritten", wiped},
     {"times", times},
 };
 

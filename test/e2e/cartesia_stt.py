@@ -2,6 +2,7 @@
 
 Each connection is a Stream that the test takes with `server.stream()` and drives: which messages
 come, in which pieces, and how it ends. Refusals (401, 429, ...) are put before it is asked.
+What is asked of `/tts` at the same address goes to `voice`, a cartesia_tts.Cartesia.
 """
 import contextlib
 import http
@@ -126,8 +127,8 @@ class Stream:
 
 
 class CartesiaSTT:
-    def __init__(self, tls=None):
-        self.tls = tls
+    def __init__(self, tls=None, voice=None):
+        self.tls, self.voice = tls, voice
         self.streams, self.plans = queue.Queue(), queue.SimpleQueue()
         self.connections, self.refused, self.open = 0, 0, []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -145,6 +146,9 @@ class CartesiaSTT:
                         sock = self.tls.wrap_socket(sock, server_side=True)
                     except OSError:  # it does not trust us
                         continue
+                if self.voice and b" /tts" in sock.recv(64, socket.MSG_PEEK):
+                    self.voice.serve(sock)
+                    continue
                 s = Stream(self, sock)
                 self.open.append(s)
                 threading.Thread(target=s.run, daemon=True).start()

@@ -124,7 +124,10 @@ class Cartesia:
                 s, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+            self.serve(s)
+
+    def serve(self, s):
+        threading.Thread(target=self._serve, args=(s,), daemon=True).start()
 
     def _serve(self, s):
         self.open.add(s)

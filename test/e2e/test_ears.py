@@ -12,6 +12,7 @@ import wave
 import pytest
 
 from cartesia_stt import CartesiaSTT
+from cartesia_tts import Cartesia
 from node import ROOT, Node, until
 from socket_peer import Conversation
 
@@ -39,6 +40,18 @@ def node(tmp_path_factory, stt):
     yield n
     n.close()
     shutil.rmtree(n.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def talker(nodes):
+    """A Maya that never ends what she says, and what she hears with: only who interrupts her
+    makes her stop, however slow this machine is."""
+    with Cartesia() as voice, CartesiaSTT(voice=voice) as ears:
+        voice.endless = True
+        n = nodes({"MAYA_CARTESIA_URL": ears.url, "CARTESIA_API_KEY": KEY, "MAYA_VOICE": "cartesia",
+                   "MAYA_DEFAULT_SESSION_MEMORY_MB": "16"})
+        n.never_logged(KEY)
+        yield n, ears
 
 
 def listen(node, stt, **start):
@@ -131,7 +144,8 @@ def test_replies_are_spoken(node, stt):
         assert first[0]["visemes"] and first[-1]["last"]
 
 
-def test_speaking_interrupts_maya(node, stt):
+def test_speaking_interrupts_maya(talker):
+    node, stt = talker
     before = node.metric("maya_ears_interruptions_total")
     c, s = listen(node, stt, speak=True)
     with c:
@@ -143,11 +157,12 @@ def test_speaking_interrupts_maya(node, stt):
         turn = events[-1]["turn"] + (not events[-1]["undone"])
         after = c.until("complete", turn=turn)
         assert not [e for e in after if e["type"].startswith("audio") and e["turn"] != turn]
-        c.until("audio_end")
+        c.until("audio", turn=turn)
     assert node.metric("maya_ears_interruptions_total") == before + 1
 
 
-def test_typing_and_stop_interrupt_too(node, stt):
+def test_typing_and_stop_interrupt_too(talker):
+    node, _ = talker
     with Conversation(node) as c:
         c.say(type="start", speak=True)
         c.next("session")

@@ -15,6 +15,10 @@
 
 /* What a connection of libcurl costs while it runs: handle, buffers, socket (measured). */
 #define CONNECTION_BYTES ((size_t)26 * 1024)
+/* What the answer of a tool that changes the order may take, by its lines (measured: at most
+ * 8 KiB and 2.7 KiB a line, with what a region holds in advance). */
+#define TOOL_BYTES ((size_t)8 * 1024)
+#define TOOL_LINE_BYTES ((size_t)3 * 1024)
 #define BREAKER_FAILURES 5
 #define BREAKER_FIRST_MS 5000
 #define BREAKER_MOST_MS 120000
@@ -291,6 +295,18 @@ static bool changes(const char *name)
     return false;
 }
 
+/*
+ * May it begin? What is done cannot be undone by this mind: as long as nothing was, one whose
+ * answer might not fit is left to the house mind, which has all that this one gives back.
+ */
+static bool room_for_tool(const struct cloud_call *c, const char *name)
+{
+    size_t lines = (size_t)c->turn->tab->line_count;
+
+    return c->spoke || c->effect || !changes(name) ||
+           budget_fits(c->talk.budget, TOOL_BYTES + lines * TOOL_LINE_BYTES);
+}
+
 /* Run one tool; false: no memory. Arguments that are no object are told in words. */
 static bool run_tool(struct cloud_call *c, const struct cloud_tool *t, struct cloud_result *ret)
 {
@@ -307,7 +323,8 @@ static bool run_tool(struct cloud_call *c, const struct cloud_tool *t, struct cl
                        "arguments are not a JSON object; nothing was done\"}");
         ret->error = true;
     } else {
-        if (!given || c->sink.call_tool(c->sink.ctx, name, given, &result) < 0) {
+        if (!given || !room_for_tool(c, name) ||
+            c->sink.call_tool(c->sink.ctx, name, given, &result) < 0) {
             json_decref(given);
             return false;
         }

@@ -92,7 +92,7 @@ int config_reread(const struct config *c, struct config_fresh **ret, struct err 
 void config_fresh_free(struct config_fresh **f); /* wipes what it holds */
 /* What a secret would be; NULL: it is nowhere any more. */
 const char *config_fresh_text(const struct config_fresh *f, enum config_id id);
-bool config_fresh_differs(const struct config_fresh *f, enum config_id id);
+bool config_fresh_differs(const struct config_fresh *f, enum config_id id); /* no secret: no */
 /*
  * From now on it is the value of `c`. The one before lives until `f` is freed: tell its readers
  * first. An invalid one is an error and changes nothing.

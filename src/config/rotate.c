@@ -108,6 +108,8 @@ bool config_fresh_differs(const struct config_fresh *f, enum config_id id)
 {
     const char *now = config_fresh_text(f, id), *was = f->config->values[id].text;
 
+    if (config__rows[id].type != CONFIG_SECRET)
+        return false;
     return (now != NULL) != (was != NULL) || (now && strcmp(now, was) != 0);
 }
 

@@ -148,6 +148,7 @@ static void changes(void)
     CHECK_STR(config_text(c, C_GEMINI_KEY), "first");
     CHECK(config_fresh_differs(f, C_GEMINI_KEY));
     CHECK(!config_fresh_differs(f, C_CARTESIA_KEY)); /* the environment's */
+    CHECK(!config_fresh_differs(f, C_PORT));         /* no secret */
     const char *before = config_text(c, C_GEMINI_KEY);
     CHECK_INT(config_take(c, f, C_GEMINI_KEY, &e), 0);
     CHECK_STR(config_text(c, C_GEMINI_KEY), "second");

@@ -1,10 +1,11 @@
 /*
  * Private to voice/: Cartesia (docs.cartesia.ai, API version 2026-08-14).
  *
- *   cartesia.c        speeches and their lines; when to ask, again, or no more
- *   cartesia_http.c   POST /tts/bytes, a request a line
- *   cartesia_ws.c     /tts/websocket, a context a speech, many on one socket
- *   cartesia_wire.c   what is sent and what comes; pure
+ *   cartesia.c          speeches and their lines; when to ask, again, or no more
+ *   cartesia_http.c     POST /tts/bytes, a request a line
+ *   cartesia_context.c  what goes into a context, and what comes of it
+ *   cartesia_ws.c       /tts/websocket, a context a speech, many on one socket
+ *   cartesia_wire.c     what is sent and what comes; pure
  *
  * A talk is a speech here. Its lines are said over a context of the socket, so that the melody
  * carries over sentences; behind each line goes a flush, and what comes until that is done is
@@ -155,7 +156,15 @@ void cartesia__http_ask(struct cartesia_talk *t); /* the first line; may call lo
 void cartesia__http_stop(struct cartesia_talk *t);
 void cartesia__http_hold(struct cartesia_talk *t, bool held);
 
+/* cartesia_context.c. Of a talk that is on an open socket; all but forget may call lost(). */
+void cartesia__context_push(struct cartesia_talk *t); /* what is not pushed yet, and the end */
+void cartesia__context_take(struct cartesia_talk *t, const struct cartesia_message *m);
+void cartesia__context_end(struct cartesia_talk *t); /* tell it that nobody listens any more */
+void cartesia__context_forget(struct cartesia_talk *t); /* it is over, on either side */
+
 /* cartesia_ws.c */
+bool cartesia__ws_send(struct cartesia_talk *t,
+                       const struct buf *message); /* false: it cannot be told */
 /* What of the lines is not pushed yet, and the end. False: over HTTP, then. */
 bool cartesia__ws_push(struct cartesia_talk *t);
 void cartesia__ws_leave(struct cartesia_talk *t); /* cancel its context, and let go */

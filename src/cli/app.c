@@ -17,66 +17,53 @@ int cmd_app(int argc, char **argv)
     return cli__run_verb(argc, argv);
 }
 
-static int number(const json_t *row, const char *key)
+static int get_apps(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e)
 {
-    return (int)json_integer_value(json_object_get(row, key));
+    (void)a;
+    return fleet_app_list(en, ret, e);
+}
+
+static void show_app(struct cli_table *t, const json_t *row)
+{
+    cli__table_add(t, cli__row_text(row, "name"));
+    cli__table_add(t, cli__row_text(row, "state"));
+    cli__table_add_version(t, row);
+    cli__table_addf(t, "%d", (int)json_integer_value(json_object_get(row, "containers")));
+    cli__table_add_time(t, cli__row_text(row, "created"));
 }
 
 int verb_app_list(const struct cli_args *a)
 {
     static const char *const columns[] = {"App",        "State",       "Version",
                                           "Containers", "Deployed at", NULL};
-    struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const struct cli_list list = {columns, "No apps yet; `maya deploy` makes one.",
+                                         get_apps, show_app};
 
-    if (cli__engine(a, &en, &e) < 0 || fleet_app_list(en, &list, &e) < 0)
-        code = cli_fail(&e);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *row = json_array_get(list, i);
-        cli__table_add(&t, cli__row_text(row, "name"));
-        cli__table_add(&t, cli__row_text(row, "state"));
-        cli__table_addf(&t, "v%d", number(row, "version"));
-        cli__table_addf(&t, "%d", number(row, "containers"));
-        cli__table_add_time(&t, cli__row_text(row, "created"), json);
-    }
-    if (code == CLI_OK)
-        cli__table_print(&t, json, "No apps yet; `maya deploy` makes one.");
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    return cli__list(a, &list);
+}
+
+static int get_history(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e)
+{
+    return fleet_app_history(en, a->word[0], ret, e);
+}
+
+static void show_version(struct cli_table *t, const json_t *row)
+{
+    cli__table_add_version(t, row);
+    cli__table_add_time(t, cli__row_text(row, "created"));
+    cli__table_add(t, cli__row_text(row, "by"));
+    cli__table_add(t, cli__row_text(row, "commit"));
+    cli__table_add(t, cli__row_text(row, "tag"));
+    cli__table_add(t, cli__row_text(row, "state"));
 }
 
 int verb_app_history(const struct cli_args *a)
 {
     static const char *const columns[] = {"Version", "Deployed at", "Deployed by", "Commit",
                                           "Tag",     "State",       NULL};
-    struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const struct cli_list list = {columns, "", get_history, show_version};
 
-    if (cli__engine(a, &en, &e) < 0 || fleet_app_history(en, a->word[0], &list, &e) < 0)
-        code = cli_fail(&e);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *row = json_array_get(list, i);
-        cli__table_addf(&t, "v%d", number(row, "version"));
-        cli__table_add_time(&t, cli__row_text(row, "created"), json);
-        cli__table_add(&t, cli__row_text(row, "by"));
-        cli__table_add(&t, cli__row_text(row, "commit"));
-        cli__table_add(&t, cli__row_text(row, "tag"));
-        cli__table_add(&t, cli__row_text(row, "state"));
-    }
-    if (code == CLI_OK)
-        cli__table_print(&t, json, "");
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    return cli__list(a, &list);
 }
 
 /* "v5" or "5". */

@@ -59,26 +59,62 @@ static bool ask_sessions(const json_t *row, long *ret_now, long *ret_most)
     return reached;
 }
 
-static void add_measures(struct cli_table *t, const json_t *row, bool json, bool *reachable)
+/* The containers, and what each holds. */
+static int get_containers(const struct cli_args *a, struct engine *en, json_t **ret,
+                          struct err *e)
 {
-    const json_t *memory = json_object_get(row, "memory");
-    json_int_t bytes = json_integer_value(memory);
-    long now = -1, most = 0;
+    bool reachable = true;
 
-    if (*reachable)
-        *reachable = ask_sessions(row, &now, &most);
-    if (now < 0)
+    if (fleet_container_list(en, a->flag[CLI_FLAG_APP], ret, e) < 0)
+        return -1;
+    fleet_container_measure(en, *ret);
+    for (size_t i = 0; reachable && i < json_array_size(*ret); i++) {
+        json_t *row = json_array_get(*ret, i);
+        long now, most = 0;
+        reachable = ask_sessions(row, &now, &most);
+        if (now >= 0)
+            json_object_set_new(row, "sessions", json_integer(now));
+        json_object_set_new(row, "max_sessions", json_integer(most));
+    }
+    return 0;
+}
+
+static void add_measures(struct cli_table *t, const json_t *row)
+{
+    const json_t *now = json_object_get(row, "sessions"),
+                 *memory = json_object_get(row, "memory");
+    long long most = json_integer_value(json_object_get(row, "max_sessions"));
+    long long bytes = json_integer_value(memory);
+
+    if (!now)
         cli__table_add(t, NULL);
-    else if (json || most <= 0)
-        cli__table_addf(t, "%ld", now);
+    else if (t->json || most <= 0)
+        cli__table_addf(t, "%lld", (long long)json_integer_value(now));
     else
-        cli__table_addf(t, "%ld of %ld", now, most);
+        cli__table_addf(t, "%lld of %lld", (long long)json_integer_value(now), most);
     if (!memory)
         cli__table_add(t, NULL);
-    else if (json)
-        cli__table_addf(t, "%lld", (long long)bytes);
+    else if (t->json)
+        cli__table_addf(t, "%lld", bytes);
     else
         cli__table_addf(t, "%.1f MiB", (double)bytes / 1048576.0);
+}
+
+static void show_container(struct cli_table *t, const json_t *row)
+{
+    const char *id = cli__row_text(row, "id");
+
+    if (id && !t->json)
+        cli__table_addf(t, "%.*s", SHORT_ID, id);
+    else
+        cli__table_add(t, id);
+    cli__table_add(t, cli__row_text(row, "app"));
+    cli__table_add_version(t, row);
+    cli__table_add(t, cli__row_text(row, "node"));
+    cli__table_add(t, cli__row_text(row, "address"));
+    cli__table_add(t, cli__row_text(row, "state"));
+    cli__table_add_time(t, cli__row_text(row, "since"));
+    add_measures(t, row);
 }
 
 int verb_container_list(const struct cli_args *a)
@@ -86,38 +122,11 @@ int verb_container_list(const struct cli_args *a)
     static const char *const columns[] = {"Container ID", "App",   "Version", "Node",
                                           "Address",      "State", "Since",   "Sessions",
                                           "Memory",       NULL};
-    struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL, reachable = true;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const struct cli_list list = {columns,
+                                         "No containers run; `maya deploy` starts an app.",
+                                         get_containers, show_container};
 
-    if (cli__engine(a, &en, &e) < 0 ||
-        fleet_container_list(en, a->flag[CLI_FLAG_APP], &list, &e) < 0)
-        code = cli_fail(&e);
-    else
-        fleet_container_measure(en, list);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *row = json_array_get(list, i);
-        const char *id = cli__row_text(row, "id");
-        if (id && !json)
-            cli__table_addf(&t, "%.*s", SHORT_ID, id);
-        else
-            cli__table_add(&t, id);
-        cli__table_add(&t, cli__row_text(row, "app"));
-        cli__table_addf(&t, "v%d", (int)json_integer_value(json_object_get(row, "version")));
-        cli__table_add(&t, cli__row_text(row, "node"));
-        cli__table_add(&t, cli__row_text(row, "address"));
-        cli__table_add(&t, cli__row_text(row, "state"));
-        cli__table_add_time(&t, cli__row_text(row, "since"), json);
-        add_measures(&t, row, json, &reachable);
-    }
-    if (code == CLI_OK)
-        cli__table_print(&t, json, "No containers run; `maya deploy` starts an app.");
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    return cli__list(a, &list);
 }
 
 int verb_container_stop(const struct cli_args *a)

@@ -115,33 +115,30 @@ int verb_secret_create(const struct cli_args *a)
     return code;
 }
 
+static int get_secrets(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e)
+{
+    (void)a;
+    return fleet_secret_list(en, ret, e);
+}
+
+static void show_secret(struct cli_table *t, const json_t *row)
+{
+    cli__table_add(t, cli__row_text(row, "name"));
+    cli__table_add_list(t, json_object_get(row, "keys"));
+    cli__table_add_version(t, row);
+    cli__table_add_time(t, cli__row_text(row, "created"));
+    cli__table_add_list(t, json_object_get(row, "apps"));
+}
+
 int verb_secret_list(const struct cli_args *a)
 {
     static const char *const columns[] = {"Name",       "Values",  "Version",
                                           "Created at", "Used by", NULL};
-    struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const struct cli_list list = {
+        columns, "No secrets yet; `maya secret create NAME KEY=VALUE` makes one.", get_secrets,
+        show_secret};
 
-    if (cli__engine(a, &en, &e) < 0 || fleet_secret_list(en, &list, &e) < 0)
-        code = cli_fail(&e);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *s = json_array_get(list, i);
-        cli__table_add(&t, cli__row_text(s, "name"));
-        cli__table_add_list(&t, json_object_get(s, "keys"));
-        cli__table_addf(&t, "v%d", (int)json_integer_value(json_object_get(s, "version")));
-        cli__table_add_time(&t, cli__row_text(s, "created"), json);
-        cli__table_add_list(&t, json_object_get(s, "apps"));
-    }
-    if (code == CLI_OK)
-        cli__table_print(&t, json,
-                         "No secrets yet; `maya secret create NAME KEY=VALUE` makes one.");
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    return cli__list(a, &list);
 }
 
 int verb_secret_delete(const struct cli_args *a)

@@ -2,7 +2,9 @@
 #include "cli/verb.h"
 
 #include "base/alloc.h"
+#include "cli/cli.h"
 #include "cli/cli_int.h"
+#include "engine/engine.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -48,12 +50,17 @@ const char *cli__row_text(const json_t *row, const char *key)
     return value && *value ? value : NULL;
 }
 
-void cli__table_add_time(struct cli_table *t, const char *rfc3339, bool json)
+void cli__table_add_version(struct cli_table *t, const json_t *row)
+{
+    cli__table_addf(t, "v%d", (int)json_integer_value(json_object_get(row, "version")));
+}
+
+void cli__table_add_time(struct cli_table *t, const char *rfc3339)
 {
     struct tm utc = {0}, here;
     char text[32];
 
-    if (json || !rfc3339 || !strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &utc)) {
+    if (t->json || !rfc3339 || !strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &utc)) {
         cli__table_add(t, rfc3339);
         return;
     }
@@ -149,11 +156,11 @@ static void print_columns(struct cli_table *t, size_t n)
     free(width);
 }
 
-void cli__table_print(struct cli_table *t, bool json, const char *none)
+void cli__table_print(struct cli_table *t, const char *none)
 {
     size_t n = column_count(t);
 
-    if (json)
+    if (t->json)
         print_json(t, n);
     else if (t->count == 0)
         puts(none);
@@ -162,5 +169,24 @@ void cli__table_print(struct cli_table *t, bool json, const char *none)
     for (size_t i = 0; i < t->count; i++)
         free(t->cells[i]);
     free(t->cells);
-    *t = (struct cli_table){.columns = t->columns};
+    *t = (struct cli_table){.columns = t->columns, .json = t->json};
+}
+
+int cli__list(const struct cli_args *a, const struct cli_list *l)
+{
+    struct cli_table t = {.columns = l->columns, .json = a->flag[CLI_FLAG_JSON] != NULL};
+    struct engine *en = NULL;
+    json_t *rows = NULL;
+    struct err e = {0};
+    int code = CLI_OK;
+
+    if (cli__engine(a, &en, &e) < 0 || l->get(a, en, &rows, &e) < 0)
+        code = cli_fail(&e);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        l->row(&t, json_array_get(rows, i));
+    if (code == CLI_OK)
+        cli__table_print(&t, l->none);
+    json_decref(rows);
+    engine_close(&en);
+    return code;
 }

@@ -71,6 +71,7 @@ int cli__port(const struct cli_args *a, enum cli_flag flag, int *ret, struct err
 
 struct cli_table {
     const char *const *columns; /* NULL-ended titles: "App", "Created at" */
+    bool json;                  /* for programs */
     char **cells;               /* NULL: nothing there */
     size_t count, cap;
 };
@@ -79,10 +80,20 @@ void cli__table_addf(struct cli_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3
 void cli__table_add_list(struct cli_table *t, const json_t *texts); /* "a, b"; none: nothing */
 /* A text of what fleet lists; NULL: it is not there, or empty. */
 const char *cli__row_text(const json_t *row, const char *key);
+void cli__table_add_version(struct cli_table *t, const json_t *row); /* "v5" */
 /*
  * Print and release. JSON is an array of objects whose keys are the titles in lower case with
  * "_"; every value is a text or null. Without rows people read `none`.
  */
-void cli__table_print(struct cli_table *t, bool json, const char *none);
+void cli__table_print(struct cli_table *t, const char *none);
 /* A time of RFC 3339: as it is for programs, "2025-06-15 15:06" here for people. */
-void cli__table_add_time(struct cli_table *t, const char *rfc3339, bool json);
+void cli__table_add_time(struct cli_table *t, const char *rfc3339);
+
+/* A verb that shows what an engine has: where its rows come from, and one of them as cells. */
+struct cli_list {
+    const char *const *columns;
+    const char *none; /* what people read where there is no row */
+    int (*get)(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e);
+    void (*row)(struct cli_table *t, const json_t *row);
+};
+int cli__list(const struct cli_args *a, const struct cli_list *l); /* an exit code */

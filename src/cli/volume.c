@@ -34,33 +34,31 @@ int verb_volume_create(const struct cli_args *a)
     return code;
 }
 
+static int get_volumes(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e)
+{
+    (void)a;
+    return fleet_volume_list(en, ret, e);
+}
+
+static void show_volume(struct cli_table *t, const json_t *row)
+{
+    cli__table_add(t, cli__row_text(row, "name"));
+    cli__table_add_time(t, cli__row_text(row, "created"));
+    cli__table_add_list(t, json_object_get(row, "apps"));
+}
+
 int verb_volume_list(const struct cli_args *a)
 {
     static const char *const columns[] = {"Name", "Created at", "Used by", NULL};
-    struct cli_table t = {.columns = columns};
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const struct cli_list list = {columns,
+                                         "No volumes yet; `maya volume create NAME` makes one.",
+                                         get_volumes, show_volume};
 
-    if (cli__engine(a, &en, &e) < 0 || fleet_volume_list(en, &list, &e) < 0)
-        code = cli_fail(&e);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *row = json_array_get(list, i);
-        cli__table_add(&t, cli__row_text(row, "name"));
-        cli__table_add_time(&t, cli__row_text(row, "created"), json);
-        cli__table_add_list(&t, json_object_get(row, "apps"));
-    }
-    if (code == CLI_OK)
-        cli__table_print(&t, json, "No volumes yet; `maya volume create NAME` makes one.");
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    return cli__list(a, &list);
 }
 
 /* Exact for programs, "1.5 MiB" for people. */
-static void add_size(struct cli_table *t, const json_t *row, bool json)
+static void add_size(struct cli_table *t, const json_t *row)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     json_int_t size = json_integer_value(json_object_get(row, "size"));
@@ -71,56 +69,55 @@ static void add_size(struct cli_table *t, const json_t *row, bool json)
         shown /= 1024;
         unit++;
     }
-    if (json || unit == 0)
-        cli__table_addf(t, "%lld%s", (long long)size, json ? "" : " B");
+    if (t->json || unit == 0)
+        cli__table_addf(t, "%lld%s", (long long)size, t->json ? "" : " B");
     else
         cli__table_addf(t, "%.1f %s", shown, units[unit]);
 }
 
-static void print_paths(const json_t *list)
+static int get_files(const struct cli_args *a, struct engine *en, json_t **ret, struct err *e)
 {
+    return fleet_volume_ls(en, a->word[0], a->words > 1 ? a->word[1] : "/",
+                           a->flag[CLI_FLAG_RECURSIVE] != NULL, ret, e);
+}
+
+static void show_file(struct cli_table *t, const json_t *row)
+{
+    cli__table_add(t, cli__row_text(row, "path"));
+    cli__table_add(t, cli__row_text(row, "type"));
+    cli__table_add_time(t, cli__row_text(row, "modified"));
+    add_size(t, row);
+}
+
+/* Whoever reads a pipe wants paths. */
+static int print_paths(const struct cli_args *a)
+{
+    struct engine *en = NULL;
+    json_t *list = NULL;
+    struct err e = {0};
+    int code = CLI_OK;
+
+    if (cli__engine(a, &en, &e) < 0 || get_files(a, en, &list, &e) < 0)
+        code = cli_fail(&e);
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct buf clean = BUF_INIT;
         cli__clean(&clean, cli__row_text(json_array_get(list, i), "path"));
         puts(buf_text(&clean));
         buf_release(&clean);
     }
-}
-
-static void print_list(const json_t *list, bool json)
-{
-    static const char *const columns[] = {"Filename", "Type", "Modified", "Size", NULL};
-    struct cli_table t = {.columns = columns};
-
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *row = json_array_get(list, i);
-        cli__table_add(&t, cli__row_text(row, "path"));
-        cli__table_add(&t, cli__row_text(row, "type"));
-        cli__table_add_time(&t, cli__row_text(row, "modified"), json);
-        add_size(&t, row, json);
-    }
-    cli__table_print(&t, json, "Nothing is in there.");
+    json_decref(list);
+    engine_close(&en);
+    return code;
 }
 
 int verb_volume_ls(const struct cli_args *a)
 {
-    bool json = a->flag[CLI_FLAG_JSON] != NULL;
-    struct engine *en = NULL;
-    json_t *list = NULL;
-    struct err e = {0};
-    int code = CLI_OK;
+    static const char *const columns[] = {"Filename", "Type", "Modified", "Size", NULL};
+    static const struct cli_list list = {columns, "Nothing is in there.", get_files, show_file};
 
-    if (cli__engine(a, &en, &e) < 0 ||
-        fleet_volume_ls(en, a->word[0], a->words > 1 ? a->word[1] : "/",
-                        a->flag[CLI_FLAG_RECURSIVE] != NULL, &list, &e) < 0)
-        code = cli_fail(&e);
-    else if (json || isatty(STDOUT_FILENO))
-        print_list(list, json);
-    else
-        print_paths(list);
-    json_decref(list);
-    engine_close(&en);
-    return code;
+    if (!a->flag[CLI_FLAG_JSON] && !isatty(STDOUT_FILENO))
+        return print_paths(a);
+    return cli__list(a, &list);
 }
 
 /* What a person sees while much is copied; on stderr, where nobody is there nothing. */

@@ -85,10 +85,11 @@ static void on_bytes(void *ctx, const char *data, size_t len)
     }
 }
 
-int fleet_volume_ls(struct engine *en, const char *name, const char *path, bool deep,
-                    json_t **ret, struct err *e)
+/* Do that to one path of a volume, in a container beside it. `l` takes what it prints, or is
+ * NULL. */
+static int run(struct engine *en, const char *name, const char *path, const char *what,
+               enum helper_may may, struct listing *l, struct err *e)
 {
-    struct listing l = {.part.max = LINE_MAX_BYTES, .list = json_array()};
     struct buf quoted = BUF_INIT;
     struct helper h = {0};
     json_t *row = NULL;
@@ -98,18 +99,26 @@ int fleet_volume_ls(struct engine *en, const char *name, const char *path, bool 
     if (fleet_files_path(path, &clean, e) < 0 || volume__find(en, name, &row, e) < 0)
         goto out;
     engine_quote(&quoted, clean);
-    const char *const argv[] = {deep ? "list-all" : "list", buf_text(&quoted), NULL};
-    if (fleet__helper_open(en, name, HELPER_READ, argv, &h, e) < 0)
-        goto out;
-    rc = fleet__helper_run(&h, on_bytes, &l, e);
-    if (rc == 0 && (l.strange || l.part.len))
-        rc = err_set(e, ERR_IO, 0, "the list of the volume's files came in part only");
+    const char *const argv[] = {what, buf_text(&quoted), NULL};
+    if (fleet__helper_open(en, name, may, argv, &h, e) == 0)
+        rc = fleet__helper_run(&h, l ? on_bytes : NULL, l, e);
 out:
     fleet__helper_close(&h);
     json_decref(row);
     buf_release(&quoted);
-    buf_release(&l.part);
     free(clean);
+    return rc;
+}
+
+int fleet_volume_ls(struct engine *en, const char *name, const char *path, bool deep,
+                    json_t **ret, struct err *e)
+{
+    struct listing l = {.part.max = LINE_MAX_BYTES, .list = json_array()};
+    int rc = run(en, name, path, deep ? "list-all" : "list", HELPER_READ, &l, e);
+
+    if (rc == 0 && (l.strange || l.part.len))
+        rc = err_set(e, ERR_IO, 0, "the list of the volume's files came in part only");
+    buf_release(&l.part);
     if (rc == 0)
         *ret = l.list;
     else
@@ -120,24 +129,7 @@ out:
 int fleet_volume_rm(struct engine *en, const char *name, const char *path, bool deep,
                     struct err *e)
 {
-    struct buf quoted = BUF_INIT;
-    struct helper h = {0};
-    json_t *row = NULL;
-    char *clean = NULL;
-    int rc = -1;
-
-    if (fleet_files_path(path, &clean, e) < 0 || volume__find(en, name, &row, e) < 0)
-        goto out;
-    engine_quote(&quoted, clean);
-    const char *const argv[] = {deep ? "remove-all" : "remove", buf_text(&quoted), NULL};
-    if (fleet__helper_open(en, name, HELPER_WRITE, argv, &h, e) == 0)
-        rc = fleet__helper_run(&h, NULL, NULL, e);
-out:
-    fleet__helper_close(&h);
-    json_decref(row);
-    buf_release(&quoted);
-    free(clean);
-    return rc;
+    return run(en, name, path, deep ? "remove-all" : "remove", HELPER_WRITE, NULL, e);
 }
 
 char *volume__archive(const struct helper *h, const char *path)

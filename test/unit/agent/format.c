@@ -1,7 +1,7 @@
 /* Every form in which sessions were ever stored is still read: files in test/data/session. */
 #include "agent/agent_int.h"
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/buf.h"
@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 
-static struct seal *the_seal;
 static struct session_table *table;
 static struct session *held;
 
@@ -239,16 +238,4 @@ static const struct tap_case cases[] = {
     {"marks of replies", test_marks},
 };
 
-int main(void)
-{
-    struct err e;
-
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
-}
+SEALED_MAIN(cases)

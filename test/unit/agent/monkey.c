@@ -5,7 +5,7 @@
  */
 #include "agent/agent_int.h"
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/log.h"
@@ -27,7 +27,6 @@ static uint64_t rng;
 static bool alone;   /* no other container writes the same store */
 static bool lasting; /* little goes wrong and nobody leaves: conversations get long */
 static int64_t clock_now = 1000000;
-static struct seal *the_seal;
 static struct agent *maya;
 static struct session_table *table;
 
@@ -545,17 +544,4 @@ static void test_monkey(void)
 
 static const struct tap_case cases[] = {{"anything in any order", test_monkey}};
 
-int main(void)
-{
-    struct err e;
-
-    json_region_setup();
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
-}
+SEALED_MAIN(cases)

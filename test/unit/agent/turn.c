@@ -1,7 +1,7 @@
 /* One turn, with a mind that does as told, a fake store, and time as an argument. */
 #include "agent/agent_int.h"
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/log.h"
@@ -77,7 +77,6 @@ static struct mind script_mind = {&script_ops};
 /* The world. */
 
 static int64_t ms = 5000, s_now = 100000;
-static struct seal *the_seal;
 static struct agent *maya;
 static struct session_table *table;
 
@@ -759,17 +758,4 @@ static const struct tap_case cases[] = {
     {"a secret is not said", test_redacted},
 };
 
-int main(void)
-{
-    struct err e;
-
-    json_region_setup();
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
-}
+SEALED_MAIN(cases)

@@ -300,7 +300,4 @@ static const struct tap_case cases[] = {
     {"clients leave at every moment", test_clients_leave},
 };
 
-int main(void)
-{
-    return bar_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "unit/api/fake_http.h"
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "agent/agent_int.h"
@@ -12,7 +12,6 @@
 #include "session/session_int.h"
 
 static int64_t bar_ms = 1000, bar_s = 1000000;
-static struct seal *bar_seal;
 static struct agent *bar_agent;
 static struct session_table *bar_sessions;
 static struct api *bar_api;
@@ -95,7 +94,7 @@ static void open_bar(uint32_t session_rate)
                                             .max_waiters = 4,
                                             .threshold = 0.8,
                                             .state_ops = agent_state_ops(),
-                                            .seal = bar_seal};
+                                            .seal = the_seal};
     struct err e;
 
     fake_clear();
@@ -138,19 +137,4 @@ static inline void ask(enum http_method method, const char *path, const char *qu
         fake_header(r, "x-session-id", id);
     fake_send(bar_api, r, to);
     fake_reap();
-}
-
-static int bar_main(const struct tap_case *cases, int n)
-{
-    struct err e;
-
-    json_region_setup();
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &bar_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, n);
-    fake_clear();
-    seal_free(&bar_seal);
-    return rc;
 }

@@ -439,7 +439,4 @@ static const struct tap_case cases[] = {
     {"operators and guests leave at every moment", test_anybody_leaves},
 };
 
-int main(void)
-{
-    return bar_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

@@ -571,7 +571,4 @@ static const struct tap_case cases[] = {
     {"many readings of one session", test_many_readings},
 };
 
-int main(void)
-{
-    return bar_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

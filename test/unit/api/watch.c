@@ -438,7 +438,4 @@ static const struct tap_case cases[] = {
     {"a turn's stream is charged to its session", test_charged},
 };
 
-int main(void)
-{
-    return bar_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

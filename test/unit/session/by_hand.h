@@ -1,7 +1,7 @@
 /* A session table on a fake store, sessions with a turn or more, and who ends them by hand. */
 #pragma once
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/log.h"
@@ -10,7 +10,6 @@
 
 #define NOW 1000000
 
-static struct seal *the_seal;
 /* The agent of these tests keeps nothing. */
 static void *state_make(struct region *r)
 {
@@ -93,20 +92,4 @@ static void make(struct session_table *t, const char *id, size_t bytes, int64_t 
     fake_reap();
     CHECK_INT(code, ERR_NONE);
     session_leave(w.s);
-}
-
-static int hand_main(const struct tap_case *cases, int n)
-{
-    struct err e;
-
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0) {
-        fprintf(stderr, "%s\n", e.msg);
-        return 1;
-    }
-    int rc = tap_run(cases, n);
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
 }

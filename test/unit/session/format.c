@@ -123,7 +123,4 @@ static const struct tap_case cases[] = {
     {"a summary is bounded by the budget", test_summary_is_bounded_by_the_budget},
 };
 
-int main(void)
-{
-    return life_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

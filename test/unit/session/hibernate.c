@@ -221,7 +221,4 @@ static const struct tap_case cases[] = {
     {"ten times more sessions than fit", test_ten_times_more_than_fit},
 };
 
-int main(void)
-{
-    return life_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/log.h"
@@ -14,7 +14,6 @@
 
 #define MIB (1024.0 * 1024.0)
 
-static struct seal *the_seal;
 static int64_t now_s = 1000000;
 
 static void *state_make(struct region *r)
@@ -140,20 +139,4 @@ static inline void make(struct session_table *t, const char *id)
         return;
     CHECK_INT(turn(w.s, "hello", "evening"), ERR_NONE);
     session_leave(w.s);
-}
-
-static int life_main(const struct tap_case *cases, int n)
-{
-    struct err e;
-
-    log_setup(LOG_ERROR, false);
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0) {
-        fprintf(stderr, "%s\n", e.msg);
-        return 1;
-    }
-    int rc = tap_run(cases, n);
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
 }

@@ -115,7 +115,4 @@ static const struct tap_case cases[] = {
     {"names", test_names},
 };
 
-int main(void)
-{
-    return hand_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

@@ -342,7 +342,4 @@ static const struct tap_case cases[] = {
     {"everything at random", test_at_random},
 };
 
-int main(void)
-{
-    return hand_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

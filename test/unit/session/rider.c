@@ -2,10 +2,9 @@
 #include "session/rider.c"
 #include "seal/seal.h"
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
-static struct seal *the_seal;
 static struct session *held;
 
 static void *state_make(struct region *r)
@@ -143,15 +142,4 @@ static const struct tap_case cases[] = {
     {"told when the session was never stored", told_when_it_was_never_stored},
 };
 
-int main(void)
-{
-    struct err e;
-
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
-}
+SEALED_MAIN(cases)

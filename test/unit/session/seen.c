@@ -1,7 +1,7 @@
 /* What is told of a session in every state, and that telling changes none. */
 #include "session/seen.c"
 
-#include "unit/session/fake_store.h"
+#include "unit/session/sealed.h"
 #include "unit/tap.h"
 
 #include "base/wire.h"
@@ -9,7 +9,6 @@
 
 #define NOT_TOLD (-2)
 
-static struct seal *the_seal;
 static struct session_table *t;
 
 static void *state_make(struct region *r)
@@ -160,15 +159,4 @@ static const struct tap_case cases[] = {
     {"while its row is removed", test_ending},
 };
 
-int main(void)
-{
-    struct err e;
-
-    if (seal_new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "/nonexistent", NULL,
-                 &the_seal, &e) < 0)
-        return 1;
-    int rc = tap_run(cases, (int)ARRAY_LEN(cases));
-    fake_clear();
-    seal_free(&the_seal);
-    return rc;
-}
+SEALED_MAIN(cases)

@@ -832,7 +832,4 @@ static const struct tap_case cases[] = {
     {"the store forgets sleepers", test_store_forgets_sleepers},
 };
 
-int main(void)
-{
-    return life_main(cases, (int)ARRAY_LEN(cases));
-}
+SEALED_MAIN(cases)

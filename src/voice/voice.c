@@ -51,12 +51,18 @@ static bool loading(const struct voice *v)
     return false;
 }
 
+/* One that is being loaded goes when that ends; what the others have may not last so long. */
 static void voice_release(struct voice *v)
 {
-    for (unsigned i = 0; i < VOICE__COUNT; i++)
-        if (v->seats[i].provider)
-            v->seats[i].ops->free(v->seats[i].provider);
-    free(v);
+    for (unsigned i = 0; i < VOICE__COUNT; i++) {
+        struct voice_seat *seat = &v->seats[i];
+        if (seat->provider && !seat->loading) {
+            seat->ops->free(seat->provider);
+            seat->provider = NULL;
+        }
+    }
+    if (!loading(v))
+        free(v);
 }
 
 /* On the pool, maybe: sees nothing that the loop looks at meanwhile. */
@@ -92,8 +98,7 @@ static void on_loaded(void *ctx, bool ran)
 
     seat->loading = NULL;
     if (v->freed) {
-        if (!loading(v))
-            voice_release(v);
+        voice_release(v);
         return;
     }
     if (!ran)
@@ -199,14 +204,11 @@ void voice_free(struct voice **v)
         return;
     MUST(list_empty(&old->speeches));
     loop_timer_free(&old->later);
-    if (!loading(old)) {
-        voice_release(old);
-        return;
-    }
     old->freed = true; /* on_loaded() does the rest */
     for (unsigned i = 0; i < VOICE__COUNT; i++)
         if (old->seats[i].loading)
             loop_job_cancel(old->seats[i].loading);
+    voice_release(old);
 }
 
 void voice_set_cartesia_key(struct voice *v, const char *key)

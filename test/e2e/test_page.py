@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from test_reload import Reloaded  # noqa: E402
+from node import PATIENCE_S  # noqa: E402
 from unruly import Fault, Unruly  # noqa: E402
 
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -28,7 +29,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 DRIVER = shutil.which("chromedriver")
 BROWSER = shutil.which("chromium")
-WAIT_S = 30
+WAIT_S = PATIENCE_S
 PHONE = (360, 740)
 DESK = (1280, 800)
 

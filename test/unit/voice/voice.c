@@ -104,6 +104,40 @@ static void freed_early(void)
     over();
 }
 
+static unsigned freed;
+
+static void count_free(struct voice_provider *p)
+{
+    freed++;
+    voice__cartesia.free(p);
+}
+
+/* One that is being loaded keeps no other: what that has of the network goes before the loop. */
+static void freed_while_another_loads(void)
+{
+    struct voice_ops counted = voice__cartesia;
+    struct err e;
+
+    memset(&t, 0, sizeof(t));
+    freed = 0;
+    counted.free = count_free;
+    CHECK_INT(loop_new(&t.loop, &e), 0);
+    const struct voice_cfg cfg = {.loop = t.loop,
+                                  .http = (struct http_client *)&t, /* not asked */
+                                  .choice = "auto",
+                                  .cartesia_url = "http://127.0.0.1:1",
+                                  .how = {.language = "en", .speed = 1},
+                                  .now_ns = loop_hrtime_ns};
+    CHECK_INT(voice_new(&cfg, &t.voice, &e), 0);
+    t.voice->seats[VOICE_CARTESIA].ops = &counted;
+    voice__hurry(t.voice, VOICE_ESPEAK);
+    CHECK(t.voice->seats[VOICE_ESPEAK].loading != NULL);
+    voice_free(&t.voice);
+    CHECK_INT(freed, 1);
+    loop_free(&t.loop);
+    CHECK_INT(freed, 1);
+}
+
 /* A provider that cannot be loaded: what waits for it ends, and says so. */
 static int fail_load(struct voice_provider *p, uint32_t *ret_rate, struct err *e)
 {
@@ -136,6 +170,7 @@ static const struct tap_case cases[] = {
     {"a provider that is named", named},
     {"loaded when it is needed", when_needed},
     {"freed early", freed_early},
+    {"freed while another one loads", freed_while_another_loads},
     {"a provider that is not there", not_loaded},
 };
 TAP_MAIN(cases)

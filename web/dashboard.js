@@ -128,8 +128,8 @@ function draw(who, it, now) {
     ["Runs for", time(one(all, "process_uptime_seconds"))],
     ["Version", series(all, "build_info")[0]?.labels.version ?? "–"],
   ]);
-  pairs(card.querySelector(".parts"), series(all, "process_memory_bytes")
-    .toSorted((a, b) => b.value - a.value)
+  pairs(card.querySelector(".parts"), [...series(all, "process_memory_bytes")]
+    .sort((a, b) => b.value - a.value)
     .map((s) => [s.labels.part.replaceAll("_", " "), bytes(s.value)]));
 }
 

@@ -166,23 +166,21 @@ static int read_words(int argc, char **argv, struct how *ret)
     return CLI_OK;
 }
 
+static const char more[] =
+    "Exit code 0: healthy. 1: unhealthy, or no answer within 5 seconds (--timeout=S).\n"
+    "Without a URL it asks where HOST and PORT say that Maya listens.\n\n"
+    "--watch=S is for an engine that asks over and over. In a container that is well it\n"
+    "stays, and asks every S seconds. It ends with 0 when it stayed as long as the\n"
+    "container had run, an hour at most, and with 1 when it was not well for S seconds.\n"
+    "What becomes well is told at once.\n";
+
 int cmd_healthcheck(int argc, char **argv)
 {
     struct how h = {.timeout_s = TIMEOUT_S};
     struct err e = {0};
 
     if (cli_wants_help(argc, argv))
-        return cli_usage("healthcheck",
-                         "Exit code 0: healthy. 1: unhealthy, or no answer within 5 seconds, "
-                         "or --timeout=S.\n"
-                         "Without a URL it asks where HOST and PORT say that Maya listens.\n"
-                         "--watch=S is for an engine that asks over and over: in a container "
-                         "that is well it\n"
-                         "stays, asks every S seconds, and ends with 0 when it stayed as long "
-                         "as the container\n"
-                         "had run, at most an hour, or with 1 when it was not well for S "
-                         "seconds. What becomes\n"
-                         "well is told at once.\n");
+        return cli_usage("healthcheck", more);
     int code = read_words(argc, argv, &h);
     if (code != CLI_OK)
         return code;

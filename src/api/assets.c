@@ -16,7 +16,7 @@ enum asset_index {
 };
 
 static struct asset assets[ASSET__COUNT] = {
-#define ASSET(name, path, file, type) [ASSET_##name] = {path, type, asset_##name, 0, ""},
+#define ASSET(name, path, file, type) [ASSET_##name] = {path, file, type, asset_##name, 0, ""},
 #include "api/assets.def"
 #undef ASSET
 };

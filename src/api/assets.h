@@ -1,7 +1,8 @@
 /*
- * assets: the page at "/", its style and its scripts, which are part of the program. They need
- * no script, style or picture from elsewhere and nothing inline, so ASSET_POLICY holds them.
- * Owns nothing that must be freed; everything returned lives as long as the process.
+ * assets: the page at "/", the dashboard, their styles and scripts, which are part of the
+ * program. They need no script, style or picture from elsewhere and nothing inline, so
+ * ASSET_POLICY holds them. Owns nothing that must be freed; everything returned lives as long
+ * as the process.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 
 struct asset {
     const char *path; /* of the URL, "/" first */
+    const char *file; /* of the source tree, "web/..." */
     const char *type; /* Content-Type */
     const void *data;
     size_t len;

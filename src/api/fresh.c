@@ -41,7 +41,7 @@ static bool read_file(const char *path, struct buf *out)
 /* From its folder; where it is not there, as it was built in. */
 static void content(const struct api *a, const struct asset *asset, struct buf *out)
 {
-    const char *name = strcmp(asset->path, "/") == 0 ? "/index.html" : asset->path;
+    const char *name = strchr(asset->file, '/');
     char path[4096];
     int n =
         a->cfg.web_folder ? snprintf(path, sizeof(path), "%s%s", a->cfg.web_folder, name) : -1;

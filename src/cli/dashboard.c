@@ -1,4 +1,4 @@
-/* `maya app dashboard`: where an app is, in a browser. */
+/* `maya app dashboard`: how an app is, in a browser. */
 #include "cli/verb.h"
 
 #include "cli/cli.h"
@@ -53,8 +53,7 @@ int verb_app_dashboard(const struct cli_args *a)
     char *address = NULL;
     int code = CLI_OK;
 
-    if (cli__engine(a, &en, &e) < 0 ||
-        fleet_app_address(en, a->word[0], false, &address, &e) < 0) {
+    if (cli__engine(a, &en, &e) < 0 || fleet_app_dashboard(en, a->word[0], &address, &e) < 0) {
         code = cli_fail(&e);
     } else {
         puts(address);

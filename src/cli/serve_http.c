@@ -35,6 +35,9 @@ static void on_deaf(void *ctx)
 {
     struct serve *s = ctx;
 
+    /* The one that comes after us has our ports, and tells the gateway of its own room. */
+    if (s->handed.parent >= 0)
+        net_tell_free(&s->tell);
     reload__say(&s->handed, RELOAD_DEAF);
 }
 

@@ -152,49 +152,67 @@ int fleet_app_stop(struct engine *en, const char *app, struct err *e)
     return rc;
 }
 
-/* The first of the names by which people come, or NULL. */
-static char *first_host(struct engine *en, const char *app, bool next)
+/* How people come to it. */
+struct way_in {
+    char *host; /* the first of its names, or NULL */
+    bool maya, cert;
+};
+
+static void find_way_in(const struct app *a, bool next, struct way_in *ret)
 {
-    char **hosts = NULL, *first = NULL;
+    const struct version *v = next ? NULL : fleet__running(a, ROLE_STABLE);
     struct spec *s = NULL;
-    struct app a = {0};
+    char **hosts = NULL;
     struct err e;
     size_t n = 0;
 
-    if (fleet__app_read(en, app, &a, &e) == 0 && a.count &&
-        fleet__version_spec(&a.versions[0], &s, &e) == 0)
-        hosts = front__hosts(app, s, next, &n);
+    *ret = (struct way_in){0};
+    if (fleet__version_spec(v ? v : &a->versions[0], &s, &e) < 0)
+        return;
+    ret->maya = spec_is_maya(s);
+    ret->cert = *spec_text(s, SPEC_TLS_CERTIFICATE) != '\0';
+    hosts = front__hosts(a->name, s, next, &n);
     for (size_t i = 0; i < n; i++) {
-        if (!first && hosts[i][0] != '*')
-            first = hosts[i];
+        if (!ret->host && hosts[i][0] != '*')
+            ret->host = hosts[i];
         else
             free(hosts[i]);
     }
     free(hosts);
     spec_free(&s);
-    fleet__app_release(&a);
-    return first;
 }
 
-int fleet_app_address(struct engine *en, const char *app, bool next, char **ret, struct err *e)
+static int address(struct engine *en, const char *app, bool next, const char *page, char **ret,
+                   struct err *e)
 {
     struct front_cfg ports;
+    struct way_in way;
+    char behind[16] = "";
     struct app a;
 
     if (read_known(en, app, &a, e) < 0)
         return -1;
+    find_way_in(&a, next, &way);
     fleet__app_release(&a);
-    if (fleet__front_ports(en, &ports, e) < 0)
-        return -1;
-    char *host = first_host(en, app, next);
-    bool plain = ports.http_port != 0;
-    int port = plain ? ports.http_port : ports.https_port;
-    *ret = xprintf("%s://%s", plain ? "http" : "https", host ? host : "127.0.0.1");
-    if (port != (plain ? 80 : 443)) {
-        char *longer = xprintf("%s:%d", *ret, port);
-        free(*ret);
-        *ret = longer;
+    int rc = fleet__front_ports(en, &ports, e);
+    if (rc == 0) {
+        bool tls = ports.https_port && (way.cert || !ports.http_port);
+        int port = tls ? ports.https_port : ports.http_port;
+        if (port != (tls ? 443 : 80))
+            snprintf(behind, sizeof(behind), ":%d", port);
+        *ret = xprintf("%s://%s%s%s", tls ? "https" : "http", way.host ? way.host : "127.0.0.1",
+                       behind, page && way.maya ? page : "");
     }
-    free(host);
-    return 0;
+    free(way.host);
+    return rc;
+}
+
+int fleet_app_address(struct engine *en, const char *app, bool next, char **ret, struct err *e)
+{
+    return address(en, app, next, NULL, ret, e);
+}
+
+int fleet_app_dashboard(struct engine *en, const char *app, char **ret, struct err *e)
+{
+    return address(en, app, false, "/dashboard", ret, e);
 }

@@ -31,6 +31,7 @@ struct deploy {
     struct lock lock;
     struct rollout r;
     bool locked, at_once; /* at_once: whatever the strategy */
+    bool watch;           /* the image's build knows `maya healthcheck --watch` */
     int number;
     int64_t start_ms;
 };
@@ -57,8 +58,8 @@ static bool same_as(const struct deploy *d, const struct version *v)
 static int keep_version(struct deploy *d, struct err *e)
 {
     char *stored = spec_stored(d->spec);
-    json_t *what = json_pack("{s:o, s:s, s:O}", "spec", json_loads(stored, 0, NULL), "image",
-                             d->image, "secrets", d->secrets);
+    json_t *what = json_pack("{s:o, s:s, s:O, s:b}", "spec", json_loads(stored, 0, NULL),
+                             "image", d->image, "secrets", d->secrets, "watch", (int)d->watch);
     int rc = fleet__version_keep(d->en, d->app, d->number, what, d->how->tag, d->how->who,
                                  d->how->commit, e);
 
@@ -99,6 +100,7 @@ static int create(struct deploy *d, struct err *e)
         .role = ROLE_NEXT,
         .weight = 0,
         .replicas = replicas_of(d),
+        .watch = d->watch,
     };
     json_t *body = fleet__service_body(&cfg);
     int rc = engine_json(d->en, "POST", body, NULL, e, "/services/create");
@@ -341,6 +343,7 @@ int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet
         spec_image(how->spec, en, how->agent, how->on_line, how->ctx, &image, e) < 0)
         return -1;
     d.image = xstrdup(image.ref);
+    d.watch = spec_image_kind(how->spec) == IMAGE_OWN; /* it is this very program */
     if (image.sent)
         rollout__say(&(struct rollout){.on_line = how->on_line, .ctx = how->ctx},
                      "Image %s, %.1f MiB.", image.ref, (double)image.size / 1048576.0);
@@ -398,6 +401,7 @@ int fleet_rollback(struct engine *en, const char *app, int number, bool unchecke
     how.tag = tag;
     how.spec = d.spec = spec;
     d.image = xstrdup(fleet__text(kept, "image"));
+    d.watch = json_is_true(json_object_get(kept, "watch"));
     how.http_port = how.https_port = -1;
     rc = run(&d, ret, e);
 out:

@@ -99,7 +99,9 @@ int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
 /* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
 int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
-/* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. ERR_NOT_FOUND.
- */
+/* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. With a
+ * certificate it is https. ERR_NOT_FOUND. */
 int fleet_app_address(struct engine *en, const char *app, bool next, char **ret,
                       struct err *e) MUST_USE;
+/* The same of the page that shows how it is: Maya's dashboard, or whatever another app has. */
+int fleet_app_dashboard(struct engine *en, const char *app, char **ret, struct err *e) MUST_USE;

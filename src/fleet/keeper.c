@@ -9,15 +9,18 @@
 #include "engine/engine.h"
 #include "fleet/keeper_int.h"
 #include "fleet/keeper_resize.h"
+#include "fleet/keeper_wait.h"
 #include "fleet/rollout.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define LOOK_MS 500
+#define CHANGES_MS 100      /* the same while something changes */
+#define CHANGES_FOR_MS 3000 /* after the last change */
 #define HURRY_MS 50
+#define SETTLE_MS 1000 /* for what was on its way to a version when it was taken out */
 
 /* Since when a version has been on its way out. */
 struct leaving {
@@ -32,6 +35,8 @@ struct keeper {
     struct resize *resize;
     struct trials *trials;
     struct leaving leaving[LEAVING_MAX];
+    uint64_t stamp; /* of what was seen last */
+    int64_t changed_ms;
     char said[240]; /* the last complaint, so that it is logged once */
 };
 
@@ -101,9 +106,9 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     int rc = 0;
 
     if (v->wanted > 0) {
-        if (waited < LOOK_MS * 2 || ((front__busy(&k->front, a->name, v->number) > 0 ||
-                                      front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
-                                     waited < drain_ms))
+        if (waited < SETTLE_MS || ((front__busy(&k->front, a->name, v->number) > 0 ||
+                                    front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
+                                   waited < drain_ms))
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
         rc = fleet__service_scale(k->en, name, 0, &e);
@@ -157,6 +162,10 @@ static void look(struct keeper *k)
         complain(k, "engine", &e);
         return;
     }
+    if (w.stamp != k->stamp) {
+        k->stamp = w.stamp;
+        k->changed_ms = fleet__now_ms();
+    }
     resize__mark(k->resize, &w);
     if (front__sync(&k->front, &w, fleet__now_ms(), &e) < 0) {
         complain(k, "gateway", &e);
@@ -169,6 +178,14 @@ static void look(struct keeper *k)
         see_to_app(k, &w.apps[i]);
     resize__run(k->resize, &k->front, &w, fleet__now_ms());
     keeper__world_release(&w);
+}
+
+/* A change is one of several, mostly: a container that starts, a version that takes over. */
+static int pause_ms(const struct keeper *k)
+{
+    if (resize__hurries(k->resize))
+        return HURRY_MS;
+    return fleet__now_ms() - k->changed_ms < CHANGES_FOR_MS ? CHANGES_MS : LOOK_MS;
 }
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
@@ -186,7 +203,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
              engine_shown(en), cfg->folder, cfg->http_port, cfg->https_port);
     while (!*cfg->stop) {
         look(&k);
-        poll(NULL, 0, resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
+        wait__pause(pause_ms(&k));
     }
     trials__free(&k.trials);
     resize__free(&k.resize);

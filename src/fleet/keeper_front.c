@@ -363,8 +363,10 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
     free(weights);
     if (!same_place(seat, is)) {
         rc = gateway_set_slot(x->f->runtime, a, slot, &seat->server, weight, TIMEOUT_MS, x->e);
-        if (rc == 0 && seat->server.version && !seat->proven)
+        bool doubted = rc == 0 && seat->server.version && !seat->proven;
+        if (doubted)
             rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
+        seat->put_down = doubted && rc == 0;
         seat->up = false;
     } else if (seat->server.version && is->state != seat->server.state)
         rc = gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS, x->e);
@@ -390,13 +392,13 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     if (!seat)
         return;
     seat->current = st->current;
-    /* A server that was just put there is up until a check fails; its slot's last check may
-     * have been another's. "* " before it: the next one is under way. */
+    /* A server that was just put there is up until a check fails, unless it was put down; its
+     * slot's last check may have been another's. "* " before it: the next one is under way. */
     static const char fine[] = "L7OK";
     size_t n = sizeof(fine) - 1;
     seat->checked = st->check.len >= n &&
                     memcmp(st->check.data + st->check.len - n, fine, n) == 0 &&
-                    x->now_ms - seat->since_ms > CHECK_MS * 3 / 2;
+                    (seat->put_down || x->now_ms - seat->since_ms > CHECK_MS * 3 / 2);
     uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
     /* Lower than before: another HAProxy counts, from 0. What another container had, is not
      * its.

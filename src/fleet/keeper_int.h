@@ -47,6 +47,7 @@ struct world {
     json_t *services, *tasks, *nodes, *configs;
     struct seen_app *apps;
     size_t count;
+    uint64_t stamp; /* another one when a service or a task has changed */
 };
 int keeper__look(struct engine *en, struct world *ret, struct err *e) MUST_USE;
 void keeper__world_release(struct world *w);
@@ -73,6 +74,7 @@ struct seat {
     uint64_t new_requests, new_errors;  /* since the look before */
     bool up, checked, counted; /* checked: its readiness was asked for, and it is ready */
     bool proven;               /* it answered before it came here; else HAProxy asks it first */
+    bool put_down;             /* until then HAProxy says that it is down */
     int64_t since_ms;          /* in it, or on its way out */
 };
 

@@ -180,6 +180,17 @@ static void read_specs(struct world *w)
     }
 }
 
+/* The Swarm counts its changes, and each thing has the number of its last. */
+static uint64_t stamp_of(const json_t *list)
+{
+    uint64_t sum = json_array_size(list);
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        sum += (uint64_t)json_integer_value(
+            json_object_get(json_object_get(json_array_get(list, i), "Version"), "Index"));
+    return sum;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct seen_app *x = a, *y = b;
@@ -208,6 +219,7 @@ int keeper__look(struct engine *en, struct world *ret, struct err *e)
     read_specs(&w);
     for (size_t i = 0; i < json_array_size(w.tasks); i++)
         add_task(&w, json_array_get(w.tasks, i));
+    w.stamp = stamp_of(w.services) + stamp_of(w.tasks);
     if (w.count)
         qsort(w.apps, w.count, sizeof(*w.apps), by_name);
     *ret = w;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -36,6 +37,7 @@ struct place {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct place *places; /* grows only: an app may come back */
 static unsigned held;
+static int bell = -1; /* rung when somebody begins to wait */
 
 static struct place *place_of(const char *app)
 {
@@ -171,6 +173,7 @@ static void *attend(void *self)
     pthread_mutex_lock(&lock);
     g->place->waiting++;
     pthread_mutex_unlock(&lock);
+    (void)!eventfd_write(bell, 1);
     int to = wait_for_one(g);
     pthread_mutex_lock(&lock);
     g->place->waiting--;
@@ -250,6 +253,15 @@ unsigned wait__count(const char *app)
     return n;
 }
 
+void wait__pause(int ms)
+{
+    struct pollfd p = {.fd = bell, .events = POLLIN};
+    eventfd_t n;
+
+    if (poll(&p, 1, ms) > 0)
+        (void)!eventfd_read(bell, &n);
+}
+
 int wait__open(const char *app, const char *path, struct err *e)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -260,6 +272,8 @@ int wait__open(const char *app, const char *path, struct err *e)
     if (there)
         return 0;
     MUST(strlen(path) < WAIT_PATH_MAX);
+    if (bell < 0)
+        bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nobody hurries */
     str_copy(at.sun_path, sizeof(at.sun_path), path);
     struct place *p = xalloc(sizeof(*p));
     str_copy(p->app, sizeof(p->app), app);

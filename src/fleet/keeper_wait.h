@@ -19,6 +19,8 @@
 
 /* Requests of the app that wait now. 0 for an app that has no such place. */
 unsigned wait__count(const char *app);
+/* Wait so long, or until somebody begins to wait, or a signal comes. */
+void wait__pause(int ms);
 /* See that the app has its place at `path`. Once is enough. */
 int wait__open(const char *app, const char *path, struct err *e) MUST_USE;
 /* Where a container of the app answers; address NULL: nowhere (any more). */

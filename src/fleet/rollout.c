@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 300
+#define LOOK_MS 100
 #define SERVED_S 30
 #define HAND_OVER_S 90 /* beyond the drain, for the old one to go */
 

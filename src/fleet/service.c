@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_int.h"
+#include "image/image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,14 +95,13 @@ static json_t *container(const struct service_cfg *c)
     if (json_array_size(command))
         json_object_set(body, "Command", command); /* in place of the entrypoint */
     json_decref(command);
-    if (spec_is_maya(s))
-        json_object_set_new(
-            body, "Healthcheck",
-            json_pack(
-                "{s:[s, s, s], s:I, s:I, s:i, s:I}", "Test", "CMD", "/usr/bin/maya",
-                "healthcheck", "Interval", (json_int_t)spec_int(s, SPEC_HEALTH_INTERVAL) * NS,
-                "Timeout", (json_int_t)spec_int(s, SPEC_HEALTH_TIMEOUT) * NS, "Retries",
-                (int)spec_int(s, SPEC_HEALTH_RETRIES), "StartPeriod", (json_int_t)(2 * NS)));
+    if (spec_is_maya(s)) {
+        const struct image_health health = {.interval_s = spec_int(s, SPEC_HEALTH_INTERVAL),
+                                            .timeout_s = spec_int(s, SPEC_HEALTH_TIMEOUT),
+                                            .retries = (int)spec_int(s, SPEC_HEALTH_RETRIES),
+                                            .watch = c->watch};
+        json_object_set_new(body, "Healthcheck", image_health(&health));
+    }
     return body;
 }
 

@@ -14,6 +14,7 @@ struct service_cfg {
     const json_t *secrets; /* of fleet__secrets_find() */
     enum fleet_role role;
     int weight, replicas;
+    bool watch; /* its build knows `maya healthcheck --watch` */
 };
 json_t *fleet__service_body(const struct service_cfg *c) MUST_USE; /* new reference */
 

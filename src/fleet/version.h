@@ -49,7 +49,8 @@ int fleet__version_load(const struct version *v, json_t **ret, struct err *e) MU
 /* Only the spec of it. Free it. */
 struct spec;
 int fleet__version_spec(const struct version *v, struct spec **ret, struct err *e) MUST_USE;
-/* Keep a new version. `what` is {"spec": {...}, "image": "..."}. */
+/* Keep a new version. `what` is {"spec": {...}, "image": "...", "secrets": [...], "watch": b}.
+ */
 int fleet__version_keep(struct engine *en, const char *app, int number, const json_t *what,
                         const char *tag, const char *by, const char *commit,
                         struct err *e) MUST_USE;

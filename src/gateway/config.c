@@ -195,6 +195,7 @@ static void put_slot(const struct gateway_app *a, unsigned slot, const unsigned 
 static void put_app(const struct gateway_plan *p, const struct gateway_app *a, struct buf *out)
 {
     unsigned *weights = xalloc((a->server_count + 1) * sizeof(*weights));
+    unsigned soon_ms = p->check_ms < 100 ? p->check_ms : 100; /* while it is not sure */
 
     gateway_weights(a, weights);
     buf_printf(out, "backend 'app-%s'\n", a->name);
@@ -219,11 +220,11 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                    "'{\"code\":\"%s\",\"detail\":\"No container of this app could answer; try "
                    "again.\"}' hdr Retry-After 5\n",
                    status, status == 503 ? "no_container" : "container_lost");
-    buf_printf(
-        out,
-        "    timeout check 2s\n    default-server check inter %ums fastinter %ums fall 3 "
-        "rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
-        p->check_ms, p->check_ms < 100 ? p->check_ms : 100, a->agent ? " agent-inter 1s" : "");
+    buf_printf(out,
+               "    timeout check 2s\n    default-server check inter %ums fastinter %ums "
+               "downinter %ums "
+               "fall 3 rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
+               p->check_ms, soon_ms, soon_ms, a->agent ? " agent-inter 1s" : "");
     for (unsigned slot = 1; slot <= a->slots; slot++)
         put_slot(a, slot, weights, out);
     /* Nobody sticks to it, and a connection to it serves one request. */

@@ -122,6 +122,22 @@ int image_add_program(struct image_tree *t, const char *path, const char *source
                       struct err *e) MUST_USE;
 int image_add_library(struct image_tree *t, const char *file, struct err *e) MUST_USE;
 
+/* own.c */
+
+/*
+ * How an engine is to see whether Maya is well in a container, in the engine's words
+ * (HealthConfig): every `interval_s`, and not well when `retries` answers in a row were bad or
+ * took longer than `timeout_s`. `watch`: by one question that stays (`maya healthcheck
+ * --watch`), which her build must know; then she is seen ready as soon as she is.
+ */
+struct image_health {
+    int64_t interval_s, timeout_s;
+    int retries;
+    bool watch;
+};
+json_t *image_health(const struct image_health *h) MUST_USE; /* new reference */
+#define IMAGE_HEALTH_HOLD_S 3600 /* the longest that such a question stays */
+
 /* load.c */
 
 /*

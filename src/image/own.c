@@ -19,6 +19,8 @@
 #define AGENT "usr/share/maya/agents/maya"
 #define DATA "data"
 #define S_NS 1000000000LL
+#define WATCH_NS (S_NS / 10) /* between two questions that stay */
+#define SLACK_S 60           /* for a machine that has much to do */
 
 static void note(const struct image_cfg *cfg, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void note(const struct image_cfg *cfg, const char *fmt, ...)
@@ -186,22 +188,38 @@ static json_t *texts(const struct image_list *list)
     return all;
 }
 
+json_t *image_health(const struct image_health *h)
+{
+    json_int_t interval = h->watch ? WATCH_NS : h->interval_s * S_NS;
+    json_int_t within = h->timeout_s;
+    json_t *test = json_pack("[s, s, s]", "CMD", "/" PROGRAM, "healthcheck");
+
+    if (h->watch) {
+        within += IMAGE_HEALTH_HOLD_S + h->interval_s + SLACK_S;
+        json_array_append_new(test, json_sprintf("--watch=%lld", (long long)h->interval_s));
+        json_array_append_new(test, json_sprintf("--timeout=%lld", (long long)h->timeout_s));
+    }
+    json_t *health =
+        json_pack("{s:o, s:I, s:I, s:i, s:I}", "Test", test, "Interval", interval, "Timeout",
+                  within * S_NS, "Retries", h->retries, "StartPeriod", (json_int_t)(2 * S_NS));
+    MUST(health);
+    return health;
+}
+
 json_t *image__own_config(const struct image_cfg *cfg)
 {
+    const struct image_health health = {10, 5, 3, true};
     char user[32], port[32], port_env[32];
     json_t *config;
 
     snprintf(user, sizeof(user), "%u:%u", owner_of(cfg), owner_of(cfg));
     snprintf(port, sizeof(port), "%d/tcp", cfg->port);
     snprintf(port_env, sizeof(port_env), "PORT=%d", cfg->port);
-    config = json_pack(
-        "{s:[s], s:[s, s, s], s:s, s:s, s:s, s:{s:{}}, s:{s:[s, s, s], s:I, s:I, s:I, s:i}, "
-        "s:{s:s}}",
-        "Entrypoint", "/" PROGRAM, "Env", "PATH=/usr/bin", port_env, "MAYA_DATA_DIR=/" DATA,
-        "User", user, "WorkingDir", "/", "StopSignal", "SIGTERM", "ExposedPorts", port,
-        "Healthcheck", "Test", "CMD", "/" PROGRAM, "healthcheck", "Interval",
-        (json_int_t)(10 * S_NS), "Timeout", (json_int_t)(5 * S_NS), "StartPeriod",
-        (json_int_t)(30 * S_NS), "Retries", 3, "Labels", "maya.app", cfg->name);
+    config =
+        json_pack("{s:[s], s:[s, s, s], s:s, s:s, s:s, s:{s:{}}, s:o, s:{s:s}}", "Entrypoint",
+                  "/" PROGRAM, "Env", "PATH=/usr/bin", port_env, "MAYA_DATA_DIR=/" DATA, "User",
+                  user, "WorkingDir", "/", "StopSignal", "SIGTERM", "ExposedPorts", port,
+                  "Healthcheck", image_health(&health), "Labels", "maya.app", cfg->name);
     MUST(config);
     for (size_t i = 0; i < cfg->env.count; i++) {
         char *pair = xprintf("%s=%s", cfg->env.at[i].key, cfg->env.at[i].value);

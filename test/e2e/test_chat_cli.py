@@ -1,4 +1,5 @@
 """`maya chat` and `maya healthcheck` against a server of a few lines that misbehaves on demand."""
+import contextlib
 import json
 import os
 import pty
@@ -13,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from node import MAYA, PATIENCE_S
+from node import MAYA, PATIENCE_S, until
 
 SUM = {"tab_amount": 26.0, "balance": 974.0, "tip_percentage": None, "tip_amount": 0.0}
 SID = "sess_0123456789abcdef"
@@ -479,3 +480,37 @@ def test_healthcheck_asks_where_this_machine_listens(fake):
     assert run("healthcheck", env={"PORT": str(fake.server.server_port)})[0] == 0
     assert run("healthcheck", env={"HOST": "unix:/nowhere/maya.sock"})[0] == 1
     assert run("healthcheck", "a", "b")[0] == 2
+    for wrong in ("--watch=0", "--watch", "--timeout=", "--timeout=1.5", "--wait=1"):
+        assert run("healthcheck", wrong)[0] == 2
+
+
+@contextlib.contextmanager
+def watch(fake, seconds, well):
+    """`maya healthcheck --watch`, as an engine has it; it has asked once."""
+    said(fake, well)
+    p = subprocess.Popen([MAYA, "healthcheck", f"--watch={seconds}", "--timeout=5", fake.url],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until("it asked", lambda: fake.seen)
+        yield p
+    finally:
+        p.kill()
+        p.wait()
+
+
+def said(fake, well):
+    fake.pages["/healthz"] = (200, {}, {"status": "healthy"}) if well else (503, {}, {"status": "unhealthy"})
+
+
+def test_a_watch_tells_at_once_what_becomes_well(fake):
+    with watch(fake, 3600, well=False) as p:
+        said(fake, well=True)
+        assert p.communicate(timeout=PATIENCE_S) == ("healthy\n", "") and p.returncode == 0
+
+
+def test_a_watch_goes_on_until_it_has_been_unwell_for_as_long_as_it_says(fake):
+    with watch(fake, 1, well=True) as p:
+        until("it goes on asking", lambda: len(fake.seen) >= 2)
+        assert p.poll() is None
+        said(fake, well=False)
+        assert p.communicate(timeout=PATIENCE_S) == ("", "maya: unhealthy\n") and p.returncode == 1

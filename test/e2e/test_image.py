@@ -5,7 +5,9 @@ import gzip
 import http.client
 import io
 import json
+import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -112,15 +114,14 @@ def test_what_is_in_it(engine, own):
     config = engine.image(own["ref"])["Config"]
     assert config["Entrypoint"] == ["/usr/bin/maya"] and config["Cmd"] == ["serve"]
     assert config["User"] == "65532:65532"
-    assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/maya", "healthcheck"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/maya", "healthcheck", "--watch=10", "--timeout=5"]
 
 
 @pytest.fixture
 def running(engine, own):
     if not engine.bridge:
         pytest.skip("no bridge can be made here, so a container has no address")
-    with engine.container(own["ref"], env=SMALL, config={"Healthcheck": {"Interval": 1000000000}},
-                          **MAYA_CONTAINER) as c:
+    with engine.container(own["ref"], env=SMALL, **MAYA_CONTAINER) as c:
         yield c
 
 
@@ -136,9 +137,24 @@ def test_it_serves_as_nobody_with_nothing_to_write_to(engine, running):
         status = f.read()
     assert "Uid:\t65532\t65532" in status and "NoNewPrivs:\t1" in status
     assert "CapEff:\t0000000000000000" in status and "CapBnd:\t0000000000000000" in status
-    until("healthy, as the engine sees it",
-          lambda: engine.inspect(running)["State"]["Health"]["Status"] == "healthy")
+    until("healthy, as the engine sees it", lambda: health(engine, running) == "healthy")
     assert "error" not in engine.logs(running)
+
+
+def health(engine, container):
+    return engine.inspect(container)["State"]["Health"]["Status"]
+
+
+def test_one_that_hangs_is_not_well(engine, own):
+    """The engine asks but now and then; what it started goes on asking."""
+    watched = engine.image(own["ref"])["Config"]["Healthcheck"]
+    watched["Test"][-2:] = ["--watch=1", "--timeout=1"]
+    with engine.container(own["ref"], env=SMALL, config={"Healthcheck": watched}, **MAYA_CONTAINER) as c:
+        until("it is well", lambda: health(engine, c) == "healthy")
+        os.kill(engine.inspect(c)["State"]["Pid"], signal.SIGSTOP)
+        until("it is not", lambda: health(engine, c) == "unhealthy")
+        log = engine.inspect(c)["State"]["Health"]["Log"]
+        assert [row["ExitCode"] for row in log[-3:]] == [1, 1, 1] and log[0]["ExitCode"] == 0
 
 
 @pytest.mark.parametrize("form, begins", [("wav", b"RIFF"), ("opus", b"OggS"), ("mp3", b"")])

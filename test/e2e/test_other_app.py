@@ -49,6 +49,12 @@ def test_maya_beside_it(site, app, tmp_path):
     assert headers["X-Session-ID"]
     assert site.json(HOST)["says"] == "one"
     assert {row["app"] for row in json.loads(site.maya("app", "list", "--json"))} == {"bar", "other"}
+    # Her dashboard is behind the gateway, too; each container's figures say whose they are.
+    assert site.maya("app", "dashboard", "bar") == f"http://bar.example.org:{site.port}/dashboard\n"
+    assert site.maya("app", "dashboard", "other") == f"http://{HOST}:{site.port}\n"
+    assert site.ask("bar.example.org", "/dashboard")[0] == 200
+    container = site.tasks("bar")[0]["Status"]["ContainerStatus"]["ContainerID"]
+    assert site.ask("bar.example.org", "/metrics")[1]["X-Container"] == container[:12]
 
 
 def test_scaled_by_its_file(site, app):

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from gateway import free_port
 from node import MAYA, PATIENCE_S, ROOT, SANITIZED, Node, until
 from test_events import Watcher
 
@@ -137,6 +138,31 @@ def test_half_a_program_is_waited_for(node):
         shutil.copy(MAYA, whole)
         os.replace(whole, node.program)
     assert node.child() != first
+
+
+def asked(port, text=b"100%"):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as s:
+        s.sendall(text)
+        return s.makefile("rb").read()
+
+
+def test_the_gateway_is_told_the_room_of_the_new_one(tmp_path):
+    """Also while the old one still ends what it began: a body of which half has come."""
+    port = free_port()
+    n = Reloaded(tmp_path / "node", env={"MAYA_AGENT_CHECK_PORT": str(port)})
+    with contextlib.closing(n.start()), \
+            socket.create_connection(("127.0.0.1", n.port)) as slow:
+        slow.sendall(b"POST /api/v1/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: 40\r\n\r\n{\"user_input\":")
+        old = n.child()
+        assert asked(port) == b"up 100%\n"
+        with n.reloading():
+            os.utime(n.agent / "agent.yaml")
+        assert n.child() != old and os.path.exists(f"/proc/{old}")
+        assert asked(port) == b"up 100%\n"
+        slow.sendall(b"\"a negroni, please\"}".ljust(26))
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+        assert n.count("reload  ended") == 0
 
 
 def test_web_file(node):

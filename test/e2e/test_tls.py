@@ -82,6 +82,7 @@ def test_https_with_the_certificate_that_was_given(site):
     site.deploy(site.write("secure", hostnames=[HOST], tls=make(site, "first")))
     wait_shown(site, "first")
     wait_for("HTTP too", lambda: site.ask(HOST)[0] == 200)
+    assert site.maya("app", "dashboard", "secure") == f"https://{HOST}:{site.https}\n"
 
 
 def test_another_certificate_takes_its_place(site):

@@ -80,6 +80,10 @@ fuzz-%: ## fuzz test/fuzz/%.c with libFuzzer for FUZZ_SECONDS=60
 		$(addprefix -dict=,$(wildcard test/fuzz/$*.dict)) \
 		build/fuzz/corpus/$* test/fuzz/corpus/$* test/fuzz/regression/$*
 
+.PHONY: remarks
+remarks: all ## fail when the compiler remarked anything on what is built
+	@! cat $(SAID) | grep .
+
 .PHONY: check
 check: ## format, layers, names, sizes, headers, documents, static analysis, warnings
 	@$(PYTHON) tools/check.py -j $(JOBS) $(CHECKS)

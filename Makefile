@@ -26,7 +26,8 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wvla -Wundef -Wformat=2 \
 	-Wimplicit-fallthrough $(if $(WERROR),-Werror)
-CFLAGS ?= -O2 -g
+# Sanitizers see as much at -O1, which compiles in half of the time.
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -DMAYA_VERSION='"$(VERSION)"' -DMAYA_PREFIX='"$(PREFIX)"' -Isrc \
 	$(if $(SAN),,-D_FORTIFY_SOURCE=2)
 CFLAGS_ALL = -std=c11 $(CFLAGS) $(WARN) -fstack-protector-strong -fno-omit-frame-pointer \

@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,7 @@ def run(name, command):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C does not wait for all that is queued
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-j", type=int, default=os.cpu_count() or 2)
     parser.add_argument("check", nargs="*")

@@ -29,12 +29,14 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
+# More than there are cores, since most tests wait most of the time.
+WORKERS ?= $(shell expr $(JOBS) '*' 2)
 .PHONY: test-e2e
 test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_server ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
 		MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) \
 		MAYA_APP_SERVER=$(abspath $(B)/test/app_server) \
-		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(JOBS) --dist loadfile \
+		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(WORKERS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
 # What somebody else wrote: a mock server (test_minds_peer.py) and the vendors' SDKs
@@ -77,6 +79,10 @@ fuzz-%: ## fuzz test/fuzz/%.c with libFuzzer for FUZZ_SECONDS=60
 		-print_final_stats=1 -artifact_prefix=test/fuzz/regression/$*/ \
 		$(addprefix -dict=,$(wildcard test/fuzz/$*.dict)) \
 		build/fuzz/corpus/$* test/fuzz/corpus/$* test/fuzz/regression/$*
+
+.PHONY: remarks
+remarks: all ## fail when the compiler remarked anything on what is built
+	@! cat $(SAID) | grep .
 
 .PHONY: check
 check: ## format, layers, names, sizes, headers, documents, static analysis, warnings

@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -36,6 +37,7 @@ def check(path, extra, salt, cache):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C does not wait for all that is queued
     os.chdir(pathlib.Path(__file__).resolve().parent.parent)
     cache = pathlib.Path("build/check/tidy")
     cache.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,27 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "plain: too slow or of no use with sanitizers")
 
 
+# The files that take longest, in this order; then others with a Swarm. A worker that takes such
+# a file last would keep all the others waiting.
+LONGEST = ("scale", "deploy", "canary", "page", "cartesia", "deploy_doc", "other_app", "sample",
+           "container", "gateway", "tls", "events")
+
+
+def turn(item):
+    """When a test's file has its turn; within a file and among equals all stays as it is."""
+    name = item.path.stem.removeprefix("test_")
+    if name in LONGEST:
+        return LONGEST.index(name)
+    return len(LONGEST) + (not item.get_closest_marker("plain"))
+
+
 def pytest_collection_modifyitems(items):
     if not MAYA.exists():
         raise pytest.UsageError(f"{MAYA} is not there: make builds it")
+    turns = {}
+    for item in items:
+        turns[item.path] = min(turn(item), turns.get(item.path, len(LONGEST) + 1))
+    items.sort(key=lambda item: turns[item.path])
     for item in items:
         if SANITIZED and item.get_closest_marker("plain"):
             item.add_marker(pytest.mark.skip(reason="runs against the plain build"))

@@ -28,7 +28,7 @@ REPORTS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer",
            "AddressSanitizer:DEADLYSIGNAL", "maya: bug:")
 
 
-def until(what, says, patience_s=PATIENCE_S):
+def until(what, says, patience_s=PATIENCE_S, between_s=0.01):
     """Ask `says()` until it is true, and return that; fails with `what` when it never is."""
     end = time.monotonic() + patience_s
     while True:
@@ -36,7 +36,7 @@ def until(what, says, patience_s=PATIENCE_S):
         if said:
             return said
         assert time.monotonic() < end, f"never came: {what}"
-        time.sleep(0.01)  # between two looks, not instead of one
+        time.sleep(between_s)  # between two looks, not instead of one
 
 
 class Reply:

@@ -159,4 +159,5 @@ def free_port():
 
 
 def wait_for(what, look):
-    return until(what, look, PATIENCE_S)
+    # A look asks the engine several times, and what the Swarm does takes seconds.
+    return until(what, look, PATIENCE_S, between_s=0.1)

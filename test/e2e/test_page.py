@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from test_reload import Reloaded  # noqa: E402
 from node import PATIENCE_S  # noqa: E402
-from unruly import Fault, Unruly  # noqa: E402
+from unruly import Fault, Unruly, holds  # noqa: E402
 
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.chrome.service import Service  # noqa: E402
@@ -120,6 +120,17 @@ class Page:
         self.idle()
         return self.texts(".maya .words")[-1]
 
+    def say_held(self, text, *faults):
+        """The same with answers that are held back until what came of them is shown."""
+        before, shown = len(self.texts(".maya .words")), ""
+        self.find("#message").send_keys(text, Keys.ENTER)
+        for gate in [gate for fault in faults for gate in fault.hold.values()]:
+            self.until(lambda: self.texts(".maya .words")[before:] not in ([], [shown]))
+            shown = self.texts(".maya .words")[-1]
+            gate.set()
+        self.idle()
+        return self.texts(".maya .words")[-1]
+
     def press(self, *keys):
         ActionChains(self.driver).send_keys(*keys).perform()
 
@@ -209,7 +220,7 @@ def test_what_could_not_be_loaded_can_be_asked_for_again(page, proxy):
 # Words, order and money
 
 
-def test_words_appear_as_they_come(page):
+def test_words_appear_as_they_come(page, proxy):
     page.js("""
         window.seen = [];
         new MutationObserver(() => {
@@ -219,7 +230,8 @@ def test_words_appear_as_they_come(page):
         }).observe(document.getElementById('log'),
                    {childList: true, subtree: true, characterData: true});
     """)
-    reply = page.say("What do you recommend?")
+    proxy.faults = [Fault(hold=holds(2, 4))]
+    reply = page.say_held("What do you recommend?", proxy.faults[0])
     seen = [s for s in page.js("return seen") if s]
     assert len(seen) >= 3
     assert seen[-1] == reply
@@ -317,8 +329,8 @@ def test_a_tap_on_the_menu_orders(page):
 
 
 def test_messages_said_meanwhile_wait_their_turn(page, proxy):
-    proxy.faults = [Fault(hold=threading.Event())]
-    hold = proxy.faults[0].hold
+    proxy.faults = [Fault(hold=holds(3))]
+    hold = proxy.faults[0].hold[3]
     page.find("#message").send_keys("A Negroni, please", Keys.ENTER)
     page.until(lambda: page.texts(".maya .words")[-1])
     page.find("#message").send_keys("A Manhattan, please", Keys.ENTER, "A Soda, please", Keys.ENTER)
@@ -347,8 +359,8 @@ def test_start_over_asks_first(page):
 
 
 def test_start_over_in_the_middle_of_an_answer(page, proxy):
-    proxy.faults = [Fault(hold=threading.Event())]
-    hold = proxy.faults[0].hold
+    proxy.faults = [Fault(hold=holds(3))]
+    hold = proxy.faults[0].hold[3]
     page.find("#message").send_keys("A Negroni, please", Keys.ENTER)
     page.until(lambda: page.texts(".maya .words")[-1])
     page.find("#start-over").click()
@@ -398,8 +410,8 @@ def test_menu_and_order_from_the_server_are_text(page):
 
 @pytest.mark.parametrize("torn", [True, False], ids=["torn", "clean end"])
 def test_goes_on_after_a_cut_and_orders_once(page, proxy, torn):
-    proxy.faults = [Fault(cut_events=4, torn=torn)]
-    reply = page.say("A Negroni, please")
+    proxy.faults = [Fault(cut_events=4, torn=torn, hold=holds(4))]
+    reply = page.say_held("A Negroni, please", proxy.faults[0])
     whole = proxy.messages()
     assert [m[0] for m in whole] == ["POST", "GET"]
     assert whole[1][2]["Last-Event-ID"]
@@ -422,7 +434,8 @@ def test_an_answer_that_never_came_is_not_ordered_again(page, proxy):
 
 
 def test_an_answer_that_begins_anew_is_shown_once(page, proxy):
-    proxy.faults = [Fault(cut_events=4), Fault(forget=True)]
+    faults = [Fault(cut_events=4, hold=holds(4)), Fault(forget=True, hold=holds(1))]
+    proxy.faults = list(faults)
     page.js("""
         window.seen = [];
         new MutationObserver(() => {
@@ -431,7 +444,7 @@ def test_an_answer_that_begins_anew_is_shown_once(page, proxy):
         }).observe(document.getElementById('log'),
                    {childList: true, subtree: true, characterData: true});
     """)
-    reply = page.say("What do you recommend?")
+    reply = page.say_held("What do you recommend?", *faults)
     assert len(proxy.messages()) == 2
     assert reply == last_reply(page)
     seen = page.js("return seen")
@@ -491,8 +504,8 @@ def test_a_refusal_is_told_and_not_repeated(page, proxy, status, code, words):
 
 
 def test_stop_ends_the_answer(page, proxy):
-    proxy.faults = [Fault(hold=threading.Event())]
-    hold = proxy.faults[0].hold
+    proxy.faults = [Fault(hold=holds(3))]
+    hold = proxy.faults[0].hold[3]
     page.find("#message").send_keys("Tell me a story", Keys.ENTER)
     page.until(lambda: page.texts(".maya .words")[-1])
     page.find("#stop").click()
@@ -587,13 +600,13 @@ def test_follows_the_newest_words_unless_the_reader_went_back(page, proxy):
     assert left_below(page) < 2
     page.find("#bill-toggle").click()
     page.until(lambda: left_below(page) < 2)
-    fault = Fault(hold=threading.Event())
+    fault = Fault(hold=holds(3))
     proxy.faults = [fault]
     page.find("#message").send_keys("What do you recommend?", Keys.ENTER)
     page.until(lambda: page.texts(".maya .words")[-1])
     page.until(lambda: page.js("const l = document.getElementById('log');"
                                "const was = l.scrollTop; l.scrollTop = 0; return was === 0"))
-    fault.hold.set()
+    fault.hold[3].set()
     page.idle()
     assert page.js("return document.getElementById('log').scrollTop") == 0
 
@@ -753,7 +766,7 @@ def test_shows_what_is_said_elsewhere(shared):
 
 def test_what_is_said_elsewhere_waits_for_our_own_answer(shared, proxy):
     go = threading.Event()
-    proxy.faults = [Fault(hold=go)]
+    proxy.faults = [Fault(hold={3: go})]
     shared.find("#message").send_keys("what is on the menu?", Keys.ENTER)
     shared.until(lambda: shared.js("return !document.getElementById('stop').hidden"))
     elsewhere(shared, "/chat", {"user_input": "an ipa, please"})

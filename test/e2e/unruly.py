@@ -22,9 +22,13 @@ class Fault:
     cut_events: int = -1  # break off after so many events
     torn: bool = True  # the break is an error for the browser, not a clean end
     drop: bool = False  # the server does the work, the browser hears nothing at all
-    hold: threading.Event = None  # wait for it after the first words
+    hold: dict = dataclasses.field(default_factory=dict)  # after so many events: wait for that
     one_byte: bool = False  # every byte in a packet of its own
     forget: bool = False  # hide what was seen, so that the server begins anew
+
+
+def holds(*events):
+    return {n: threading.Event() for n in events}
 
 
 FAULTS = {
@@ -120,8 +124,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send(event, fault.one_byte)
             event = b""
             sent += 1
-            if fault.hold and sent == 3:
-                fault.hold.wait(30)
+            if sent in fault.hold:
+                fault.hold[sent].wait(60)
             if self.proxy.pace_s:
                 time.sleep(self.proxy.pace_s)
         return True

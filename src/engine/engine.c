@@ -140,7 +140,17 @@ void engine_close(struct engine **ref)
 
 void engine_unstop(struct engine *en)
 {
-    en->stop = NULL;
+    en->deaf = true;
+}
+
+void engine_heed(struct engine *en)
+{
+    en->deaf = false;
+}
+
+bool engine__stopped(const struct engine *en)
+{
+    return en->stop && *en->stop && !en->deaf;
 }
 
 const char *engine_shown(const struct engine *en)
@@ -235,9 +245,25 @@ int engine_list(struct engine *en, const char *path, const char *const *pairs, j
     return rc;
 }
 
+int engine__refuse(const struct engine *en, enum err_code code, const char *words, size_t len,
+                   struct err *e)
+{
+    static const char full[] = "no space left on device";
+
+    while (len && isspace((unsigned char)words[len - 1]))
+        len--;
+    if (len >= sizeof(full) - 1 && memmem(words, len, full, sizeof(full) - 1))
+        return err_set(e, ERR_IO, 0,
+                       "the disk of the engine at %s is full; make room there (`docker system "
+                       "df` shows what takes it), and try again",
+                       engine_shown(en));
+    return err_set(e, code, 0, "%.*s", len < 200 ? (int)len : 200, words);
+}
+
 /* NDJSON: whole lines out of pieces. */
 
 struct lines {
+    const struct engine *en;
     struct buf part;
     bool (*on_line)(void *ctx, json_t *line);
     void *ctx;
@@ -259,11 +285,7 @@ static bool take_line(struct lines *l, const char *text, size_t len)
     const char *words = complaint_of(line);
 
     if (words) {
-        size_t n = strlen(words);
-        while (n && isspace((unsigned char)words[n - 1]))
-            n--;
-        err_set(l->e, ERR_IO, 0, "%.*s", (int)n, words);
-        l->failed = true;
+        l->failed = engine__refuse(l->en, ERR_IO, words, strlen(words), l->e) < 0;
     } else if (line && !l->on_line(l->ctx, line)) {
         l->enough = true;
     }
@@ -293,7 +315,8 @@ static bool on_lines(void *ctx, const char *data, size_t len)
 int engine_lines(struct engine *en, struct engine_call *call,
                  bool (*on_line)(void *ctx, json_t *line), void *ctx, struct err *e)
 {
-    struct lines l = {.on_line = on_line, .ctx = ctx, .e = e, .part.max = ENGINE_ANSWER_MAX};
+    struct lines l = {
+        .en = en, .on_line = on_line, .ctx = ctx, .e = e, .part.max = ENGINE_ANSWER_MAX};
 
     call->on_data = on_lines;
     call->data_ctx = &l; /* cppcheck-suppress autoVariables ; cleared below */

@@ -36,6 +36,7 @@ int engine_open(const struct engine_cfg *cfg, struct engine **ret, struct err *e
 void engine_close(struct engine **ref); /* leaves NULL */
 /* The stop was heard: from now on it ends nothing, so that what was begun can be undone. */
 void engine_unstop(struct engine *en);
+void engine_heed(struct engine *en); /* that is over: a stop ends calls again */
 const char *engine_shown(const struct engine *en); /* the address, for people */
 bool engine_is_podman(const struct engine *en);
 

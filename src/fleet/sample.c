@@ -193,6 +193,7 @@ static int run(const struct rollout *r, const struct sample_build *b, const char
     engine_unstop(r->en);
     if (fleet__service_remove(r->en, name, &ignored) < 0)
         rollout__say(r, "the service %s could not be removed: %s", name, ignored.msg);
+    engine_heed(r->en);
     buf_release(&text);
     json_decref(body);
     free(name);

@@ -257,7 +257,7 @@ static int refused(const struct engine *en, const struct engine_call *c, struct 
     else if (c->status == 400)
         code = ERR_INVALID;
     if (words && *words)
-        engine__refuse(en, code, words, strlen(words), e);
+        engine_refuse(en, code, words, e);
     else
         err_set(e, code, 0, "the engine at %s answers %ld to %s %.80s", engine_shown(en),
                 c->status, c->method, c->path);

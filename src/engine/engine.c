@@ -245,19 +245,29 @@ int engine_list(struct engine *en, const char *path, const char *const *pairs, j
     return rc;
 }
 
-int engine__refuse(const struct engine *en, enum err_code code, const char *words, size_t len,
-                   struct err *e)
+bool engine_disk_full(const char *words)
 {
-    static const char full[] = "no space left on device";
+    return strstr(words, "no space left on device") != NULL;
+}
 
-    while (len && isspace((unsigned char)words[len - 1]))
-        len--;
-    if (len >= sizeof(full) - 1 && memmem(words, len, full, sizeof(full) - 1))
+int engine_refuse(const struct engine *en, enum err_code code, const char *words, struct err *e)
+{
+    char line[200];
+    size_t n = 0;
+
+    if (engine_disk_full(words))
         return err_set(e, ERR_IO, 0,
                        "the disk of the engine at %s is full; make room there (`docker system "
                        "df` shows what takes it), and try again",
                        engine_shown(en));
-    return err_set(e, code, 0, "%.*s", len < 200 ? (int)len : 200, words);
+    /* Some come in several lines. */
+    for (; *words && n < sizeof(line) - 1; words++)
+        if (!isspace((unsigned char)*words))
+            line[n++] = *words;
+        else if (n && line[n - 1] != ' ')
+            line[n++] = ' ';
+    line[n && line[n - 1] == ' ' ? n - 1 : n] = '\0';
+    return err_set(e, code, 0, "%s", line);
 }
 
 /* NDJSON: whole lines out of pieces. */
@@ -285,7 +295,7 @@ static bool take_line(struct lines *l, const char *text, size_t len)
     const char *words = complaint_of(line);
 
     if (words) {
-        l->failed = engine__refuse(l->en, ERR_IO, words, strlen(words), l->e) < 0;
+        l->failed = engine_refuse(l->en, ERR_IO, words, l->e) < 0;
     } else if (line && !l->on_line(l->ctx, line)) {
         l->enough = true;
     }

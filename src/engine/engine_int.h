@@ -11,7 +11,7 @@ struct engine {
     CURLM *multi;
     char *base;  /* "http://docker" or "https://host:2376" */
     char api[8]; /* "1.41"; "" until it is agreed on */
-    bool deaf; /* to the stop */
+    bool deaf;   /* to the stop */
     bool podman;
     bool ssh;
     char detail[CURL_ERROR_SIZE];
@@ -19,9 +19,6 @@ struct engine {
 
 /* engine.c: is it to end what is under way? */
 bool engine__stopped(const struct engine *en);
-/* engine.c: -1 with the engine's own words, or with better ones for what people meet. */
-int engine__refuse(const struct engine *en, enum err_code code, const char *words, size_t len,
-                   struct err *e);
 
 /* ssh.c: a socket whose other end is the engine of another host. -1 with errno. */
 int engine__ssh(const char *host);

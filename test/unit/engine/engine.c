@@ -31,7 +31,7 @@ static const struct {
                      "\n\n{\r\n14\r\n\"aux\":{\"ID\":\"sha\"}}\n\r\n0\r\n\r\n"},
     {"/v1.47/broken",
      "200 OK\r\n\r\n{\"stream\":\"one\"}\n{\"errorDetail\":{\"message\":\"exit "
-     "1\\n\"},\"error\":\"exit 1\"}\n"},
+     "1:\\n  * two\\n\"},\"error\":\"exit 1\"}\n"},
     {"/v1.47/full", "500 Oops\r\n\r\n{\"message\":\"write /x: no space left on device\"}"},
     {"/v1.47/load", "200 OK\r\n\r\n{\"errorDetail\":{\"message\":\"Error processing tar "
                     "file(exit status 1): write /y: no space left on device\"}}\n"},
@@ -157,7 +157,7 @@ static void lines_come_whole(void)
     CHECK_INT(engine_lines(en, &build, take, &seen, &e), 0);
     CHECK_STR(buf_text(&seen), "one;two;sha;");
     CHECK_INT(engine_lines(en, &broken, take, &seen, &e), -1);
-    CHECK_STR(e.msg, "exit 1");
+    CHECK_STR(e.msg, "exit 1: * two");
     engine_call_release(&build);
     engine_call_release(&broken);
     buf_release(&seen);

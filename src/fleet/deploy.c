@@ -174,15 +174,6 @@ static int send_away(struct deploy *d, struct err *e)
     return 0;
 }
 
-static int hand_over(struct deploy *d, struct err *e)
-{
-    if (rollout__hand_over(&d->r, d->number, e) < 0)
-        return -1;
-    rollout__say(&d->r, "v%d serves; what came before finishes and goes.", d->number);
-    rollout__watch_old_go(&d->r);
-    return 0;
-}
-
 static int begin_trial(struct deploy *d, struct err *e)
 {
     int weight = d->how->canary_weight ? d->how->canary_weight
@@ -267,7 +258,7 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     if (rc == 0 && canary)
         rc = begin_trial(d, e);
     if (rc == 0)
-        return canary ? watch_trial(d, e) : waits ? 0 : hand_over(d, e);
+        return canary ? watch_trial(d, e) : waits ? 0 : trial__hand_over(&d->r, d->number, e);
     /* The stop that brought us here is heard; this has to go on. */
     engine_unstop(d->en);
     rollout__take_back(&d->r, d->number, "failed");
@@ -309,6 +300,7 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     d->r = (struct rollout){.en = d->en,
                             .app = d->app,
                             .drain_s = spec_int(d->spec, SPEC_DRAIN),
+                            .watch_s = spec_int(d->spec, SPEC_WATCH),
                             .on_line = d->how->on_line,
                             .ctx = d->how->ctx};
     *ret = (struct fleet_deployed){0};

@@ -31,6 +31,7 @@ struct keeper {
     struct front front;
     struct resize *resize;
     struct trials *trials;
+    struct watches *watches;
     struct leaving leaving[LEAVING_MAX];
     char said[240]; /* the last complaint, so that it is logged once */
 };
@@ -100,6 +101,8 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     struct err e;
     int rc = 0;
 
+    if (watches__kept(a, v))
+        return;
     if (v->wanted > 0) {
         if (waited < LOOK_MS * 2 || ((front__busy(&k->front, a->name, v->number) > 0 ||
                                       front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
@@ -162,8 +165,10 @@ static void look(struct keeper *k)
         complain(k, "gateway", &e);
     } else {
         k->said[0] = '\0';
-        for (size_t i = 0; i < w.count; i++)
+        for (size_t i = 0; i < w.count; i++) {
             trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
+            watches__look(k->watches, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
+        }
     }
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
@@ -173,9 +178,13 @@ static void look(struct keeper *k)
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
 {
-    struct keeper k = {.en = en, .resize = resize__new(en), .trials = trials__new()};
+    struct keeper k = {.en = en,
+                       .resize = resize__new(en),
+                       .trials = trials__new(),
+                       .watches = watches__new()};
 
     if (engine_need_swarm(en, e) < 0) {
+        watches__free(&k.watches);
         trials__free(&k.trials);
         resize__free(&k.resize);
         return -1;
@@ -188,6 +197,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
         look(&k);
         poll(NULL, 0, resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
     }
+    watches__free(&k.watches);
     trials__free(&k.trials);
     resize__free(&k.resize);
     front__release(&k.front);

@@ -92,7 +92,7 @@ class Site:
         (folder / "server.py").write_text(f"SAYS, READY = {says!r}, {ready!r}\n{SERVER}")
         plan = {"name": name, "image": {"base": self.image, "files": {"server.py": "/app/server.py"}},
                 "command": [self.python, "-S", "/app/server.py"], "memory": 64, "drain": 5,
-                "max_containers": 3, "health": {"path": "/", "ready": "/ready", "within": 60}, **spec}
+                "max_containers": 3, "health": {"path": "/", "ready": "/ready", "within": 60, "watch": 0}, **spec}
         (folder / "deploy.yaml").write_text(json.dumps(plan))  # JSON is YAML
         return str(folder / "deploy.yaml")
 

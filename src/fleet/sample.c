@@ -237,7 +237,9 @@ int sample__try(const struct rollout *r, const struct sample_build *fresh,
         return 0; /* it has nothing to do with what is stored */
     char *scratch = xprintf("maya-sample-%.40s-%d", r->app, fresh->number);
     int rc = compare(r, fresh, old, scratch, e);
+    engine_unstop(r->en);
     remove_volume(r, scratch);
+    engine_heed(r->en);
     free(scratch);
     return rc;
 }

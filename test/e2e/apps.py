@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -20,8 +21,11 @@ APP_SERVER = pathlib.Path(os.environ.get("MAYA_APP_SERVER", MAYA.parent / "test/
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """One that the kernel gives to nobody by chance before we have it: below its own range."""
+    while True:
+        port = random.randrange(12000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
 
 
 def wait_for(look, patience=PATIENCE_S):

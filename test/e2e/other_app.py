@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from apps import free_port
 from docker import PATH, start_engine
 from node import MAYA, until
 
@@ -151,11 +152,6 @@ class Site:
 
     def close(self):
         self.engine.stop()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def wait_for(what, look):

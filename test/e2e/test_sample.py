@@ -4,12 +4,14 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 
 import pytest
 
-from apps import Place
+from apps import Place, wait_for
+from docker import PATIENCE_S
 from node import MAYA, ROOT
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
@@ -116,11 +118,16 @@ def test_before_a_rollout(place):
     assert place.services("bar") == {3: "stable"}
     assert "cannot take over 1 of 4" in place.maya("app", "rollback", "bar", code=1)
     chat(place, ids[1])
-    left = [s["Spec"]["Name"] for s in place.engine.json("GET", "/services")]
-    assert not [name for name in left if "sample" in name]
-    volumes = place.engine.json("GET", "/volumes")["Volumes"]
-    assert not [v["Name"] for v in volumes if "sample" in v["Name"]]
-    assert not place.locks()
+    # Stopped while they are tried.
+    before = place.all_there_is()
+    assert not [name for names in before.values() for name in names if "sample" in name]
+    path.write_text(path.read_text().replace("warning", "error"))
+    p = place.start("deploy", "-f", str(path))
+    wait_for(lambda: any("sample" in name for name in place.all_there_is()["services"]) or p.poll() is not None)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=PATIENCE_S)[1]
+    assert (p.returncode, err) == (1, "maya: stopped, before anything of bar was changed\n")
+    assert place.all_there_is() == before and not place.locks()
 
 
 def test_a_build_whose_sessions_have_another_form(place):

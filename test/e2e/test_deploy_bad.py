@@ -148,14 +148,14 @@ def test_memory_and_containers_by_the_environment(place):
     assert "'min_containers' is 2 and MODAL_MAX_CONTAINERS 1; the first may not be more" in refused(
         place, "web", env={"MODAL_MAX_CONTAINERS": "1"}, min_containers=2)
     place.maya("deploy", "-f", place.write("web", {"VERSION": "old"}, memory=64, max_containers=9, **watched(0)),
-               env={**place.engine.env, "MODAL_MEMORY_MB": "72", "MODAL_MAX_CONTAINERS": "3"})
+               env={**place.engine.env, "MODAL_MEMORY_MB": "72", "MODAL_MAX_CONTAINERS": "4"})
     name = f"web-v{stable(place)}"
     task = place.engine.json("GET", f"/services/{name}")["Spec"]["TaskTemplate"]
     assert task["Resources"]["Limits"]["MemoryBytes"] == task["Resources"]["Reservations"]["MemoryBytes"] == 72 << 20
     container = next(c for c in place.engine.json("GET", "/containers/json") if name in c["Names"][0])
     assert place.engine.inspect(container["Id"])["HostConfig"]["Memory"] == 72 << 20
     data = place.engine.json("GET", f"/configs/{name}")["Spec"]["Data"]
-    assert json.loads(base64.b64decode(data))["spec"]["max_containers"] == 3
+    assert json.loads(base64.b64decode(data))["spec"]["spec"]["max_containers"] == 4
 
 
 # Two at once, and people who stop it

@@ -1,9 +1,9 @@
 /*
  * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it
  * is an image by itself. What it is to be stands in its environment: VERSION is what it
- * answers; DIE: it says so and ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100 answers are
- * 500; SLOW_MS: an answer takes so long; LEAK_KB: each answer leaves so much memory behind;
- * METRICS: what /metrics says; METRICS_GROW: a counter there that grows each time;
+ * answers; DIE: it says so and ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100
+ * answers are 500; SLOW_MS: an answer takes so long; LEAK_KB: each answer leaves so much memory
+ * behind; METRICS: what /metrics says; METRICS_GROW: a counter there that grows each time;
  * METRICS_MEMORY: it says there what memory it has, as Maya does. On SIGTERM it finishes and
  * ends.
  */

@@ -236,6 +236,11 @@ static int see_to_swarm(const struct cli_args *a, struct engine *en, struct err 
         return -1;
     if (is != ENGINE_SWARM_NONE)
         return engine_need_swarm(en, e);
+    if (!a->flag[CLI_FLAG_YES] && !isatty(STDIN_FILENO))
+        return err_set(e, ERR_CONFIG, 0,
+                       "the engine at %s is not a Swarm yet, and Maya keeps apps in one; --yes "
+                       "(-y) makes it one, that listens on this machine alone",
+                       engine_shown(en));
     if (!cli__confirm(a,
                       "The engine at %s is not a Swarm yet. Make it a Swarm of one node, that "
                       "listens on this machine alone?",

@@ -181,11 +181,6 @@ static void prepare(struct exchange *x)
     curl_lib.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
 }
 
-static bool stopped(const struct engine *en)
-{
-    return en->stop && *en->stop;
-}
-
 static CURLcode drive(struct engine *en)
 {
     CURLcode result = CURLE_ABORTED_BY_CALLBACK;
@@ -193,7 +188,7 @@ static CURLcode drive(struct engine *en)
     CURLMsg *m;
 
     curl_lib.multi_add_handle(en->multi, en->easy);
-    while (running && !stopped(en)) {
+    while (running && !engine__stopped(en)) {
         if (curl_lib.multi_perform(en->multi, &running) != CURLM_OK)
             break;
         if (running)
@@ -262,7 +257,7 @@ static int refused(const struct engine *en, const struct engine_call *c, struct 
     else if (c->status == 400)
         code = ERR_INVALID;
     if (words && *words)
-        err_set(e, code, 0, "%.200s", words);
+        engine_refuse(en, code, words, e);
     else
         err_set(e, code, 0, "the engine at %s answers %ld to %s %.80s", engine_shown(en),
                 c->status, c->method, c->path);
@@ -274,7 +269,7 @@ static int judge(struct exchange *x, CURLcode why, struct err *e)
 {
     struct engine_call *c = x->call;
 
-    if (stopped(x->en))
+    if (engine__stopped(x->en))
         return err_set(e, ERR_STOPPED, 0, "stopped");
     if (x->gave_up)
         return err_set(e, ERR_IO, 0, "what was to be sent could not be read");

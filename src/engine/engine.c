@@ -140,7 +140,17 @@ void engine_close(struct engine **ref)
 
 void engine_unstop(struct engine *en)
 {
-    en->stop = NULL;
+    en->deaf = true;
+}
+
+void engine_heed(struct engine *en)
+{
+    en->deaf = false;
+}
+
+bool engine__stopped(const struct engine *en)
+{
+    return en->stop && *en->stop && !en->deaf;
 }
 
 const char *engine_shown(const struct engine *en)
@@ -235,9 +245,35 @@ int engine_list(struct engine *en, const char *path, const char *const *pairs, j
     return rc;
 }
 
+bool engine_disk_full(const char *words)
+{
+    return strstr(words, "no space left on device") != NULL;
+}
+
+int engine_refuse(const struct engine *en, enum err_code code, const char *words, struct err *e)
+{
+    char line[200];
+    size_t n = 0;
+
+    if (engine_disk_full(words))
+        return err_set(e, ERR_IO, 0,
+                       "the disk of the engine at %s is full; make room there (`docker system "
+                       "df` shows what takes it), and try again",
+                       engine_shown(en));
+    /* Some come in several lines. */
+    for (; *words && n < sizeof(line) - 1; words++)
+        if (!isspace((unsigned char)*words))
+            line[n++] = *words;
+        else if (n && line[n - 1] != ' ')
+            line[n++] = ' ';
+    line[n && line[n - 1] == ' ' ? n - 1 : n] = '\0';
+    return err_set(e, code, 0, "%s", line);
+}
+
 /* NDJSON: whole lines out of pieces. */
 
 struct lines {
+    const struct engine *en;
     struct buf part;
     bool (*on_line)(void *ctx, json_t *line);
     void *ctx;
@@ -259,11 +295,7 @@ static bool take_line(struct lines *l, const char *text, size_t len)
     const char *words = complaint_of(line);
 
     if (words) {
-        size_t n = strlen(words);
-        while (n && isspace((unsigned char)words[n - 1]))
-            n--;
-        err_set(l->e, ERR_IO, 0, "%.*s", (int)n, words);
-        l->failed = true;
+        l->failed = engine_refuse(l->en, ERR_IO, words, l->e) < 0;
     } else if (line && !l->on_line(l->ctx, line)) {
         l->enough = true;
     }
@@ -293,7 +325,8 @@ static bool on_lines(void *ctx, const char *data, size_t len)
 int engine_lines(struct engine *en, struct engine_call *call,
                  bool (*on_line)(void *ctx, json_t *line), void *ctx, struct err *e)
 {
-    struct lines l = {.on_line = on_line, .ctx = ctx, .e = e, .part.max = ENGINE_ANSWER_MAX};
+    struct lines l = {
+        .en = en, .on_line = on_line, .ctx = ctx, .e = e, .part.max = ENGINE_ANSWER_MAX};
 
     call->on_data = on_lines;
     call->data_ctx = &l; /* cppcheck-suppress autoVariables ; cleared below */

@@ -36,6 +36,7 @@ int engine_open(const struct engine_cfg *cfg, struct engine **ret, struct err *e
 void engine_close(struct engine **ref); /* leaves NULL */
 /* The stop was heard: from now on it ends nothing, so that what was begun can be undone. */
 void engine_unstop(struct engine *en);
+void engine_heed(struct engine *en);               /* that is over: a stop ends calls again */
 const char *engine_shown(const struct engine *en); /* the address, for people */
 bool engine_is_podman(const struct engine *en);
 
@@ -72,6 +73,12 @@ struct engine_call {
  */
 int engine_do(struct engine *en, struct engine_call *call, struct err *e) MUST_USE;
 void engine_call_release(struct engine_call *call);
+
+/* -1 with the engine's own words in one line, or with better ones where people meet them often.
+ */
+int engine_refuse(const struct engine *en, enum err_code code, const char *words,
+                  struct err *e);
+bool engine_disk_full(const char *words); /* is that what they say? */
 
 /*
  * JSON both ways: the path from a format. `body` is borrowed and may be NULL. *ret (NULL: not

@@ -11,10 +11,14 @@ struct engine {
     CURLM *multi;
     char *base;  /* "http://docker" or "https://host:2376" */
     char api[8]; /* "1.41"; "" until it is agreed on */
+    bool deaf;   /* to the stop */
     bool podman;
     bool ssh;
     char detail[CURL_ERROR_SIZE];
 };
+
+/* engine.c: is it to end what is under way? */
+bool engine__stopped(const struct engine *en);
 
 /* ssh.c: a socket whose other end is the engine of another host. -1 with errno. */
 int engine__ssh(const char *host);

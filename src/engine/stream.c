@@ -150,7 +150,7 @@ int engine_streams_wait(struct engine_streams *s, int timeout_ms, struct err *e)
 {
     int running = 0;
 
-    if (s->en->stop && *s->en->stop)
+    if (engine__stopped(s->en))
         return err_set(e, ERR_STOPPED, 0, "stopped");
     curl_lib.multi_perform(s->multi, &running);
     reap(s);

@@ -28,7 +28,7 @@ struct talk {
 
 static bool stopped(const struct talk *t)
 {
-    return t->en->stop && *t->en->stop;
+    return engine__stopped(t->en);
 }
 
 /* Wait for the socket, or for the input as well. False: stopped. */

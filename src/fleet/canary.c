@@ -13,11 +13,12 @@
     0.005     /* beyond the stable one's: half a percent is noise of any network               \
                */
 #define Z 3.5 /* it is looked at often, and each look could be wrong */
-#define ENDED_MIN 3
 #define WORDS_MIN 20
 #define LATE_SHARE 0.9
 #define LATE_TIMES 1.5 /* as slow as the stable one, and */
 #define LATE_S 0.2     /* so much slower */
+#define LEAK_BYTES                                                                             \
+    (UINT64_C(32) << 20) /* beyond twice what the stable one grew by: caches fill, too */
 
 static double share(uint64_t part, uint64_t whole)
 {
@@ -75,6 +76,26 @@ static bool late(const struct canary_seen *it, const struct canary_seen *stable)
            ours > theirs * LATE_TIMES && ours > theirs + LATE_S;
 }
 
+/* The kernel's way to end what wants more memory than it may have. */
+static void say_ended(const struct canary_seen *it, char why[CANARY_WHY_MAX])
+{
+    if (it->killed == it->ended)
+        snprintf(why, CANARY_WHY_MAX,
+                 "%llu of its containers w%s killed, as for memory (exit code 137)",
+                 (unsigned long long)it->ended, it->ended == 1 ? "as" : "ere");
+    else
+        snprintf(why, CANARY_WHY_MAX, "its containers ended %llu time%s, %llu of them killed",
+                 (unsigned long long)it->ended, it->ended == 1 ? "" : "s",
+                 (unsigned long long)it->killed);
+}
+
+static bool too_many_ended(const struct canary_rule *rule, const struct canary_seen *it,
+                           const struct canary_seen *stable)
+{
+    return (it->ended >= rule->ended && it->ended > stable->ended) ||
+           (it->killed && !stable->killed);
+}
+
 enum canary_verdict canary__judge(const struct canary_rule *rule, const struct canary_seen *it,
                                   const struct canary_seen *stable, int64_t seconds,
                                   char why[CANARY_WHY_MAX])
@@ -84,9 +105,12 @@ enum canary_verdict canary__judge(const struct canary_rule *rule, const struct c
                               2 * share(stable->unreadable, stable->requests + 1))
         snprintf(why, CANARY_WHY_MAX, "%llu stored sessions could not be read",
                  (unsigned long long)it->unreadable);
-    else if (it->ended >= ENDED_MIN && it->ended > stable->ended)
-        snprintf(why, CANARY_WHY_MAX, "its containers ended %llu times",
-                 (unsigned long long)it->ended);
+    else if (too_many_ended(rule, it, stable))
+        say_ended(it, why);
+    else if (it->grew > 2 * stable->grew + LEAK_BYTES)
+        snprintf(why, CANARY_WHY_MAX,
+                 "it grew by %llu MiB that no session holds, the others by %llu MiB",
+                 (unsigned long long)it->grew >> 20, (unsigned long long)stable->grew >> 20);
     else if (larger(it->errors, it->requests, stable->errors, stable->requests))
         snprintf(why, CANARY_WHY_MAX,
                  "%.1f %% of its answers were errors, %.1f %% of the others",

@@ -14,9 +14,11 @@
 struct canary_seen {
     uint64_t requests, errors; /* of the gateway: tried; 5xx, broken connections and answers */
     uint64_t ended;            /* containers that ended by themselves */
+    uint64_t killed;           /* of those, killed, as for memory */
     /* What Maya's containers say of themselves; 0 where nobody says it. */
     uint64_t unreadable; /* stored sessions that could not be read, or were too new */
     uint64_t rejected;   /* sessions refused for room */
+    uint64_t grew; /* bytes that one of them grew by most, beyond what its sessions hold */
     /* First word of an answer: not cumulative, over bounds in seconds; the last is +Inf. */
     uint64_t words[CANARY_BUCKETS];
     double bounds[CANARY_BUCKETS];
@@ -25,6 +27,7 @@ struct canary_seen {
 
 struct canary_rule {
     uint64_t sample;         /* requests to the canary before it is judged well */
+    uint64_t ended;          /* so many containers that end are too many */
     int64_t step_s, limit_s; /* the least and the most a step takes */
 };
 

@@ -129,16 +129,31 @@ static int drop(struct engine *en, const json_t *secret, struct err *e)
     return rc;
 }
 
+static int read_both(const struct spec *s, struct buf *chain, struct buf *key, struct err *e)
+{
+    int rc = read_pem(s, SPEC_TLS_CERTIFICATE, chain, e);
+
+    if (rc == 0)
+        rc = read_pem(s, SPEC_TLS_KEY, key, e);
+    return rc == 0 ? check(s, chain, key, e) : rc;
+}
+
+int fleet__cert_check(const struct spec *s, struct err *e)
+{
+    struct buf chain = BUF_INIT, key = BUF_INIT;
+    int rc = *spec_text(s, SPEC_TLS_CERTIFICATE) ? read_both(s, &chain, &key, e) : 0;
+
+    buf_wipe(&chain);
+    buf_wipe(&key);
+    return rc;
+}
+
 static int keep(struct engine *en, const struct spec *s, const json_t *before, struct err *e)
 {
     struct buf chain = BUF_INIT, key = BUF_INIT;
     char digest[33];
-    int rc = read_pem(s, SPEC_TLS_CERTIFICATE, &chain, e);
+    int rc = read_both(s, &chain, &key, e);
 
-    if (rc == 0)
-        rc = read_pem(s, SPEC_TLS_KEY, &key, e);
-    if (rc == 0)
-        rc = check(s, &chain, &key, e);
     if (rc == 0) {
         digest_of(&chain, digest);
         if (!before || dropped(before) ||

@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+/* Can what the spec names be shown to people? As fleet__cert_keep(), and nothing is changed. */
+int fleet__cert_check(const struct spec *s, struct err *e) MUST_USE;
 /*
  * Keep what the spec names; what an app has that names none is dropped. ERR_CONFIG with one
  * sentence when it cannot be shown to people.

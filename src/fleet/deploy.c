@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/cert.h"
 #include "fleet/fleet.h"
 #include "fleet/front.h"
 #include "fleet/rollout.h"
@@ -32,6 +33,7 @@ struct deploy {
     struct rollout r;
     bool locked, at_once; /* at_once: whatever the strategy */
     bool watch;           /* the image's build knows `maya healthcheck --watch` */
+    bool kept, sent_away; /* the new version has its place; the one before is let go */
     int number;
     int64_t start_ms;
 };
@@ -134,14 +136,26 @@ static void why_not(struct deploy *d, char *ret, size_t size, int *failures)
 /* How many that fail are enough to know. */
 #define ENOUGH_FAILURES 3
 
+/* `how` and `why` in the engine's words, and what its containers have to say. */
+static int not_well(struct deploy *d, const char *how, const char *why, struct err *e)
+{
+    char words[160];
+
+    fleet__last_words(d->en, d->name, words, sizeof(words));
+    return err_set(e, ERR_IO, 0, "v%d %s%s%.70s%s%s", d->number, how, *why ? ": " : "", why,
+                   *words ? "; it says: " : "", words);
+}
+
 static int wait_ready(struct deploy *d, struct err *e)
 {
     int want = replicas_of(d), within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN);
     int64_t until = fleet__now_ms() + within_s * INT64_C(1000);
+    char late[48];
 
+    snprintf(late, sizeof(late), "was not ready within %d s", within_s);
     for (;;) {
         json_t *service = NULL;
-        char why[160];
+        char why[240];
         int failures = 0;
         int64_t ready = 0;
         if (engine_json(d->en, "GET", NULL, &service, e, "/services/%s", d->name) < 0)
@@ -153,11 +167,11 @@ static int wait_ready(struct deploy *d, struct err *e)
         if (ready >= want)
             return 0;
         if (failures >= ENOUGH_FAILURES)
-            return err_set(e, ERR_IO, 0, "v%d does not start: %s", d->number,
-                           *why ? why : "its containers end");
+            return not_well(d, "does not start", *why ? why : "its containers end", e);
+        if (engine_disk_full(why))
+            return engine_refuse(d->en, ERR_IO, why, e);
         if (fleet__now_ms() >= until)
-            return err_set(e, ERR_IO, 0, "v%d was not ready within %d s%s%s", d->number,
-                           within_s, *why ? ": " : "", why);
+            return not_well(d, late, why, e);
         if (rollout__pause(&d->r, e) < 0)
             return -1;
     }
@@ -166,6 +180,7 @@ static int wait_ready(struct deploy *d, struct err *e)
 /* Before it is tried the old ones go: two versions never run side by side. */
 static int send_away(struct deploy *d, struct err *e)
 {
+    d->sent_away = true;
     for (size_t i = 0; i < d->before.count; i++) {
         const struct version *v = &d->before.versions[i];
         if (v->service &&
@@ -173,15 +188,6 @@ static int send_away(struct deploy *d, struct err *e)
             e->code != ERR_NOT_FOUND)
             return -1;
     }
-    return 0;
-}
-
-static int hand_over(struct deploy *d, struct err *e)
-{
-    if (rollout__hand_over(&d->r, d->number, e) < 0)
-        return -1;
-    rollout__say(&d->r, "v%d serves; what came before finishes and goes.", d->number);
-    rollout__watch_old_go(&d->r);
     return 0;
 }
 
@@ -244,6 +250,16 @@ static int try_sessions(struct deploy *d, const struct version *stable, struct e
     return rc;
 }
 
+/* The gateway and the keeper, as this program would have them. */
+static int see_to_front(struct deploy *d, struct err *e)
+{
+    const struct front_cfg front = {d->how->http_port, d->how->https_port};
+
+    if (!d->at_once && fleet__cert_keep(d->en, d->spec, e) < 0)
+        return -1;
+    return fleet__front(d->en, &front, e);
+}
+
 static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     /* The first version has nothing to be compared with. */
@@ -252,12 +268,13 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
     int rc;
 
-    if (try_sessions(d, stable, e) < 0)
+    if (try_sessions(d, stable, e) < 0 || see_to_front(d, e) < 0)
         return -1;
     rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
                  replicas_of(d) == 1 ? "" : "s");
     if (keep_version(d, e) < 0)
         return -1;
+    d->kept = true;
     rc = create(d, e);
     if (rc == 0 && strcmp(strategy, "recreate") == 0)
         rc = send_away(d, e);
@@ -269,7 +286,7 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     if (rc == 0 && canary)
         rc = begin_trial(d, e);
     if (rc == 0)
-        return canary ? watch_trial(d, e) : waits ? 0 : hand_over(d, e);
+        return canary ? watch_trial(d, e) : waits ? 0 : trial__hand_over(&d->r, d->number, e);
     /* The stop that brought us here is heard; this has to go on. */
     engine_unstop(d->en);
     rollout__take_back(&d->r, d->number, "failed");
@@ -278,11 +295,9 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 
 static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
-    const struct front_cfg front = {d->how->http_port, d->how->https_port};
     const struct version *stable;
 
     if (fleet__secrets_find(d->en, d->spec, &d->secrets, e) < 0 ||
-        fleet__front(d->en, &front, e) < 0 ||
         fleet__lock(d->en, d->app, d->how->who, &d->lock, e) < 0)
         return -1;
     d->locked = true;
@@ -303,6 +318,22 @@ static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     return 0;
 }
 
+/* A stop is told as what became of it. */
+static void tell_stopped(const struct deploy *d, struct err *e)
+{
+    const struct version *stable = fleet__running(&d->before, ROLE_STABLE);
+
+    if (e->code != ERR_STOPPED || strcmp(e->msg, "stopped") != 0)
+        return;
+    if (!d->kept)
+        err_set(e, ERR_STOPPED, 0, "stopped, before anything of %s was changed", d->app);
+    else if (stable && !d->sent_away)
+        err_set(e, ERR_STOPPED, 0, "stopped; v%d of %s serves as before", stable->number,
+                d->app);
+    else
+        err_set(e, ERR_STOPPED, 0, "stopped; no version of %s serves", d->app);
+}
+
 static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 {
     int rc;
@@ -311,15 +342,20 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     d->r = (struct rollout){.en = d->en,
                             .app = d->app,
                             .drain_s = spec_int(d->spec, SPEC_DRAIN),
+                            .watch_s = spec_int(d->spec, SPEC_WATCH),
                             .on_line = d->how->on_line,
                             .ctx = d->how->ctx};
     *ret = (struct fleet_deployed){0};
     rc = prepare(d, ret, e);
-    if (rc == 0 && !ret->unchanged) {
+    if (rc == 0 && ret->unchanged)
+        rc = see_to_front(d, e);
+    else if (rc == 0) {
         rc = roll(d, ret, e);
         ret->version = d->number;
     }
     ret->took_ms = fleet__now_ms() - d->start_ms;
+    if (rc < 0)
+        tell_stopped(d, e);
     if (d->locked) {
         engine_unstop(d->en);
         fleet__unlock(&d->lock);
@@ -331,24 +367,58 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     return rc;
 }
 
+/* What can be known before anything is sent, built or changed. */
+static int look_first(struct deploy *d, struct err *e)
+{
+    const struct front_cfg front = {d->how->http_port, d->how->https_port};
+    json_t *secrets = NULL;
+    int rc = engine_need_swarm(d->en, e);
+
+    if (rc == 0)
+        rc = fleet__secrets_find(d->en, d->spec, &secrets, e);
+    if (rc == 0)
+        rc = fleet__front_check(d->en, &front, d->spec, e);
+    if (rc == 0)
+        rc = fleet__lock_look(d->en, d->app, e);
+    json_decref(secrets);
+    return rc;
+}
+
+/* No version has it: it goes as it came. */
+static void remove_image(struct engine *en, const char *ref)
+{
+    struct err ignored;
+
+    engine_unstop(en);
+    if (engine_json(en, "DELETE", NULL, NULL, &ignored, "/images/%s", ref) < 0)
+        return; /* somebody else's as well */
+}
+
 int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet_deployed *ret,
                  struct err *e)
 {
-    const struct front_cfg front = {how->http_port, how->https_port};
     struct deploy d = {.en = en, .how = how, .spec = how->spec};
     struct image_made image = {0};
+    int rc;
 
     d.app = spec_text(how->spec, SPEC_NAME);
-    if (engine_need_swarm(en, e) < 0 || fleet__front_cert(en, &front, how->spec, e) < 0 ||
-        spec_image(how->spec, en, how->agent, how->on_line, how->ctx, &image, e) < 0)
+    rc = look_first(&d, e);
+    if (rc == 0)
+        rc = spec_image(how->spec, en, how->agent, how->on_line, how->ctx, &image, e);
+    if (rc < 0) {
+        tell_stopped(&d, e);
         return -1;
+    }
     d.image = xstrdup(image.ref);
     d.watch = spec_image_kind(how->spec) == IMAGE_OWN; /* it is this very program */
     if (image.sent)
         rollout__say(&(struct rollout){.on_line = how->on_line, .ctx = how->ctx},
                      "Image %s, %.1f MiB.", image.ref, (double)image.size / 1048576.0);
+    rc = run(&d, ret, e);
+    if (rc < 0 && image.sent && !d.kept)
+        remove_image(en, image.ref);
     image_made_release(&image);
-    return run(&d, ret, e);
+    return rc;
 }
 
 /* The newest version before `than` that served. */
@@ -395,7 +465,8 @@ int fleet_rollback(struct engine *en, const char *app, int number, bool unchecke
     if (engine_need_swarm(en, e) < 0 || fleet__app_read(en, app, &a, e) < 0)
         return -1;
     const struct version *v = choose(&a, number, e);
-    if (!v || fleet__version_load(v, &kept, e) < 0 || fleet__version_spec(v, &spec, e) < 0)
+    if (!v || fleet__version_load(v, &kept, e) < 0 || fleet__version_spec(v, &spec, e) < 0 ||
+        fleet__hosts_check(en, spec, e) < 0)
         goto out;
     snprintf(tag, sizeof(tag), "rollback-to-v%d", v->number);
     how.tag = tag;

@@ -23,6 +23,7 @@ struct engine;
 #define LABEL_READY "maya.ready"   /* of a service: containers that answer, says the keeper */
 #define LABEL_SERVES "maya.serves" /* of those, the ones that people may come to */
 #define LABEL_SAW "maya.saw"       /* of a canary, a config: its trial, see trial.h */
+#define LABEL_WATCH "maya.watch"   /* of a service: seconds that it is watched once it serves */
 #define LABEL_LOCK "maya.lock"     /* of a config: the app that it locks */
 #define LABEL_SINCE "maya.since"   /* of a lock: unix seconds of the last sign */
 #define LABEL_HOLDER "maya.holder" /* of a lock: machine and process, see lock.c */

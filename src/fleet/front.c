@@ -277,17 +277,19 @@ static int need_https(const struct front_cfg *cfg, const char *app, struct err *
                    app);
 }
 
-int fleet__front_cert(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
-                      struct err *e)
+int fleet__front_check(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
+                       struct err *e)
 {
     struct front_cfg now;
-    bool as_is = wanted->http_port < 0 && wanted->https_port < 0;
+    bool there, as_is = wanted->http_port < 0 && wanted->https_port < 0;
 
-    if (fleet__front_ports(en, &now, e) < 0 ||
+    if (front_ports(en, &now, &there, e) < 0 ||
+        ports_free(en, &now, there, as_is ? &now : wanted, e) < 0 ||
         (*spec_text(s, SPEC_TLS_CERTIFICATE) &&
-         need_https(as_is ? &now : wanted, spec_text(s, SPEC_NAME), e) < 0))
+         need_https(as_is ? &now : wanted, spec_text(s, SPEC_NAME), e) < 0) ||
+        fleet__cert_check(s, e) < 0)
         return -1;
-    return fleet__cert_keep(en, s, e);
+    return fleet__hosts_check(en, s, e);
 }
 
 int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *e)

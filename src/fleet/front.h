@@ -16,10 +16,13 @@ struct front_cfg {
 #define FRONT_HTTP_PORT 8080
 /* See that both run, as this program would have them. */
 int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *e) MUST_USE;
-/* Keep the certificate that an app is to have from now on: cert.h. Nothing is shown before
- * fleet__front(). */
+/*
+ * Would it do for this app: are the ports free, can its certificate be shown, are its names no
+ * other app's (hosts.c)? ERR_CONFIG when not. Nothing is changed.
+ */
 struct spec;
-int fleet__front_cert(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
-                      struct err *e) MUST_USE;
+int fleet__front_check(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
+                       struct err *e) MUST_USE;
+int fleet__hosts_check(struct engine *en, const struct spec *s, struct err *e) MUST_USE;
 /* The ports it has, or would have. */
 int fleet__front_ports(struct engine *en, struct front_cfg *ret, struct err *e) MUST_USE;

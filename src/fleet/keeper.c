@@ -34,6 +34,7 @@ struct keeper {
     struct front front;
     struct resize *resize;
     struct trials *trials;
+    struct watches *watches;
     struct leaving leaving[LEAVING_MAX];
     uint64_t stamp; /* of what was seen last */
     int64_t changed_ms;
@@ -105,6 +106,8 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     struct err e;
     int rc = 0;
 
+    if (watches__kept(a, v))
+        return;
     if (v->wanted > 0) {
         if (waited < SETTLE_MS || ((front__busy(&k->front, a->name, v->number) > 0 ||
                                     front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
@@ -171,8 +174,10 @@ static void look(struct keeper *k)
         complain(k, "gateway", &e);
     } else {
         k->said[0] = '\0';
-        for (size_t i = 0; i < w.count; i++)
+        for (size_t i = 0; i < w.count; i++) {
             trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
+            watches__look(k->watches, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
+        }
     }
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
@@ -190,9 +195,13 @@ static int pause_ms(const struct keeper *k)
 
 int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct err *e)
 {
-    struct keeper k = {.en = en, .resize = resize__new(en), .trials = trials__new()};
+    struct keeper k = {.en = en,
+                       .resize = resize__new(en),
+                       .trials = trials__new(),
+                       .watches = watches__new()};
 
     if (engine_need_swarm(en, e) < 0) {
+        watches__free(&k.watches);
         trials__free(&k.trials);
         resize__free(&k.resize);
         return -1;
@@ -205,6 +214,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
         look(&k);
         wait__pause(pause_ms(&k));
     }
+    watches__free(&k.watches);
     trials__free(&k.trials);
     resize__free(&k.resize);
     front__release(&k.front);

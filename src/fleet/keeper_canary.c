@@ -20,10 +20,12 @@
 
 #define TELL_MS 2000 /* between two looks at /metrics, and two notes in the label */
 #define ASK_MS 400
+#define ENDED_MANY 3
 
 /* What a container said last: its counters begin at its own start. */
 struct reading {
     char task[32];
+    uint64_t held; /* when the step began: bytes that no session held */
     struct canary_seen last;
 };
 
@@ -32,7 +34,7 @@ struct trial {
     int version, weight;
     int64_t since_ms, told_ms;
     struct canary_seen canary, stable;
-    uint64_t ended_before[2];
+    uint64_t ended_before[2], killed_before[2];
     struct reading *readings;
     size_t reading_count;
     json_t *steps; /* those that have ended */
@@ -96,9 +98,11 @@ static void read_bucket(const char *rest, struct canary_seen *s)
     s->words[s->buckets++] = value_of(rest);
 }
 
-/* Counters as they are; the buckets made to be each by itself. */
+/* Counters as they are; the buckets made to be each by itself. `grew`: what no session holds.
+ */
 static void read_page(char *page, struct canary_seen *s)
 {
+    uint64_t process = 0, sessions = 0;
     const char *rest;
     char *left;
 
@@ -109,7 +113,12 @@ static void read_page(char *page, struct canary_seen *s)
             s->rejected += value_of(rest);
         else if ((rest = line_of(line, "maya_turn_first_word_seconds_bucket")))
             read_bucket(rest, s);
+        else if ((rest = line_of(line, "maya_process_memory_bytes")))
+            process += value_of(rest);
+        else if ((rest = line_of(line, "maya_sessions_memory_bytes")))
+            sessions += value_of(rest);
     }
+    s->grew = process > sessions ? process - sessions : 0;
     for (unsigned i = s->buckets; i > 1; i--)
         s->words[i - 1] -= s->words[i - 1] >= s->words[i - 2] ? s->words[i - 2] : 0;
 }
@@ -131,11 +140,14 @@ static void add_reading(struct trial *t, struct canary_seen *to, const char *tas
     if (!r) {
         t->readings = xrealloc(t->readings, (t->reading_count + 1) * sizeof(*t->readings));
         r = &t->readings[t->reading_count++];
-        *r = (struct reading){.last = *now}; /* what was before the step is not of it */
+        /* What was before the step is not of it. */
+        *r = (struct reading){.last = *now, .held = now->grew};
         str_copy(r->task, sizeof(r->task), task);
     }
     to->unreadable += grown(now->unreadable, r->last.unreadable);
     to->rejected += grown(now->rejected, r->last.rejected);
+    if (now->grew > r->held + to->grew)
+        to->grew = now->grew - r->held;
     for (unsigned i = 0; i < now->buckets; i++) {
         to->bounds[i] = now->bounds[i];
         to->words[i] += grown(now->words[i], i < r->last.buckets ? r->last.words[i] : 0);
@@ -167,6 +179,7 @@ static void read_metrics(struct trial *t, struct seen_app *a)
             .address = task->address, .port = task->port, .path = "/metrics"};
     }
     if (scrape__all(targets, n, ASK_MS, &e) == 0) {
+        t->canary.grew = t->stable.grew = 0; /* it is what it is now */
         for (size_t i = 0; i < n; i++) {
             struct canary_seen now = {0};
             if (!targets[i].answered || !targets[i].text.len)
@@ -194,6 +207,8 @@ static void begin_step(struct trial *t, const struct seen_version *canary,
     t->canary = t->stable = (struct canary_seen){0};
     t->ended_before[0] = canary->ended;
     t->ended_before[1] = stable ? stable->ended : 0;
+    t->killed_before[0] = canary->killed;
+    t->killed_before[1] = stable ? stable->killed : 0;
     t->reading_count = 0;
 }
 
@@ -251,9 +266,8 @@ static char *text_of(const struct trial *t, int64_t seconds, const char *end)
     return text;
 }
 
-/* What became of it, beside what is kept of the version. */
-static void note(struct engine *en, const struct world *w, const char *app, int number,
-                 const char *saw, const char *state)
+void trials__note(struct engine *en, const struct world *w, const char *app, int number,
+                  const char *saw, const char *state)
 {
     for (size_t i = 0; i < json_array_size(w->configs); i++) {
         json_t *c = json_array_get(w->configs, i);
@@ -292,6 +306,7 @@ static void decide(struct trial *t, struct engine *en, const struct world *w,
 {
     const struct canary_rule rule = {
         .sample = (uint64_t)spec_int(a->canary_spec, SPEC_CANARY_SAMPLE),
+        .ended = ENDED_MANY,
         .step_s = spec_int(a->canary_spec, SPEC_CANARY_STEP),
         .limit_s = spec_int(a->canary_spec, SPEC_CANARY_WITHIN),
     };
@@ -319,10 +334,10 @@ static void decide(struct trial *t, struct engine *en, const struct world *w,
         t->steps = json_loads(saw, 0, NULL);
         tell(en, service, saw);
         if (verdict == CANARY_BAD) {
-            note(en, w, a->name, t->version, saw, "failed");
+            trials__note(en, w, a->name, t->version, saw, "failed");
             turn(en, service, ROLE_OLD, 0);
         } else if (next == 100) {
-            note(en, w, a->name, t->version, saw, NULL);
+            trials__note(en, w, a->name, t->version, saw, NULL);
             turn(en, service, ROLE_STABLE, 100);
         } else {
             turn(en, service, ROLE_CANARY, next);
@@ -345,6 +360,8 @@ void trials__look(struct trials *all, struct engine *en, const struct front *f,
         front__new(f, a->name, stable->number, &t->stable.requests, &t->stable.errors);
     t->canary.ended = grown(canary->ended, t->ended_before[0]);
     t->stable.ended = stable ? grown(stable->ended, t->ended_before[1]) : 0;
+    t->canary.killed = grown(canary->killed, t->killed_before[0]);
+    t->stable.killed = stable ? grown(stable->killed, t->killed_before[1]) : 0;
     if (now_ms - t->told_ms >= TELL_MS)
         read_metrics(t, a);
     decide(t, en, w, a, canary, now_ms);

@@ -28,7 +28,8 @@ struct seen_version {
     char name[8];      /* "v7" */
     const json_t *service;
     unsigned tasks; /* not ended, whatever they do */
-    unsigned ended; /* containers that ended by themselves, of those the Swarm remembers */
+    /* Containers that ended by themselves, of those the Swarm remembers; killed among them. */
+    unsigned ended, killed;
 };
 
 struct seen_app {
@@ -125,6 +126,16 @@ uint64_t front__busy(const struct front *f, const char *app, int version);
 void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
                 uint64_t *errors);
 
+/* keeper_watch.c: a version that serves since a moment, with the one before kept beside it. */
+struct watches;
+struct watches *watches__new(void) MUST_USE;
+void watches__free(struct watches **ref);
+/* After a sync that worked: is it well? If not, the one before serves again. */
+void watches__look(struct watches *all, struct engine *en, const struct front *f,
+                   const struct world *w, struct seen_app *a, int64_t now_ms);
+/* Is this the one that is kept beside a version that is watched? */
+bool watches__kept(const struct seen_app *a, const struct seen_version *v);
+
 /* keeper_canary.c: trials of canaries; each app has one at most. */
 struct trials;
 struct trials *trials__new(void) MUST_USE;
@@ -132,3 +143,6 @@ void trials__free(struct trials **ref);
 /* After a sync that worked: look at the app's canary, if it has one, and decide. */
 void trials__look(struct trials *all, struct engine *en, const struct front *f,
                   const struct world *w, struct seen_app *a, int64_t now_ms);
+/* What became of a version, beside what is kept of it: LABEL_SAW, and its state or NULL. */
+void trials__note(struct engine *en, const struct world *w, const char *app, int number,
+                  const char *saw, const char *state);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KILLED_EXIT 137 /* 128 + SIGKILL */
+
 /* The published port for a port of the container's; 0: none. */
 static unsigned port_of(const json_t *task, int inside)
 {
@@ -91,6 +93,15 @@ static bool failed(const json_t *task)
     return strcmp(state, "failed") == 0 || strcmp(state, "complete") == 0;
 }
 
+/* By a signal that is not ours: for memory, mostly. */
+static bool killed(const json_t *task)
+{
+    const json_t *container =
+        json_object_get(json_object_get(task, "Status"), "ContainerStatus");
+
+    return json_integer_value(json_object_get(container, "ExitCode")) == KILLED_EXIT;
+}
+
 static void add_task(struct world *w, const json_t *task)
 {
     const json_t *service = fleet__by_id(w->services, fleet__text(task, "ServiceID"));
@@ -102,6 +113,7 @@ static void add_task(struct world *w, const json_t *task)
     if (!v || !a->spec)
         return;
     v->ended += failed(task);
+    v->killed += failed(task) && killed(task);
     if (fleet__ended(task))
         return;
     v->tasks++;

@@ -75,22 +75,30 @@ static int make(struct lock *l, const char *app, const char *who, struct err *e)
     return rc;
 }
 
+/* Does somebody have it? ERR_IN_USE then. */
+static bool left_behind(const json_t *config, const char *app, struct err *e)
+{
+    int64_t since = 0;
+
+    if (!str_to_int(fleet__label(config, LABEL_SINCE), &since))
+        since = 0;
+    if (now_s() - since > LOCK_STALE_S || holder_died(fleet__label(config, LABEL_HOLDER)))
+        return true;
+    err_set(e, ERR_IN_USE, 0, "%s is being changed by %.80s; try again when that has ended",
+            app, fleet__label(config, LABEL_BY));
+    return false;
+}
+
 /* Who has it. True: nobody any more, it was left behind. */
 static bool stale(struct lock *l, const char *app, struct err *e)
 {
     json_t *config = NULL;
-    int64_t since = 0;
 
     if (engine_json(l->en, "GET", NULL, &config, e, "/configs/%s", l->name) < 0)
         return e->code == ERR_NOT_FOUND; /* let go just now */
-    str_to_int(fleet__label(config, LABEL_SINCE), &since);
-    bool old =
-        now_s() - since > LOCK_STALE_S || holder_died(fleet__label(config, LABEL_HOLDER));
-    if (!old)
-        err_set(e, ERR_IN_USE, 0, "%s is being changed by %.80s; try again when that has ended",
-                app, fleet__label(config, LABEL_BY));
-    else if (engine_json(l->en, "DELETE", NULL, NULL, e, "/configs/%s",
-                         fleet__text(config, "ID")) < 0)
+    bool old = left_behind(config, app, e);
+    if (old && engine_json(l->en, "DELETE", NULL, NULL, e, "/configs/%s",
+                           fleet__text(config, "ID")) < 0)
         old = e->code == ERR_NOT_FOUND;
     json_decref(config);
     return old;
@@ -114,6 +122,22 @@ int fleet__lock(struct engine *en, const char *app, const char *who, struct lock
     if (e)
         *e = why;
     return -1;
+}
+
+int fleet__lock_look(struct engine *en, const char *app, struct err *e)
+{
+    json_t *config = NULL;
+    struct err why;
+
+    if (engine_json(en, "GET", NULL, &config, &why, "/configs/%s-lock", app) < 0) {
+        if (why.code == ERR_NOT_FOUND)
+            return 0;
+        *e = why;
+        return -1;
+    }
+    int rc = left_behind(config, app, e) ? 0 : -1;
+    json_decref(config);
+    return rc;
 }
 
 void fleet__lock_renew(struct lock *l)

@@ -5,6 +5,7 @@
 #include "base/strs.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
+#include "fleet/trial.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -63,6 +64,8 @@ static void turn(void *ctx, json_t *spec)
     json_object_set_new(labels, LABEL_ROLE, json_string(fleet__role_text(t->to)));
     json_object_set_new(labels, LABEL_WEIGHT, json_string(weight));
     json_object_del(labels, LABEL_WAITS);
+    if (t->to != ROLE_STABLE)
+        json_object_del(labels, LABEL_WATCH);
 }
 
 int fleet__turn(struct engine *en, const char *service, enum fleet_role from,
@@ -76,7 +79,7 @@ int fleet__turn(struct engine *en, const char *service, enum fleet_role from,
                   : 0;
 }
 
-/* Until the gateway sends people to it. */
+/* Until the gateway sends people to it, or somebody took it back. */
 static void wait_served(const struct rollout *r, const char *service)
 {
     int64_t until = fleet__now_ms() + SERVED_S * 1000, serves = 0;
@@ -88,18 +91,40 @@ static void wait_served(const struct rollout *r, const char *service)
             return;
         if (!str_to_int(fleet__label(s, LABEL_SERVES), &serves))
             serves = 0;
+        bool back = fleet__role(s) != ROLE_STABLE;
         json_decref(s);
+        if (back)
+            return;
         if (serves == 0 && rollout__pause(r, &e) < 0)
             return;
     }
+}
+
+/* Before it serves, so that the one before is never let go too early. */
+static int have_watched(const struct rollout *r, const char *service, struct err *e)
+{
+    char seconds[24];
+    const char *const label[] = {LABEL_WATCH, seconds, NULL};
+    struct app a;
+
+    if (r->watch_s == 0)
+        return 0;
+    if (fleet__app_read(r->en, r->app, &a, e) < 0)
+        return -1;
+    bool alone = !fleet__running(&a, ROLE_STABLE);
+    fleet__app_release(&a);
+    snprintf(seconds, sizeof(seconds), "%lld", (long long)r->watch_s);
+    return alone ? 0 : fleet__service_label(r->en, service, label, e);
 }
 
 int rollout__hand_over(const struct rollout *r, int number, struct err *e)
 {
     char *service = fleet__object(r->app, number);
     struct app a;
-    int rc = fleet__turn(r->en, service, ROLE__COUNT, ROLE_STABLE, 100, e);
+    int rc = have_watched(r, service, e);
 
+    if (rc == 0)
+        rc = fleet__turn(r->en, service, ROLE__COUNT, ROLE_STABLE, 100, e);
     /* From here on the keeper would go on by itself. */
     engine_unstop(r->en);
     if (rc == 0)
@@ -111,6 +136,8 @@ int rollout__hand_over(const struct rollout *r, int number, struct err *e)
         const struct version *other = &a.versions[i];
         if (other->number == number || !other->service)
             continue;
+        if (r->watch_s && fleet__role(other->service) == ROLE_STABLE)
+            continue; /* the keeper's, which may have let it serve again */
         rc = fleet__turn(r->en, fleet__name(other->service), ROLE__COUNT, ROLE_OLD, 0, e);
         if (rc < 0 && e->code == ERR_NOT_FOUND)
             rc = 0; /* gone by itself */
@@ -220,14 +247,16 @@ static const struct version *undecided(const struct app *a, struct err *e)
     return NULL;
 }
 
-static int64_t drain_of(const struct version *v)
+static void times_of(const struct version *v, struct rollout *r)
 {
     struct spec *s = NULL;
     struct err e;
-    int64_t drain_s = fleet__version_spec(v, &s, &e) == 0 ? spec_int(s, SPEC_DRAIN) : 0;
 
+    if (fleet__version_spec(v, &s, &e) < 0)
+        return;
+    r->drain_s = spec_int(s, SPEC_DRAIN);
+    r->watch_s = fleet__role(v->service) == ROLE_CANARY ? 0 : spec_int(s, SPEC_WATCH);
     spec_free(&s);
-    return drain_s;
 }
 
 /* People may be there, who are let finish; nobody comes to a version under its second name. */
@@ -262,15 +291,11 @@ int fleet_decide(struct engine *en, const char *app, bool promote, const char *w
     v = undecided(&a, e);
     if (v) {
         *ret_version = v->number;
-        r.drain_s = drain_of(v);
+        times_of(v, &r);
         if (!promote) {
             rc = discard(&r, v, e);
         } else {
-            rc = rollout__hand_over(&r, v->number, e);
-            if (rc == 0)
-                rollout__say(&r, "v%d serves; what came before finishes and goes.", v->number);
-            if (rc == 0)
-                rollout__watch_old_go(&r);
+            rc = trial__hand_over(&r, v->number, e);
         }
     }
     fleet__app_release(&a);

@@ -10,8 +10,8 @@
 struct rollout {
     struct engine *en;
     const char *app;
-    struct lock *lock; /* renewed while it waits; NULL: none is held */
-    int64_t drain_s;
+    struct lock *lock;        /* renewed while it waits; NULL: none is held */
+    int64_t drain_s, watch_s; /* of the version that is to serve */
     void (*on_line)(void *ctx, const char *line); /* or NULL */
     void *ctx;
 };
@@ -25,7 +25,10 @@ int rollout__pause(const struct rollout *r, struct err *e) MUST_USE;
  */
 int fleet__turn(struct engine *en, const char *service, enum fleet_role from,
                 enum fleet_role to, int weight, struct err *e) MUST_USE;
-/* v`number` serves, and all others go. It is not waited for them. */
+/*
+ * v`number` serves, and all others go; the one before stays beside it while it is watched
+ * (keeper_watch.c). It is not waited for them.
+ */
 int rollout__hand_over(const struct rollout *r, int number, struct err *e) MUST_USE;
 /* The old ones go as fast as they can finish; nobody is hurt when it is not waited for. */
 void rollout__watch_old_go(const struct rollout *r);

@@ -21,7 +21,7 @@
 struct said {
     int exit;
     int sessions, failed, newer;
-    char why[200];
+    char why[240];
 };
 
 /* The volume that Maya's data folder lies on, or NULL. */
@@ -78,34 +78,6 @@ static json_t *body_of(const struct rollout *r, const struct sample_build *b, co
 
 /* What it printed */
 
-static void on_bytes(void *ctx, int stream, const char *data, size_t len)
-{
-    (void)stream;
-    buf_add(ctx, data, len);
-}
-
-static bool on_data(void *ctx, const char *data, size_t len)
-{
-    engine_frames_feed(ctx, data, len);
-    return true;
-}
-
-static int read_logs(struct engine *en, const char *name, struct buf *out, struct err *e)
-{
-    struct engine_frames frames = {.on_bytes = on_bytes, .ctx = out};
-    char *path = xprintf("/services/%s/logs?stdout=1&stderr=1", name);
-    struct engine_call call = {.method = "GET",
-                               .path = path,
-                               .on_data = on_data,
-                               .data_ctx = &frames,
-                               .silence_s = ENGINE_SILENCE_S};
-    int rc = engine_do(en, &call, e);
-
-    engine_call_release(&call);
-    free(path);
-    return rc;
-}
-
 /* The last line that is an object; else its last words are why. */
 static bool read_said(char *text, struct said *ret)
 {
@@ -149,7 +121,7 @@ static int ended(const struct rollout *r, const char *name, struct said *ret, st
                 strcmp(state, "rejected") == 0;
     ret->exit = (int)json_integer_value(
         json_object_get(json_object_get(status, "ContainerStatus"), "ExitCode"));
-    snprintf(ret->why, sizeof(ret->why), "%.180s", fleet__text(status, "Err"));
+    snprintf(ret->why, sizeof(ret->why), "%s", fleet__text(status, "Err"));
     json_decref(tasks);
     return over;
 }
@@ -186,13 +158,16 @@ static int run(const struct rollout *r, const struct sample_build *b, const char
     if (rc == 0)
         rc = wait_for_it(r, b, name, ret, e);
     if (rc == 0)
-        rc = read_logs(r->en, name, &text, e);
+        rc = fleet__said(r->en, name, &text, e);
+    if (rc == 0 && engine_disk_full(ret->why))
+        rc = engine_refuse(r->en, ERR_IO, ret->why, e);
     if (rc == 0 && !(text.len && read_said(text.data, ret)) && ret->exit != USAGE_EXIT)
         rc = err_set(e, ERR_IO, 0, "v%d could not try stored sessions: %s", b->number,
                      *ret->why ? ret->why : "it said nothing");
     engine_unstop(r->en);
     if (fleet__service_remove(r->en, name, &ignored) < 0)
         rollout__say(r, "the service %s could not be removed: %s", name, ignored.msg);
+    engine_heed(r->en);
     buf_release(&text);
     json_decref(body);
     free(name);
@@ -262,7 +237,9 @@ int sample__try(const struct rollout *r, const struct sample_build *fresh,
         return 0; /* it has nothing to do with what is stored */
     char *scratch = xprintf("maya-sample-%.40s-%d", r->app, fresh->number);
     int rc = compare(r, fresh, old, scratch, e);
+    engine_unstop(r->en);
     remove_volume(r, scratch);
+    engine_heed(r->en);
     free(scratch);
     return rc;
 }

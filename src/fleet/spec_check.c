@@ -142,13 +142,15 @@ static int check_command(const struct spec *s, struct err *e)
 
 static int check_containers(const struct spec *s, struct err *e)
 {
+    const struct spec_value *most = &s->values[SPEC_MAX_CONTAINERS];
+
     if (spec_int(s, SPEC_MIN_CONTAINERS) > spec_int(s, SPEC_MAX_CONTAINERS))
-        return spec__err(
-            s, line_of(s, SPEC_MIN_CONTAINERS), e,
-            "'min_containers' is %lld and 'max_containers' %lld; the first may not "
-            "be more",
-            (long long)spec_int(s, SPEC_MIN_CONTAINERS),
-            (long long)spec_int(s, SPEC_MAX_CONTAINERS));
+        return spec__err(s, line_of(s, SPEC_MIN_CONTAINERS), e,
+                         "'min_containers' is %lld and %s %lld; the first may not be more",
+                         (long long)spec_int(s, SPEC_MIN_CONTAINERS),
+                         most->given && !most->line ? "MODAL_MAX_CONTAINERS"
+                                                    : "'max_containers'",
+                         (long long)spec_int(s, SPEC_MAX_CONTAINERS));
     if (*spec_text(s, SPEC_TLS_CERTIFICATE) && !*spec_text(s, SPEC_TLS_KEY))
         return spec__err(s, line_of(s, SPEC_TLS_CERTIFICATE), e,
                          "'tls.certificate' needs 'tls.key' beside it");

@@ -91,6 +91,17 @@ int spec_stop_grace_s(const struct spec *s)
     return (int)spec_int(s, SPEC_DRAIN) + GRACE_S;
 }
 
+/* One on a volume, say. */
+static bool names_agent(const struct spec *s)
+{
+    const struct image_list env = spec_list(s, SPEC_ENV);
+
+    for (size_t i = 0; i < env.count; i++)
+        if (strcmp(env.at[i].key, "MAYA_AGENT_DIR") == 0)
+            return true;
+    return false;
+}
+
 int spec_image(const struct spec *s, struct engine *en, const char *agent,
                void (*on_line)(void *ctx, const char *line), void *ctx, struct image_made *ret,
                struct err *e)
@@ -131,7 +142,13 @@ int spec_image(const struct spec *s, struct engine *en, const char *agent,
         here = realpath(agent, NULL); /* its folder is another than the file's */
         cfg.agent = here;
     }
-    rc = image_make(en, &cfg, ret, e);
+    if (cfg.kind == IMAGE_OWN && !(cfg.agent && *cfg.agent) && !names_agent(s))
+        rc = err_set(
+            e, ERR_CONFIG, 0,
+            "there is no agent folder for the image: none in agents/maya here or beside "
+            "the program; name one under `image: {agent: FOLDER}`");
+    else
+        rc = image_make(en, &cfg, ret, e);
     free(here);
     free(folders);
     return rc;

@@ -1,7 +1,11 @@
-/* A canary's trial, as somebody who waits for its end sees it. The keeper decides. */
+/*
+ * A canary's trial, and the first while of a version that serves, as somebody who waits for the
+ * end sees them. The keeper decides.
+ */
 #include "fleet/trial.h"
 
 #include "base/strs.h"
+#include "engine/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,4 +111,59 @@ int trial__follow(const struct rollout *r, int number, struct err *e)
         if (rc <= 0)
             return rc;
     }
+}
+
+/* A version that serves */
+
+#define KEEPER_S 60 /* beyond its time, for the keeper to say how it went */
+
+/* 1: it is watched, 0: it is not, or no more; -1. */
+static int look_on(const struct rollout *r, int number, struct err *e)
+{
+    struct app a;
+    int rc;
+
+    if (fleet__app_read(r->en, r->app, &a, e) < 0)
+        return -1;
+    const struct version *v = fleet__version_of(&a, number);
+    const struct version *stable = fleet__running(&a, ROLE_STABLE);
+    if (v && *fleet__label(v->config, LABEL_STATE)) {
+        json_t *saw = json_loads(fleet__label(v->config, LABEL_SAW), 0, NULL);
+        rc = err_set(e, ERR_IO, 0, "v%d was taken back: %s; v%d serves again", number,
+                     fleet__text(json_array_get(saw, 0), "end"), stable ? stable->number : 0);
+        json_decref(saw);
+    } else if (!v || !v->service) {
+        rc = err_set(e, ERR_IO, 0, "v%d does not run any more; %s was stopped meanwhile",
+                     number, r->app);
+    } else {
+        rc = *fleet__label(v->service, LABEL_WATCH) != '\0';
+    }
+    fleet__app_release(&a);
+    return rc;
+}
+
+int trial__hand_over(const struct rollout *r, int number, struct err *e)
+{
+    int64_t until = fleet__now_ms() + (r->watch_s + KEEPER_S) * 1000;
+    int rc = rollout__hand_over(r, number, e);
+
+    if (rc == 0)
+        rc = look_on(r, number, e);
+    if (rc == 1)
+        rollout__say(r, "v%d serves; what came before stays beside it for %lld s.", number,
+                     (long long)r->watch_s);
+    engine_heed(r->en);
+    while (rc == 1 && fleet__now_ms() < until)
+        rc = rollout__pause(r, e) < 0 ? -1 : look_on(r, number, e);
+    engine_unstop(r->en);
+    if (rc < 0 && e->code == ERR_STOPPED)
+        return err_set(e, ERR_STOPPED, 0,
+                       "v%d serves and goes on being watched, nobody has to look on; `maya app "
+                       "rollback %s` goes back",
+                       number, r->app);
+    if (rc < 0)
+        return -1;
+    rollout__say(r, "v%d serves; what came before finishes and goes.", number);
+    rollout__watch_old_go(r);
+    return 0;
 }

@@ -84,5 +84,7 @@ struct lock {
 };
 int fleet__lock(struct engine *en, const char *app, const char *who, struct lock *ret,
                 struct err *e) MUST_USE;
+/* Could it be had now? Only a look, before what takes long. */
+int fleet__lock_look(struct engine *en, const char *app, struct err *e) MUST_USE;
 void fleet__lock_renew(struct lock *l); /* call it often; it does something now and then */
 void fleet__unlock(struct lock *l);

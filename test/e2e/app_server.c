@@ -1,9 +1,11 @@
 /*
  * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it
  * is an image by itself. What it is to be stands in its environment: VERSION is what it
- * answers; DIE: it ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100 answers are
- * 500; SLOW_MS: an answer takes so long; METRICS: what /metrics says; METRICS_GROW: a counter
- * there that grows each time. On SIGTERM it finishes and ends.
+ * answers; DIE: it says so and ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100
+ * answers are 500; SLOW_MS: an answer takes so long; LEAK_KB: each answer leaves so much memory
+ * behind; METRICS: what /metrics says; METRICS_GROW: a counter there that grows each time;
+ * METRICS_MEMORY: it says there what memory it has, as Maya does. On SIGTERM it finishes and
+ * ends.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -39,6 +41,28 @@ static void wait_ms(long ms)
     nanosleep(&t, NULL);
 }
 
+static void leak(long kb)
+{
+    static char *volatile lost; /* or the compiler would leave it out */
+
+    lost = kb ? malloc((size_t)kb << 10) : NULL;
+    if (lost)
+        memset(lost, 1, (size_t)kb << 10);
+}
+
+/* As the kernel counts it: the second number, in pages. */
+static long resident(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long pages = 0;
+
+    if (!f || fscanf(f, "%*s %ld", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
 static int answer(const char *path, const char **ret_body)
 {
     const char *version = getenv("VERSION"), *metrics = getenv("METRICS");
@@ -50,10 +74,16 @@ static int answer(const char *path, const char **ret_body)
         static _Thread_local char page[256];
         static atomic_int times;
         const char *grow = getenv("METRICS_GROW");
-        snprintf(page, sizeof(page), "%s %d\n", grow ? grow : "", atomic_fetch_add(&times, 1));
-        *ret_body = grow ? page : metrics ? metrics : "";
+        if (getenv("METRICS_MEMORY"))
+            snprintf(page, sizeof(page), "maya_process_memory_bytes{part=\"all\"} %ld\n",
+                     resident());
+        else
+            snprintf(page, sizeof(page), "%s %d\n", grow ? grow : "",
+                     atomic_fetch_add(&times, 1));
+        *ret_body = grow || getenv("METRICS_MEMORY") ? page : metrics ? metrics : "";
         return 200;
     }
+    leak(number("LEAK_KB"));
     wait_ms(number("SLOW_MS"));
     return atomic_fetch_add(&asked, 1) % 100 < number("ERRORS") ? 500 : 200;
 }
@@ -111,8 +141,10 @@ int main(void)
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, on_term);
-    if (getenv("DIE"))
+    if (getenv("DIE")) {
+        fprintf(stderr, "%s\n", getenv("DIE"));
         return 3;
+    }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(fd, 128) < 0)
         return 4;

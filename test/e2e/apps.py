@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -20,8 +21,11 @@ APP_SERVER = pathlib.Path(os.environ.get("MAYA_APP_SERVER", MAYA.parent / "test/
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """One that the kernel gives to nobody by chance before we have it: below its own range."""
+    while True:
+        port = random.randrange(12000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
 
 
 def wait_for(look, patience=PATIENCE_S):
@@ -37,10 +41,10 @@ def wait_for(look, patience=PATIENCE_S):
 class Place:
     """An engine with its gateway's port, and a folder for each app's deploy.yaml."""
 
-    def __init__(self, folder, swarm=True):
+    def __init__(self, folder, swarm=True, disk=None):
         if not shutil.which("haproxy", path=PATH):
             pytest.skip("haproxy is not there: tools/deps.sh test")
-        self.engine = start_engine(swarm=swarm)
+        self.engine = start_engine(swarm=swarm, disk=disk)
         if not self.engine.bridge:
             self.engine.stop()
             pytest.skip("no bridge can be made here, and containers' ports need one")
@@ -50,16 +54,16 @@ class Place:
     def write(self, name, env=None, **more):
         spec = {"name": name, "image": {"ready": self.image}, "command": ["/server"],
                 "memory": 64, "max_containers": 2, "drain": 5, "user": "65532:65532",
-                "health": {"ready": "/readyz", "within": 30}, "env": env or {}}
+                "health": {"ready": "/readyz", "within": 30, "watch": 0}, "env": env or {}}
         spec.update(more)
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(spec))  # JSON is YAML
         return str(path)
 
-    def start(self, *words, **more):
+    def start(self, *words, program=MAYA, **more):
         more.setdefault("env", {**self.engine.env, "USER": "ann"})
         more.setdefault("cwd", self.folder)
-        return subprocess.Popen([MAYA, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        return subprocess.Popen([program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, **more)
 
     def maya(self, *words, code=0, **more):
@@ -86,6 +90,14 @@ class Place:
     def locks(self):
         return [c["Spec"]["Name"] for c in self.engine.json("GET", "/configs")
                 if "maya.lock" in c["Spec"]["Labels"]]
+
+    def all_there_is(self):
+        """Names of all that a deploy could leave behind; Swarm's counter of changes is none."""
+        def named(kind):
+            return {x["Spec"]["Name"] for x in self.engine.json("GET", kind)}
+        return {"images": set(self.engine.images()), "services": named("/services"),
+                "configs": named("/configs"), "secrets": named("/secrets"),
+                "volumes": {v["Name"] for v in self.engine.json("GET", "/volumes")["Volumes"] or []}}
 
     def history(self, app):
         return {row["version"]: row for row in

@@ -139,6 +139,13 @@ class Engine:
         self.unmount()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def mount_disk(self, mib):
+        (self.folder / "data").mkdir()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b"tmpfs", bytes(self.folder / "data"), b"tmpfs", 0, f"size={mib}m".encode()) < 0:
+            shutil.rmtree(self.folder)
+            raise RuntimeError(f"no disk can be mounted here: {os.strerror(ctypes.get_errno())}")
+
     def unmount(self):
         """What an engine leaves mounted below its folders: a namespace, and more when killed."""
         with open("/proc/self/mounts") as f:
@@ -271,14 +278,19 @@ class Engine:
         return self.json("GET", f"/exec/{made}/json")["ExitCode"], out.decode(errors="replace")
 
 
-def start_engine(swarm=False):
-    """An engine; the caller stops it. Skips the test where there can be none."""
+def start_engine(swarm=False, disk=None):
+    """An engine; the caller stops it. Skips the test where there can be none.
+
+    `disk`: all that it keeps lies on a disk of its own with so many MiB.
+    """
     why = why_not()
     if why:
         pytest.skip(why)
     # A socket's path must be short, so it is not below pytest's own folder.
     made = Engine(tempfile.mkdtemp(prefix="maya-dk-"))
     try:
+        if disk:
+            made.mount_disk(disk)
         made.start()
     except RuntimeError as e:
         pytest.skip(str(e))

@@ -5,11 +5,11 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
 import pytest
 
+from apps import free_port
 from docker import PATH, start_engine
 from node import MAYA, until
 
@@ -92,7 +92,7 @@ class Site:
         (folder / "server.py").write_text(f"SAYS, READY = {says!r}, {ready!r}\n{SERVER}")
         plan = {"name": name, "image": {"base": self.image, "files": {"server.py": "/app/server.py"}},
                 "command": [self.python, "-S", "/app/server.py"], "memory": 64, "drain": 5,
-                "max_containers": 3, "health": {"path": "/", "ready": "/ready", "within": 60}, **spec}
+                "max_containers": 3, "health": {"path": "/", "ready": "/ready", "within": 60, "watch": 0}, **spec}
         (folder / "deploy.yaml").write_text(json.dumps(plan))  # JSON is YAML
         return str(folder / "deploy.yaml")
 
@@ -151,11 +151,6 @@ class Site:
 
     def close(self):
         self.engine.stop()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def wait_for(what, look):

@@ -1,4 +1,5 @@
 """`maya deploy --strategy canary`: judged by what people get, and decided by the keeper."""
+import re
 import signal
 
 import pytest
@@ -67,6 +68,21 @@ def test_one_that_cannot_read_sessions_is_taken_back(place):
     assert p.returncode == 1 and "stored sessions could not be read" in why, why
     assert people.failed == []
     wait_for(lambda: list(place.services("web")) == [before])
+
+
+@pytest.mark.parametrize("memory, words", [
+    (1024, r"it grew by \d+ MiB that no session holds, the others by 0 MiB"),
+    (64, r"1 of its containers was killed, as for memory|of its answers were errors"),
+])
+def test_one_that_leaks_is_taken_back(place, memory, words):
+    """By what it says of its memory, and where it says nothing by its end or what that broke."""
+    before = stable(place)
+    env = {"VERSION": "leaky", "LEAK_KB": "512", **({"METRICS_MEMORY": "1"} if memory > 64 else {})}
+    slow = {"canary": {"step": 60, "within": 600, "sample": 100000}, "memory": memory}
+    with People(place) as people:
+        why = canary(place, env, "--weight", "50", code=1, spec=slow)
+    assert re.search(f"was taken back: .*({words})", why), why
+    wait_for(lambda: list(place.services("web").items()) == [(before, "stable")])
 
 
 def test_a_person_decides(place):

@@ -3,16 +3,21 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
+import signal
 import sqlite3
 import subprocess
 
 import pytest
 
-from apps import Place
-from node import MAYA
+from apps import Place, wait_for
+from docker import PATIENCE_S
+from node import MAYA, ROOT
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 
+# A build whose sessions have a form that this one does not know.
+AHEAD = pathlib.Path(os.environ.get("MAYA_AHEAD", MAYA.parent / "test/maya_ahead"))
 OTHER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -75,10 +80,11 @@ def place(tmp_path_factory):
     made.close()
 
 
-def chat(place, session=None):
+def chat(place, session=None, host="localhost"):
     c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
     c.request("POST", "/api/chat", json.dumps({"user_input": "a martini please"}),
-              {"Content-Type": "application/json", **({"X-Session-ID": session} if session else {})})
+              {"Content-Type": "application/json", "Host": host,
+               **({"X-Session-ID": session} if session else {})})
     r = c.getresponse()
     body = r.read()
     assert r.status == 200, body
@@ -90,7 +96,7 @@ def test_before_a_rollout(place):
 
     def deploy(env, *flags, code=0):
         path.write_text(json.dumps({"name": "bar", "size": "small", "memory": 512, "sessions": 8,
-                                    "max_containers": 1, "drain": 2, "env": env}))
+                                    "max_containers": 1, "drain": 2, "health": {"watch": 0}, "env": env}))
         p = place.start("deploy", "-f", str(path), "--http", str(place.port), "-y", *flags)
         out, err = p.communicate(timeout=200)
         assert p.returncode == code, out + err + place.state()
@@ -112,8 +118,48 @@ def test_before_a_rollout(place):
     assert place.services("bar") == {3: "stable"}
     assert "cannot take over 1 of 4" in place.maya("app", "rollback", "bar", code=1)
     chat(place, ids[1])
-    left = [s["Spec"]["Name"] for s in place.engine.json("GET", "/services")]
-    assert not [name for name in left if "sample" in name]
-    volumes = place.engine.json("GET", "/volumes")["Volumes"]
-    assert not [v["Name"] for v in volumes if "sample" in v["Name"]]
-    assert not place.locks()
+    # Stopped while they are tried.
+    before = place.all_there_is()
+    assert not [name for names in before.values() for name in names if "sample" in name]
+    path.write_text(path.read_text().replace("warning", "error"))
+    p = place.start("deploy", "-f", str(path))
+    wait_for(lambda: any("sample" in name for name in place.all_there_is()["services"]) or p.poll() is not None)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=PATIENCE_S)[1]
+    assert (p.returncode, err) == (1, "maya: stopped, before anything of bar was changed\n")
+    assert place.all_there_is() == before and not place.locks()
+
+
+def test_a_build_whose_sessions_have_another_form(place):
+    host, path = "form.example.org", place.folder / "form.yaml"
+
+    def deploy(level, *flags, program=MAYA, code=0):
+        path.write_text(json.dumps({"name": "form", "size": "small", "memory": 256, "sessions": 8,
+                                    "hostnames": [host], "max_containers": 1, "drain": 2,
+                                    "health": {"watch": 0}, "env": {"MAYA_LOG_LEVEL": level}}))
+        p = place.start("deploy", "-f", str(path), "--http", str(place.port), *flags, program=program,
+                        cwd=ROOT)  # where agents/maya is
+        out, err = p.communicate(timeout=200)
+        assert p.returncode == code, out + err + place.state()
+        return err.strip().splitlines()[-1]
+
+    deploy("info")
+    ids = [chat(place, host=host) for _ in range(2)]
+    kept = place.all_there_is()
+    # The old build cannot read back what the new one writes.
+    assert deploy("info", program=AHEAD, code=1) == (
+        "maya: v1 cannot read back 2 of 2 sessions that v2 writes, which have a newer form, so there would "
+        "be no way back; --force deploys it all the same")
+    assert place.all_there_is() == kept
+    deploy("info", "--force", program=AHEAD)
+    assert place.services("form") == {2: "stable"}
+    chat(place, ids[0], host)
+    kept = place.all_there_is()
+    # The old build comes again, and cannot read what the newer one has written.
+    says = ("cannot take over 1 of 2 stored sessions (this session has format 99, this build reads up to 3; "
+            "use a newer build); --force deploys it all the same")
+    assert deploy("debug", code=1) == f"maya: v3 {says}"
+    assert place.maya("app", "rollback", "form", code=1).strip().splitlines()[-1] == f"maya: v3 {says}"
+    assert place.all_there_is() == kept
+    assert place.services("form") == {2: "stable"} and not place.locks()
+    chat(place, ids[0], host)

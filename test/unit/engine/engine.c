@@ -31,7 +31,10 @@ static const struct {
                      "\n\n{\r\n14\r\n\"aux\":{\"ID\":\"sha\"}}\n\r\n0\r\n\r\n"},
     {"/v1.47/broken",
      "200 OK\r\n\r\n{\"stream\":\"one\"}\n{\"errorDetail\":{\"message\":\"exit "
-     "1\\n\"},\"error\":\"exit 1\"}\n"},
+     "1:\\n  * two\\n\"},\"error\":\"exit 1\"}\n"},
+    {"/v1.47/full", "500 Oops\r\n\r\n{\"message\":\"write /x: no space left on device\"}"},
+    {"/v1.47/load", "200 OK\r\n\r\n{\"errorDetail\":{\"message\":\"Error processing tar "
+                    "file(exit status 1): write /y: no space left on device\"}}\n"},
     {"/v1.47/things?filters=%7B%22label%22%3A%5B%22a%22%5D%7D", "200 OK\r\n\r\n[1]"},
     {"/v1.47/things?all=1&filters=%7B%22label%22%3A%5B%22a%22%5D%7D", "200 OK\r\n\r\n[1,2]"},
     {"/v1.47/stat", "200 OK\r\nX-Docker-Container-Path-Stat:  eyJ9 \r\n\r\n"},
@@ -154,7 +157,7 @@ static void lines_come_whole(void)
     CHECK_INT(engine_lines(en, &build, take, &seen, &e), 0);
     CHECK_STR(buf_text(&seen), "one;two;sha;");
     CHECK_INT(engine_lines(en, &broken, take, &seen, &e), -1);
-    CHECK_STR(e.msg, "exit 1");
+    CHECK_STR(e.msg, "exit 1: * two");
     engine_call_release(&build);
     engine_call_release(&broken);
     buf_release(&seen);
@@ -274,6 +277,40 @@ static void nobody_is_told_so(void)
     CHECK(strstr(e.msg, "begins with unix://"));
 }
 
+static void a_full_disk_is_told_so(void)
+{
+    struct engine *en = open_one();
+    struct engine_call load = {.method = "POST", .path = "/load"};
+    struct err e = {0};
+
+    CHECK_INT(code_of(en, "/full", &e), ERR_IO);
+    CHECK(strstr(e.msg, "the disk of the engine at unix:///tmp/maya-engine-"));
+    CHECK(strstr(e.msg, "is full; make room there"));
+    e.msg[0] = '\0';
+    CHECK_INT(engine_lines(en, &load, take, NULL, &e), -1);
+    CHECK(strstr(e.msg, "is full; make room there"));
+    engine_call_release(&load);
+    engine_close(&en);
+}
+
+/* What was begun is undone, and then a stop counts again. */
+static void a_stop_is_heard_once_and_again(void)
+{
+    volatile sig_atomic_t stop = 0;
+    struct engine_cfg cfg = {.host = address, .stop = &stop};
+    struct engine *en = NULL;
+    struct err e = {0};
+
+    CHECK_INT(engine_open(&cfg, &en, &e), 0);
+    stop = 1;
+    CHECK_INT(code_of(en, "/none", &e), ERR_STOPPED);
+    engine_unstop(en);
+    CHECK_INT(code_of(en, "/none", &e), ERR_NONE);
+    engine_heed(en);
+    CHECK_INT(code_of(en, "/none", &e), ERR_STOPPED);
+    engine_close(&en);
+}
+
 static void a_stop_ends_it(void)
 {
     volatile sig_atomic_t stop = 1;
@@ -294,6 +331,8 @@ static const struct tap_case cases[] = {
     {"log frames may be cut anywhere", frames_survive_any_cut},
     {"no engine, or none we use, is one sentence", nobody_is_told_so},
     {"a stop ends a call", a_stop_ends_it},
+    {"a full disk is one sentence", a_full_disk_is_told_so},
+    {"a stop is not heard while something is undone", a_stop_is_heard_once_and_again},
 };
 
 int main(void)

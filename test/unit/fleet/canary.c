@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const struct canary_rule rule = {.sample = 100, .step_s = 60, .limit_s = 900};
+static const struct canary_rule rule = {
+    .sample = 100, .ended = 3, .step_s = 60, .limit_s = 900};
 static char why[CANARY_WHY_MAX];
 
 static enum canary_verdict judge(const struct canary_seen *it, const struct canary_seen *stable,
@@ -80,8 +81,35 @@ static void rejections_and_ends(void)
     CHECK(strstr(why, "refused 30 sessions"));
     it = (struct canary_seen){.requests = 100, .ended = 3};
     CHECK_INT(judge(&it, &stable, 1), CANARY_BAD);
+    CHECK_STR(why, "its containers ended 3 times, 0 of them killed");
     stable.ended = 3;
     CHECK_INT(judge(&it, &stable, 1), CANARY_WAIT);
+}
+
+/* Once is enough, where the stable version's live. */
+static void killed_for_memory(void)
+{
+    struct canary_seen stable = {.requests = 1000},
+                       it = {.requests = 100, .ended = 1, .killed = 1};
+
+    CHECK_INT(judge(&it, &stable, 1), CANARY_BAD);
+    CHECK_STR(why, "1 of its containers was killed, as for memory (exit code 137)");
+    stable.killed = stable.ended = 1;
+    CHECK_INT(judge(&it, &stable, 1), CANARY_WAIT);
+    it.killed = 0; /* one that ends otherwise may have been chance */
+    stable.killed = stable.ended = 0;
+    CHECK_INT(judge(&it, &stable, 1), CANARY_WAIT);
+}
+
+static void grows_though_nobody_holds_it(void)
+{
+    struct canary_seen stable = {.requests = 1000, .grew = 10 << 20},
+                       it = {.requests = 100, .grew = 52 << 20};
+
+    CHECK_INT(judge(&it, &stable, 1), CANARY_WAIT); /* twice the stable one's and 32 MiB */
+    it.grew++;
+    CHECK_INT(judge(&it, &stable, 1), CANARY_BAD);
+    CHECK_STR(why, "it grew by 52 MiB that no session holds, the others by 10 MiB");
 }
 
 static void late_first_words(void)
@@ -112,6 +140,8 @@ static void steps(void)
 }
 
 static const struct tap_case cases[] = {
+    {"a container that is killed for memory", killed_for_memory},
+    {"memory that no session holds", grows_though_nobody_holds_it},
     {"waits for time and sample", waits_for_time_and_sample},
     {"too few in all the time is bad", too_few_in_all_the_time},
     {"errors of its own", errors_of_its_own},

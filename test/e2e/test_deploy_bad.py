@@ -1,0 +1,248 @@
+"""Deploys that fail: versions that get ready and are bad all the same, what stops a deploy before it
+begins, and people who stop it. What serves goes on, and nothing is left behind."""
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+from apps import People, Place, free_port, wait_for
+from docker import PATIENCE_S
+
+pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    made = Place(tmp_path_factory.mktemp("bad"))
+    made.deploy("web", {"VERSION": "old"})
+    yield made
+    made.close()
+
+
+def stable_or_none(place):
+    services = place.services("web")
+    return next(iter(services)) if list(services.values()) == ["stable"] else None
+
+
+def stable(place):
+    assert stable_or_none(place), place.services("web")
+    return stable_or_none(place)
+
+
+def watched(seconds):
+    return {"health": {"ready": "/readyz", "within": 30, "watch": seconds}, "drain": 1}
+
+
+def one_sentence(err):
+    """The last line is the one that says why."""
+    lines = err.strip().splitlines()
+    assert [line for line in lines if line.startswith("maya: ")] == lines[-1:], err
+    return lines[-1].removeprefix("maya: ")
+
+
+def newest(place):
+    return max(place.history("web"), key=lambda v: int(v[1:]))
+
+
+@pytest.mark.parametrize("env, words", [
+    ({"ERRORS": "100"}, "100.0 % of its answers were errors"),
+    ({"LEAK_KB": "512"}, "was killed, as for memory (exit code 137)"),
+])
+def test_one_that_serves_and_is_bad_is_taken_back(place, env, words):
+    before = stable(place)
+    with People(place) as people:
+        why = one_sentence(place.deploy("web", {"VERSION": "bad", **env}, code=1, spec=watched(60)))
+        number = newest(place)
+        assert why.startswith(f"{number} was taken back: ") and words in why, why
+        assert why.endswith(f"v{before} serves again")
+        wait_for(lambda: list(place.services("web")) == [before])
+        people.failed.clear()
+        people.seen.clear()
+        asked = people.asked
+        wait_for(lambda: people.asked > asked + 50)
+    assert people.failed == [] and people.seen == ["old"]
+    assert stable(place) == before and not place.locks()
+    assert place.history("web")[number]["state"] == "failed"
+
+
+def test_one_that_was_promoted_and_is_bad_is_taken_back(place):
+    before = stable(place)
+    with People(place) as people:
+        place.deploy("web", {"VERSION": "bad", "ERRORS": "100"}, "--strategy", "blue-green", spec=watched(60))
+        why = one_sentence(place.maya("app", "promote", "web", code=1))
+        assert "of its answers were errors" in why and why.endswith(f"v{before} serves again")
+        wait_for(lambda: stable_or_none(place) == before)
+        assert people.seen[-1] == "old"
+
+
+def test_a_good_one_is_watched_whether_anybody_looks_on_or_not(place):
+    before = stable(place)
+    path = place.write("web", {"VERSION": "old"}, memory=65, **watched(3))
+    with People(place) as people:
+        p = place.start("deploy", "-f", path)
+        wait_for(lambda: place.services("web").get(before) == "old")
+        p.send_signal(signal.SIGINT)
+        err = p.communicate(timeout=PATIENCE_S)[1]
+        assert p.returncode == 1 and "goes on being watched" in one_sentence(err), err
+        roles = place.services("web")
+        assert sorted(roles.values()) == ["old", "stable"] and roles[before] == "old"
+        wait_for(lambda: stable_or_none(place) == max(roles))
+    assert people.failed == [] and not place.locks()
+
+
+# Before anything is done
+
+def refused(place, name, *flags, code=1, env=None, **spec):
+    """A deploy that says why in one line, and has changed nothing."""
+    before = place.all_there_is()
+    path = place.write(name, **spec)
+    err = place.maya("deploy", "-f", path, *flags, code=code,
+                     env={**place.engine.env, "USER": "ann", **(env or {})})
+    assert place.all_there_is() == before
+    assert len(err.strip().splitlines()) == 1, err
+    return one_sentence(err)
+
+
+def test_what_is_not_there(place):
+    made = {"image": {"base": place.image, "files": {"web.yaml": "/web.yaml"}}}  # would have to be built
+    place.write("web")
+    assert refused(place, "late", secrets=["none"], hostnames=["late.example.org"], **made) == (
+        "there is no secret 'none'; `maya secret create none KEY=VALUE` makes one")
+
+
+def test_names_that_another_app_has(place):
+    made = {"image": {"base": place.image, "files": {"web.yaml": "/web.yaml"}}}
+    place.write("web")
+    assert refused(place, "more", **made) == (
+        "the app web has every name that is no other app's already; give more names of its own under "
+        "`hostnames`")
+    place.maya("deploy", "-f", place.write("shop", hostnames=["shop.example.org"]))
+    with People(place) as people:
+        assert refused(place, "more", hostnames=["more.example.org", "shop.example.org"], **made) == (
+            "'shop.example.org' is a name of the app shop already; give more another one under `hostnames`")
+        assert place.ask(host="shop.example.org") == (200, "?")
+    assert people.failed == []
+    place.maya("app", "stop", "shop", "-y")
+
+
+def test_a_port_that_another_container_has(place):
+    port = free_port()
+    with place.engine.container(place.image, ["/server"], port=8000, env=["PORT=8000"],
+                                PortBindings={"8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(port)}]}):
+        why = refused(place, "web", "--http", str(port), env={}, memory=66)
+    assert f"another program has port {port} of this machine" in why and "--http says another" in why
+
+
+def test_memory_and_containers_by_the_environment(place):
+    """The names that people have from before."""
+    for name, value, may in (("MODAL_MEMORY_MB", "0", "a whole number from 16 to"),
+                             ("MODAL_MEMORY_MB", "1.5", "a whole number from 16 to"),
+                             ("MODAL_MAX_CONTAINERS", "-1", "a whole number from 1 to"),
+                             ("MODAL_MAX_CONTAINERS", "many", "a whole number from 1 to")):
+        assert f"{name} is '{value}'; it may be {may}" in refused(place, "web", env={name: value})
+    assert "'min_containers' is 2 and MODAL_MAX_CONTAINERS 1; the first may not be more" in refused(
+        place, "web", env={"MODAL_MAX_CONTAINERS": "1"}, min_containers=2)
+    place.maya("deploy", "-f", place.write("web", {"VERSION": "old"}, memory=64, max_containers=9, **watched(0)),
+               env={**place.engine.env, "MODAL_MEMORY_MB": "72", "MODAL_MAX_CONTAINERS": "4"})
+    name = f"web-v{stable(place)}"
+    task = place.engine.json("GET", f"/services/{name}")["Spec"]["TaskTemplate"]
+    assert task["Resources"]["Limits"]["MemoryBytes"] == task["Resources"]["Reservations"]["MemoryBytes"] == 72 << 20
+    container = next(c for c in place.engine.json("GET", "/containers/json") if name in c["Names"][0])
+    assert place.engine.inspect(container["Id"])["HostConfig"]["Memory"] == 72 << 20
+    data = place.engine.json("GET", f"/configs/{name}")["Spec"]["Data"]
+    assert json.loads(base64.b64decode(data))["spec"]["spec"]["max_containers"] == 4
+
+
+# Two at once, and people who stop it
+
+def test_two_at_the_same_time(place):
+    before = stable(place)
+    paths = []
+    for i in range(2):
+        path = place.write("web", {"VERSION": "old", "TURN": str(i)}, **watched(0))
+        paths.append(place.folder / f"turn{i}.yaml")
+        os.rename(path, paths[-1])
+    with People(place) as people:
+        both = [place.start("deploy", "-f", str(path)) for path in paths]
+        said = [p.communicate(timeout=240)[1] for p in both]
+    assert sorted(p.returncode for p in both) == [0, 75], said
+    loser = said[[p.returncode for p in both].index(75)]
+    assert one_sentence(loser).startswith("web is being changed by ann@")
+    assert people.failed == [] and stable(place) == before + 1 and not place.locks()
+
+
+class SlowSocket:
+    """The engine's socket, but for an image that is sent: that is begun and gets no further."""
+
+    def __init__(self, engine, path):
+        self.engine, self.path, self.stuck = engine, path, threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.pass_on, args=self.listener.accept()[:1], daemon=True).start()
+
+    def pass_on(self, client):
+        with client, socket.socket(socket.AF_UNIX) as there, contextlib.suppress(OSError):
+            there.connect(self.engine.socket)
+            back = threading.Thread(target=self.copy, args=(there, client), daemon=True)
+            back.start()
+            self.copy(client, there)
+            back.join()
+
+    def copy(self, source, to):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+                if b"/images/load" in data:
+                    self.stuck.set()
+                    source.recv(1)  # and nothing more, until it is closed
+                    while source.recv(65536):
+                        pass
+                    break
+            to.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_the_image_is_sent(place, how):
+    before = place.all_there_is()
+    slow = SlowSocket(place.engine, str(place.engine.folder / f"slow{int(how)}"))
+    path = place.folder / "bar.yaml"
+    path.write_text(json.dumps({"name": "bar", "size": "small", "hostnames": ["bar.example.org"]}))
+    p = place.start("deploy", "-f", str(path), env={**place.engine.env, "DOCKER_HOST": f"unix://{slow.path}"})
+    assert slow.stuck.wait(PATIENCE_S)
+    p.send_signal(how)
+    err = p.communicate(timeout=PATIENCE_S)[1]
+    slow.close()
+    assert (p.returncode, err) == (1, "maya: stopped, before anything of bar was changed\n")
+    assert place.all_there_is() == before
+
+
+@pytest.mark.parametrize("how", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]])
+def test_stopped_while_it_gets_ready(place, how):
+    """Once or more often is the same."""
+    before = stable(place)
+    path = place.write("web", {"VERSION": "bad", "UNREADY": "1"})
+    with People(place) as people:
+        p = place.start("deploy", "-f", path)
+        wait_for(lambda: "next" in place.services("web").values() or p.poll() is not None)
+        for one in how:
+            p.send_signal(one)
+        err = p.communicate(timeout=PATIENCE_S)[1]
+        assert p.returncode == 1
+        assert one_sentence(err) == f"stopped; v{before} of web serves as before"
+    assert people.failed == [] and people.seen == ["old"]
+    assert place.services("web") == {before: "stable"} and not place.locks()
+    place.deploy("web", {"VERSION": "old", "AFTER": str(len(how))}, spec=watched(0))

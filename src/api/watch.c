@@ -325,6 +325,7 @@ void api_tick(struct api *a)
     unsigned beats = due(&watch->beat_credit, watch->stream_count, BEAT_TICKS);
     unsigned looks = due(&watch->look_credit, (unsigned)watch->by_id.count, LOOK_TICKS);
 
+    api__ready_tick(a);
     for (; beats && !list_empty(&watch->streams); beats--) {
         struct watcher *w = LIST_ITEM(watch->streams.next, struct watcher, beat);
         list_remove(&w->beat);

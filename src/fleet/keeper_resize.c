@@ -25,6 +25,7 @@ struct sizing {
     int version;      /* of it */
     int64_t leaving_ms, decided_ms;
     bool told;        /* to end */
+    bool waits;       /* a request waits for a container */
     const char *said; /* why nothing was done, so that it is logged once */
     unsigned out, in; /* decisions so far */
     bool seen;
@@ -95,7 +96,7 @@ void resize__mark(struct resize *r, struct world *w)
 bool resize__hurries(const struct resize *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->apps[i].told)
+        if (r->apps[i].told || r->apps[i].waits)
             return true;
     return false;
 }
@@ -295,7 +296,7 @@ static void decide(struct resize *r, struct sizing *z, struct seen_app *a,
         .now_ms = now_ms,
         .rollout = a->version_count > 1,
         .leaving = *z->leaving != '\0',
-        .waits = wait__count(a->name) > 0,
+        .waits = z->waits,
         .requests = requests_of(a, f),
         .wanted = (unsigned)v->wanted,
         .at = at,
@@ -313,6 +314,7 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
     const struct seen_version *v = keeper__by_role(a, ROLE_STABLE);
     struct asked *who;
 
+    z->waits = wait__count(a->name) > 0 || front__queued(f, a->name) > 0;
     if (!v || !a->spec) {
         wait__target(a->name, NULL, 0, 0);
         forget(z);
@@ -329,7 +331,7 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
         forget(z); /* a rollout comes first */
     if (*z->leaving)
         see_leave(r, z, a, v, f, now_ms);
-    else if (now_ms - z->decided_ms < DECIDE_MS && !wait__count(a->name))
+    else if (now_ms - z->decided_ms < DECIDE_MS && (!z->waits || there))
         return;
     if (z->told)
         return;

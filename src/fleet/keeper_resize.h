@@ -15,6 +15,6 @@ void resize__free(struct resize **r);
 void resize__mark(struct resize *r, struct world *w);
 /* After that: decide, and do. Takes up to a second when containers do not answer. */
 void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t now_ms);
-/* A container is on its way out: looking again soon keeps the time in which it is gone short.
- */
+/* Look again soon: a container is on its way out, and shall be gone for a short time only, or
+ * somebody waits for one. */
 bool resize__hurries(const struct resize *r);

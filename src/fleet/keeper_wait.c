@@ -6,6 +6,7 @@
 #include "base/strs.h"
 
 #include "fleet/fleet_int.h"
+#include "gateway/gateway.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -145,17 +146,19 @@ static int wait_for_one(const struct guest *g)
     }
 }
 
-/* Not 503: the gateway would try that again, from the beginning. */
+/* The gateway makes it a 503, which it would try again, from the beginning, if it came so. */
 static void answer_none(int fd)
 {
     static const char body[] =
         "{\"code\":\"no_container\",\"detail\":\"No container of this app "
         "became ready in time; try again.\"}";
     char text[400], rest[BUFFER];
-    int n = snprintf(text, sizeof(text),
-                     "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\n"
-                     "Retry-After: 5\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                     sizeof(body) - 1, body);
+    int n = snprintf(
+        text, sizeof(text),
+        "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\n" GATEWAY_WAIT_OVER
+        ": 1\r\nRetry-After: 5\r\nConnection: close\r\n"
+        "Content-Length: %zu\r\n\r\n%s",
+        sizeof(body) - 1, body);
 
     send_all(fd, text, (size_t)n);
     shutdown(fd, SHUT_WR);

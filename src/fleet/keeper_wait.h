@@ -3,7 +3,7 @@
  * For each such app a socket that HAProxy comes to when nobody else is there (its backup
  * server). A request that came is held, unread, until the app has a container that answers, and
  * is then passed on to that one, byte by byte; whoever sent it sees nothing but the time. After
- * `within_s` it is answered 504 `no_container`.
+ * `within_s` it is answered 504 `no_container`, with a header by which the gateway knows it.
  *
  * Runs on threads of its own; these calls come from the keeper's.
  */

@@ -169,6 +169,7 @@ static int check_app(const struct gateway_app *a, struct err *e)
         return refuse(e, where, "health", a->health, "a path, as /readyz");
     if (bounds(e, where, "expiry_s", a->expiry_s, 1, SECONDS_MAX) < 0 ||
         bounds(e, where, "turn_s", a->turn_s, 1, SECONDS_MAX) < 0 ||
+        (a->waiting && bounds(e, where, "wait_s", a->wait_s, 1, SECONDS_MAX) < 0) ||
         bounds(e, where, "slots", a->slots, 1, GATEWAY_SLOTS_MAX) < 0 ||
         check_versions(a, where, e) < 0)
         return -1;

@@ -106,7 +106,8 @@ static void test_none_in_time(void)
     int guest = guest_at(path);
     CHECK(send(guest, "GET / HTTP/1.1\r\n\r\n", 18, 0) == 18);
     CHECK(read_all(guest, said, sizeof(said)) > 100);
-    CHECK(strncmp(said, "HTTP/1.1 504 ", 13) == 0 && strstr(said, "no_container"));
+    CHECK(strncmp(said, "HTTP/1.1 504 ", 13) == 0 && strstr(said, "no_container") &&
+          strstr(said, "\r\n" GATEWAY_WAIT_OVER ": 1\r\n"));
     close(guest);
 }
 

@@ -18,6 +18,7 @@
 
 #define LOOK_MS 500
 #define HURRY_MS 50
+#define SETTLE_MS 1000 /* for what was on its way when its slots were closed */
 
 /* Since when a version has been on its way out. */
 struct leaving {
@@ -87,10 +88,16 @@ static void forget(struct keeper *k, const char *name)
             k->leaving[i].name[0] = '\0';
 }
 
+static bool drains_itself(const struct seen_app *a)
+{
+    return a->spec && spec_is_maya(a->spec);
+}
+
 /*
  * A version on its way out is given nothing new (its slots are in maintenance). When what it
  * was answering has ended, or its time to drain is over, its containers are stopped, and then
- * its service goes.
+ * its service goes. Maya is stopped at once: she answers what she has within that time herself,
+ * and lets go of those who only watch, who would hear nothing of their sessions here any more.
  */
 static void retire(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
 {
@@ -101,9 +108,11 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     int rc = 0;
 
     if (v->wanted > 0) {
-        if (waited < LOOK_MS * 2 || ((front__busy(&k->front, a->name, v->number) > 0 ||
-                                      front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
-                                     waited < drain_ms))
+        bool busy = front__busy(&k->front, a->name, v->number) > 0 ||
+                    front__reloaded(&k->front, fleet__now_ms(), drain_ms);
+        bool stays = drains_itself(a) ? waited < LOOK_MS
+                                      : waited < SETTLE_MS || (busy && waited < drain_ms);
+        if (stays)
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
         rc = fleet__service_scale(k->en, name, 0, &e);

@@ -15,8 +15,9 @@
 
 #define DECIDE_MS 1000
 #define SCRAPE_MS 700
-#define SETTLE_MS 1000 /* for what was on its way to a container when it was taken out */
-#define STUCK_MS 10000 /* beyond the grace */
+#define SETTLE_MS 1000     /* for what was on its way to a container when it was taken out */
+#define SETTLE_MAYA_MS 500 /* which is sent again, should it come too late */
+#define STUCK_MS 10000     /* beyond the grace */
 
 struct sizing {
     char app[SPEC_NAME_MAX + 1];
@@ -158,10 +159,12 @@ static void see_leave(struct resize *r, struct sizing *z, struct seen_app *a,
         forget(z); /* it ended by itself, and is replaced */
         return;
     }
-    if (waited < SETTLE_MS)
+    bool maya = spec_is_maya(a->spec);
+    if (waited < (maya ? SETTLE_MAYA_MS : SETTLE_MS))
         return;
     bool busy = (seat && seat->current) || front__reloaded(f, now_ms, drain_ms);
-    if (!busy || waited >= drain_ms)
+    /* Maya answers what she has, and lets go of those who only watch. */
+    if (!busy || waited >= drain_ms || maya)
         tell_to_end(r, z, t, v);
 }
 

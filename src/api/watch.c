@@ -21,9 +21,9 @@
 #define LINE_KEEP 16384 /* of the buffer in which events are written */
 /* How soon a reader comes back that was cut off: each at another time, so that many are spread.
  */
-#define RETRY_MS 200
-#define RETRY_SPREAD_MS 400
-#define RETRY_SPREAD_MAX_MS 9800
+#define RETRY_MS 100
+#define RETRY_SPREAD_MS 300
+#define RETRY_SPREAD_MAX_MS 9900
 #define BACK_PER_MS 5
 
 struct watched {

@@ -244,6 +244,7 @@ int gateway_check(const struct gateway_plan *p, struct err *e)
     if (bounds(e, "", "http_port", p->http_port, 0, GATEWAY_PORT_MAX) < 0 ||
         bounds(e, "", "https_port", p->https_port, 0, GATEWAY_PORT_MAX) < 0 ||
         bounds(e, "", "max_conns", p->max_conns, 10, 10000000) < 0 ||
+        bounds(e, "", "threads", p->threads, 0, 64) < 0 ||
         bounds(e, "", "buffer", p->buffer, BUFFER_MIN, BUFFER_MAX) < 0 ||
         bounds(e, "", "check_ms", p->check_ms, 50, 60000) < 0 || check_tls(p, e) < 0)
         return -1;

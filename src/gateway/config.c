@@ -29,6 +29,8 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
 
     buf_printf(out, "# Made by Maya from its plan; changes go there.\nglobal\n    maxconn %u\n",
                p->max_conns);
+    if (p->threads)
+        buf_printf(out, "    nbthread %u\n", p->threads);
     buf_printf(
         out,
         "    stats socket '%s%s'%s level admin expose-fd listeners\n    stats timeout 30s\n",
@@ -212,7 +214,7 @@ static void put_checks(const struct gateway_plan *p, const struct gateway_app *a
         buf_printf(out,
                    "    http-check send-state\n    timeout check 6s\n"
                    "    default-server check inter %ums downinter %ums fall 1",
-                   soon_ms / 2, soon_ms);
+                   soon_ms / 4, soon_ms);
     else
         buf_printf(out,
                    "    timeout check 2s\n"

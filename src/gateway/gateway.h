@@ -81,7 +81,8 @@ struct gateway_plan {
     const char *const *certs;       /* files or folders of PEM with certificate and key */
     size_t cert_count;
     unsigned max_conns;
-    unsigned buffer; /* bytes of a request that can be sent again, head and body */
+    unsigned threads; /* HAProxy's; 0: as many as there are cores */
+    unsigned buffer;  /* bytes of a request that can be sent again, head and body */
     unsigned check_ms;
     const struct gateway_app *apps;
     size_t app_count;

@@ -196,6 +196,7 @@ static int read_plan(struct gateway_file *f, struct err *e)
                              {.name = "redirect", .flag = &p->redirect},
                              {.name = "certs", .list = &certs},
                              {.name = "max_conns", .number = &p->max_conns},
+                             {.name = "threads", .number = &p->threads},
                              {.name = "buffer", .number = &p->buffer},
                              {.name = "check_ms", .number = &p->check_ms},
                              {.name = "apps", .list = &apps}};

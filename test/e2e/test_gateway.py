@@ -637,7 +637,7 @@ def test_the_only_container_dies_and_nobody_notices(gateway, crew, waiting):
     and all wait until there is another."""
     (dies,) = crew(1)
     relay = Relay(dies.port)
-    g = gateway([{**BAR, "waiting": waiting.listener.getsockname(), "servers": [server(relay)]}])
+    g = gateway([{**BAR, "waiting": waiting.listener.getsockname(), "servers": [server(relay)]}], threads=1)
     stop = threading.Event()
     guests = [Guest(g.view(), i, stop) for i in range(8)]
     for guest in guests:

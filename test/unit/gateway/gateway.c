@@ -147,9 +147,10 @@ static void checks_and_waiting(void)
 {
     struct gateway_app a = app();
     struct gateway_plan p = plan(&a);
+    struct buf out = BUF_INIT;
 
     CHECK(says(&a, "http-check send-state\n"));
-    CHECK(says(&a, "inter 50ms downinter 100ms fall 1 rise 1 observe layer4"));
+    CHECK(says(&a, "inter 25ms downinter 100ms fall 1 rise 1 observe layer4"));
     CHECK(says(&a, "timeout server-fin 300s\n"));
     CHECK(!says(&a, "server wait"));
     a.waiting = "/run/w.sock";
@@ -161,6 +162,12 @@ static void checks_and_waiting(void)
     CHECK(says(&a, "inter 1000ms fastinter 100ms fall 3 rise 1 observe layer4"));
     a.wait_s = 0;
     CHECK(refused(&p));
+    a.wait_s = 60;
+    CHECK(!says(&a, "nbthread"));
+    p.threads = 3;
+    gateway_config(&p, &out);
+    CHECK(strstr(buf_text(&out), "\n    nbthread 3\n"));
+    buf_release(&out);
 }
 
 static void weights(void)

@@ -18,7 +18,8 @@
 
 #define LOOK_MS 500
 #define HURRY_MS 50
-#define SETTLE_MS 1000 /* for what was on its way when its slots were closed */
+#define SETTLE_MS 1000                /* for what was on its way when its slots were closed */
+#define SETTLE_MAYA_MS (2 * HURRY_MS) /* which is sent again, should it come too late */
 
 /* Since when a version has been on its way out. */
 struct leaving {
@@ -33,6 +34,7 @@ struct keeper {
     struct resize *resize;
     struct trials *trials;
     struct leaving leaving[LEAVING_MAX];
+    bool hurries;   /* a Maya is to be stopped: look again soon */
     char said[240]; /* the last complaint, so that it is logged once */
 };
 
@@ -88,11 +90,6 @@ static void forget(struct keeper *k, const char *name)
             k->leaving[i].name[0] = '\0';
 }
 
-static bool drains_itself(const struct seen_app *a)
-{
-    return a->spec && spec_is_maya(a->spec);
-}
-
 /*
  * A version on its way out is given nothing new (its slots are in maintenance). When what it
  * was answering has ended, or its time to drain is over, its containers are stopped, and then
@@ -110,8 +107,10 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     if (v->wanted > 0) {
         bool busy = front__busy(&k->front, a->name, v->number) > 0 ||
                     front__reloaded(&k->front, fleet__now_ms(), drain_ms);
-        bool stays = drains_itself(a) ? waited < LOOK_MS
-                                      : waited < SETTLE_MS || (busy && waited < drain_ms);
+        bool maya = a->spec && spec_is_maya(a->spec);
+        bool stays =
+            maya ? waited < SETTLE_MAYA_MS : waited < SETTLE_MS || (busy && waited < drain_ms);
+        k->hurries |= stays && maya;
         if (stays)
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
@@ -159,6 +158,7 @@ static void see_to_app(struct keeper *k, struct seen_app *a)
 
 static void look(struct keeper *k)
 {
+    int64_t began_ms = fleet__now_ms();
     struct world w;
     struct err e;
 
@@ -174,9 +174,10 @@ static void look(struct keeper *k)
         for (size_t i = 0; i < w.count; i++)
             trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
     }
+    k->hurries = false;
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
-    resize__run(k->resize, &k->front, &w, fleet__now_ms());
+    resize__run(k->resize, &k->front, &w, began_ms, fleet__now_ms());
     keeper__world_release(&w);
 }
 
@@ -195,7 +196,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
              engine_shown(en), cfg->folder, cfg->http_port, cfg->https_port);
     while (!*cfg->stop) {
         look(&k);
-        poll(NULL, 0, resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
+        poll(NULL, 0, k.hurries || resize__hurries(k.resize) ? HURRY_MS : LOOK_MS);
     }
     trials__free(&k.trials);
     resize__free(&k.resize);

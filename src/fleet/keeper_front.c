@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,8 +24,6 @@
 #define SLOTS_MIN 8
 #define EXPIRY_S 3600
 #define TURN_S 180
-#define MAX_CONNS 50000
-#define OWN_FILES 600 /* HAProxy's, beside two for each connection */
 #define BUFFER 65536
 #define CHECK_MS 1000
 
@@ -234,17 +231,6 @@ static bool has_hosts(const struct seen_app *a)
     return spec_list(a->spec, SPEC_HOSTNAMES).count > 0;
 }
 
-/* HAProxy does not start with more than it may open; containers of an engine have one limit. */
-static unsigned most_connections(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_max == RLIM_INFINITY ||
-        files.rlim_max > 2 * MAX_CONNS + OWN_FILES)
-        return MAX_CONNS;
-    return files.rlim_max > 2 * OWN_FILES ? (unsigned)(files.rlim_max - OWN_FILES) / 2 : 100;
-}
-
 static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t now_ms)
 {
     bool taken = false;
@@ -253,7 +239,8 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .runtime = f->runtime,
                            .bind = "*",
                            .http_port = (unsigned)f->http_port,
-                           .max_conns = most_connections(),
+                           .max_conns = front__most_connections(),
+                           .threads = front__threads(),
                            .buffer = BUFFER,
                            .check_ms = CHECK_MS,
                        }};

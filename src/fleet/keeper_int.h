@@ -107,6 +107,9 @@ const struct seats *front__seats(const struct front *f, const char *app); /* or 
 /* Write the configuration, and have it read when HAProxy runs with another one. */
 int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_ms,
                      struct err *e) MUST_USE;
+/* What this machine gives HAProxy. */
+unsigned front__most_connections(void);
+unsigned front__threads(void);
 /* Has HAProxy read its configuration anew in this time? An older process may have requests. */
 bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
 /*

@@ -16,7 +16,7 @@
 #define DECIDE_MS 1000
 #define SCRAPE_MS 700
 #define SETTLE_MS 1000     /* for what was on its way to a container when it was taken out */
-#define SETTLE_MAYA_MS 500 /* which is sent again, should it come too late */
+#define SETTLE_MAYA_MS 100 /* which is sent again, should it come too late */
 #define STUCK_MS 10000     /* beyond the grace */
 
 struct sizing {
@@ -26,6 +26,7 @@ struct sizing {
     int version;      /* of it */
     int64_t leaving_ms, decided_ms;
     bool told;        /* to end */
+    bool ends_soon;   /* it is to be told */
     bool waits;       /* a request waits for a container */
     const char *said; /* why nothing was done, so that it is logged once */
     unsigned out, in; /* decisions so far */
@@ -89,7 +90,7 @@ void resize__mark(struct resize *r, struct world *w)
         if (r->apps[i].seen) {
             i++;
         } else {
-            wait__target(r->apps[i].app, NULL, 0, 0);
+            wait__target(r->apps[i].app, NULL, 0, 0, 0);
             r->apps[i] = r->apps[--r->count];
         }
 }
@@ -97,7 +98,7 @@ void resize__mark(struct resize *r, struct world *w)
 bool resize__hurries(const struct resize *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->apps[i].told || r->apps[i].waits)
+        if (r->apps[i].told || r->apps[i].ends_soon || r->apps[i].waits)
             return true;
     return false;
 }
@@ -105,7 +106,7 @@ bool resize__hurries(const struct resize *r)
 static void forget(struct sizing *z)
 {
     z->leaving[0] = '\0';
-    z->told = false;
+    z->told = z->ends_soon = false;
 }
 
 static void complain(const struct sizing *z, const char *what, const struct err *e)
@@ -307,11 +308,13 @@ static void decide(struct resize *r, struct sizing *z, struct seen_app *a,
     };
     const struct scale_decision d = keeper__scale(&z->scale, &rule, &seen);
     carry_out(r, z, v, &d, who, now_ms);
+    z->ends_soon = *z->leaving && spec_is_maya(a->spec);
     free(who);
     free(at);
 }
 
-static void see_to(struct resize *r, struct seen_app *a, const struct front *f, int64_t now_ms)
+static void see_to(struct resize *r, struct seen_app *a, const struct front *f, int64_t seen_ms,
+                   int64_t now_ms)
 {
     struct sizing *z = sizing_of(r, a->name);
     const struct seen_version *v = keeper__by_role(a, ROLE_STABLE);
@@ -319,7 +322,7 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
 
     z->waits = wait__count(a->name) > 0 || front__queued(f, a->name) > 0;
     if (!v || !a->spec) {
-        wait__target(a->name, NULL, 0, 0);
+        wait__target(a->name, NULL, 0, 0, 0);
         forget(z);
         return;
     }
@@ -328,7 +331,7 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
     who = xalloc((a->task_count + 1) * sizeof(*who));
     bool there = who_answers(a, v, f, who) > 0;
     wait__target(a->name, there ? who[0].task->address : NULL, there ? who[0].task->port : 0,
-                 (unsigned)spec_int(a->spec, SPEC_READY_WITHIN));
+                 (unsigned)spec_int(a->spec, SPEC_READY_WITHIN), seen_ms);
     free(who);
     if (a->version_count > 1 && !z->told)
         forget(z); /* a rollout comes first */
@@ -342,8 +345,9 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
     decide(r, z, a, v, f, now_ms);
 }
 
-void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t now_ms)
+void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t seen_ms,
+                 int64_t now_ms)
 {
     for (size_t i = 0; i < w->count; i++)
-        see_to(r, &w->apps[i], f, now_ms);
+        see_to(r, &w->apps[i], f, seen_ms, now_ms);
 }

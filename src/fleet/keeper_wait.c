@@ -30,6 +30,7 @@
 struct place {
     char app[80], path[WAIT_PATH_MAX], address[64];
     unsigned port, within_s, waiting;
+    int64_t seen_ms; /* when it was seen to answer there */
     int listener;
     struct place *next;
 };
@@ -128,17 +129,22 @@ static bool is_gone(int fd)
     return poll(&p, 1, LOOK_MS) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
-/* A connection to a container; -1: there was none in time, or nobody waits for it any more. */
+/*
+ * A connection to a container; -1: there was none in time, or nobody waits for it any more. One
+ * that was last seen before the guest came is not meant: HAProxy has just found it gone, though
+ * what is in front of it may still take connections.
+ */
 static int wait_for_one(const struct guest *g)
 {
     int64_t start = fleet__now_ms();
 
     for (;;) {
-        char address[64];
+        char address[64] = "";
         pthread_mutex_lock(&lock);
         int64_t within_ms = (int64_t)g->place->within_s * 1000;
         unsigned port = g->place->port;
-        str_copy(address, sizeof(address), g->place->address);
+        if (g->place->seen_ms > start)
+            str_copy(address, sizeof(address), g->place->address);
         pthread_mutex_unlock(&lock);
         int fd = *address ? connect_to(address, port) : -1;
         if (fd >= 0 || is_gone(g->fd) || fleet__now_ms() - start >= within_ms)
@@ -285,7 +291,8 @@ int wait__open(const char *app, const char *path, struct err *e)
     return 0;
 }
 
-void wait__target(const char *app, const char *address, unsigned port, unsigned within_s)
+void wait__target(const char *app, const char *address, unsigned port, unsigned within_s,
+                  int64_t seen_ms)
 {
     pthread_mutex_lock(&lock);
     struct place *p = place_of(app);
@@ -293,6 +300,7 @@ void wait__target(const char *app, const char *address, unsigned port, unsigned 
         str_copy(p->address, sizeof(p->address), address ? address : "");
         p->port = port;
         p->within_s = within_s;
+        p->seen_ms = seen_ms;
     }
     pthread_mutex_unlock(&lock);
 }

@@ -13,6 +13,7 @@
 #include "base/must.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define WAIT_MAX 256 /* requests held or passed on, over all apps; more are answered 503 */
 #define WAIT_PATH_MAX 100
@@ -21,5 +22,6 @@
 unsigned wait__count(const char *app);
 /* See that the app has its place at `path`. Once is enough. */
 int wait__open(const char *app, const char *path, struct err *e) MUST_USE;
-/* Where a container of the app answers; address NULL: nowhere (any more). */
-void wait__target(const char *app, const char *address, unsigned port, unsigned within_s);
+/* Where a container of the app was seen to answer; address NULL: nowhere (any more). */
+void wait__target(const char *app, const char *address, unsigned port, unsigned within_s,
+                  int64_t seen_ms);

@@ -12,13 +12,9 @@
 #include "base/strs.h"
 #include "fleet/keeper_wait.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TIMEOUT_MS 3000
 #define SLOTS_MIN 8
@@ -71,7 +67,7 @@ static unsigned slots_for(const struct seen_app *a)
     return n < GATEWAY_SLOTS_MAX ? n : GATEWAY_SLOTS_MAX;
 }
 
-static struct seats *get_seats(struct front *f, const char *app, unsigned slots)
+struct seats *front__get_seats(struct front *f, const char *app, unsigned slots)
 {
     struct seats *s = seats_of(f, app);
 
@@ -103,6 +99,23 @@ static struct seat *seat_with(struct seats *s, const char *task)
         if (strcmp(s->at[i].task, task) == 0)
             return &s->at[i];
     return NULL;
+}
+
+/* A free one: where HAProxy has it already, else one where HAProxy has nobody. */
+static struct seat *seat_for(struct seats *s, const struct seen_task *t)
+{
+    struct seat *best = NULL;
+
+    for (unsigned i = 0; i < s->count; i++) {
+        struct seat *seat = &s->at[i];
+        if (*seat->task)
+            continue;
+        if (seat->server.port == t->port && strcmp(seat->address, t->address) == 0)
+            return seat;
+        if (!best || (best->server.port && !seat->server.port))
+            best = seat;
+    }
+    return best;
 }
 
 /* Those under the second name are the ones that nobody else comes to yet. */
@@ -137,7 +150,7 @@ static void sit(const struct front *f, struct seats *s, struct seen_app *a, bool
     for (size_t i = 0; i < a->task_count; i++) {
         const struct seen_task *t = &a->tasks[i];
         struct seat *seat;
-        if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_with(s, "")))
+        if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_for(s, t)))
             continue;
         *seat = (struct seat){.since_ms = now_ms, .proven = is_proven(f, a, t->id)};
         str_copy(seat->task, sizeof(seat->task), t->id);
@@ -184,7 +197,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
 {
     const struct spec *spec = next && a->next_spec ? a->next_spec : a->spec;
     char *name = front__name(a->name, next ? FRONT_NEXT : "");
-    struct seats *s = get_seats(f, name, slots_for(a));
+    struct seats *s = front__get_seats(f, name, slots_for(a));
     struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
     struct gateway_app *app;
@@ -474,6 +487,8 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     struct plan p;
     int rc;
 
+    if (!f->written)
+        front__adopt(f, TIMEOUT_MS);
     make_plan(f, w, &p, now_ms);
     forget_gone(f);
     rc = front__configure(f, &p.plan, now_ms, e);

@@ -119,7 +119,16 @@ bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
 unsigned front__certs(struct front *f);
 #define KEEPER_SECRETS "/run/secrets"
 
+/* The seats of an app, as HAProxy calls it, and at least so many. */
+struct seats *front__get_seats(struct front *f, const char *app, unsigned slots);
+
 /* keeper_seats.c */
+
+/*
+ * Note in free seats whom HAProxy has there, for a keeper that has just begun: a container that
+ * got another slot would swap its sessions with somebody's, while who watches them stays.
+ */
+void front__adopt(struct front *f, int timeout_ms);
 
 /* The seat of a task that people come to; NULL: it has none. */
 const struct seat *front__seat(const struct front *f, const char *app, const char *task);

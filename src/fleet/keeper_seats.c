@@ -1,9 +1,42 @@
 /* What HAProxy said at the last look of those in the seats, by app and version. */
 #include "fleet/keeper_int.h"
 
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/strs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void on_adopt(void *ctx, const struct gateway_slot *is)
+{
+    char app[80], slot[12], address[64];
+    int64_t n;
+
+    if (is->state == GATEWAY_MAINT || is->backend.len < 5 ||
+        is->backend.len - 4 >= sizeof(app) || is->server.len < 2 || is->server.data[0] != 's')
+        return;
+    snprintf(app, sizeof(app), "%.*s", (int)is->backend.len - 4, is->backend.data + 4);
+    snprintf(slot, sizeof(slot), "%.*s", (int)is->server.len - 1, is->server.data + 1);
+    snprintf(address, sizeof(address), "%.*s", STR_FMT(is->address));
+    if (!str_to_int(slot, &n) || n < 1 || n > GATEWAY_SLOTS_MAX)
+        return;
+    struct seat *seat = &front__get_seats(ctx, app, (unsigned)n)->at[n - 1];
+    str_copy(seat->address, sizeof(seat->address), address);
+    seat->server.port = (unsigned)is->port;
+}
+
+void front__adopt(struct front *f, int timeout_ms)
+{
+    struct buf text = BUF_INIT;
+    struct err e; /* it is not there yet */
+
+    if (gateway_ask(f->runtime, "show servers state", timeout_ms, &text, &e) == 0 &&
+        gateway_read_slots((struct str){text.data, text.len}, on_adopt, f, &e) < 0)
+        log_warn("keeper", "adopt", "why=\"%s\"", e.msg);
+    buf_release(&text);
+}
 
 static const struct seats *seats_for(const struct front *f, const char *app, bool next)
 {

@@ -89,3 +89,48 @@ def test_nobody_notices_that_the_only_container_was_killed(site):
     for session, n in guests.said.items():
         said = history(site, session)
         assert said and said == [f"{session} says {i}." for i in range(n)][-len(said):]
+
+
+class Watched:
+    """A session, and a stream that tells what happens in it."""
+
+    def __init__(self, site, session):
+        self.site, self.session = site, session
+        self.connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+        self.connection.request("GET", f"/api/v1/session/events?session_id={session}", headers={"Host": HOST})
+        self.stream = self.connection.getresponse()
+        assert self.stream.status == 200
+
+    def say(self, text):
+        status, _, body = self.site.ask(HOST, "/api/v1/chat", "POST", json.dumps({"user_input": text}),
+                                        headers={"X-Session-ID": self.session, "Content-Type": "application/json"})
+        assert status == 200, body
+
+    def heard(self, text):
+        return any(text.encode() in line for line in iter(self.stream.readline, b""))
+
+
+def restart_keeper(site):
+    (s,) = [s for s in site.engine.json("GET", "/services") if s["Spec"]["Name"] == "maya-keeper"]
+    s["Spec"]["TaskTemplate"]["ForceUpdate"] = s["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+    begun = len([row for row in site.keeper_log() if row["event"] == "scale_stay"])
+    site.engine.call("POST", f"/services/{s['ID']}/update?version={s['Version']['Index']}", s["Spec"])
+    wait_for("another keeper has looked", lambda: len(
+        {c["Id"] for c in site.engine.json("GET", "/containers/json?all=1") if "maya-keeper" in c["Names"][0]}) > 1
+        and len([row for row in site.keeper_log() if row["event"] == "scale_stay"]) > begun)
+
+
+def test_a_new_keeper_leaves_everybody_where_they_are(site):
+    path = site.folder / "bar.yaml"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "min_containers": 3, "max_containers": 3}))
+    site.deploy(str(path))
+    wait_for("three containers", lambda: len(running(site)) == 3)
+    wait_for("all are up", lambda: any(row["event"] == "ready" and row["serve"] == 3 for row in site.keeper_log()))
+    watched = [Watched(site, f"watched-{i}") for i in range(9)]
+    for w in watched:
+        w.say("hello, one")
+        assert w.heard("hello, one")
+    restart_keeper(site)
+    for w in watched:
+        w.say("hello, two")
+        assert w.heard("hello, two")

@@ -40,6 +40,7 @@ struct api *api_new(const struct api_cfg *cfg)
     map_init(&a->talkers, seal_random_u64());
     api__fresh_init(a);
     api__watch_init(a);
+    api__ready_init(a);
     return a;
 }
 

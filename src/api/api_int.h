@@ -39,9 +39,13 @@ struct api {
         unsigned stream_count; /* of `streams` */
         unsigned beat_credit;  /* parts of heartbeats that are due */
         unsigned look_credit;
-        unsigned drained_count;
-        struct buf line; /* an event being written */
+        unsigned retry_count; /* readers who were told when to come back */
+        struct buf line;      /* an event being written */
     } watch;
+    struct api_ready {
+        struct list held; /* ready.c */
+        unsigned count, ticks;
+    } ready;
 };
 
 #define ROUTE(id, method, path, handler, summary, request, response)                           \
@@ -76,6 +80,10 @@ bool api__operator(const struct api *a, struct http_req *req);
 /* monitor.c: figures of a session in memory, or of its row, as JSON */
 void api__figures_text(const struct api *a, struct buf *out, const struct session *s);
 void api__stored_text(struct buf *out, const char *id, const struct session_stored *row);
+
+/* ready.c */
+void api__ready_init(struct api *a);
+void api__ready_tick(struct api *a);
 
 /* reply.c */
 

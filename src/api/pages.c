@@ -124,16 +124,6 @@ void api__healthz(struct api *a, struct http_req *req)
     buf_release(&body);
 }
 
-void api__readyz(struct api *a, struct http_req *req)
-{
-    struct buf body = BUF_INIT;
-    int status = ops_ready(a->cfg.ops, &body);
-
-    http_header(req, "Cache-Control", "no-store");
-    api__answer_buf(req, status, API_JSON, &body);
-    buf_release(&body);
-}
-
 /* Whose figures these are, behind a gateway: an engine names a container by its id. The name of
  * another machine is nobody's business. */
 static void name_container(struct http_req *req)

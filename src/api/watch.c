@@ -19,8 +19,12 @@
 #define LOOK_TICKS 20   /* in which every session is looked at: 2 s */
 #define TELL_MAX 131072 /* bytes said; who cannot take so much reads the history */
 #define LINE_KEEP 16384 /* of the buffer in which events are written */
-#define RETRY_MS 1000   /* after a drain, and more: not all readers come back at once */
-#define RETRY_SPREAD_MS 9000
+/* How soon a reader comes back that was cut off: each at another time, so that many are spread.
+ */
+#define RETRY_MS 100
+#define RETRY_SPREAD_MS 300
+#define RETRY_SPREAD_MAX_MS 9900
+#define BACK_PER_MS 5
 
 struct watched {
     struct session_seen seen;
@@ -74,13 +78,21 @@ static void on_gone(void *ctx, struct http_req *req)
     leave(ctx);
 }
 
+static unsigned retry_ms(struct api_watch *watch)
+{
+    unsigned spread = watch->stream_count / BACK_PER_MS;
+
+    spread = spread < RETRY_SPREAD_MS ? RETRY_SPREAD_MS : spread;
+    spread = spread > RETRY_SPREAD_MAX_MS ? RETRY_SPREAD_MAX_MS : spread;
+    return RETRY_MS + watch->retry_count++ * 97 % spread;
+}
+
 static void on_drain(void *ctx, struct http_req *req)
 {
     struct watcher *w = ctx;
-    struct api_watch *watch = &w->on->api->watch;
     char bye[64];
-    unsigned wait_ms = RETRY_MS + watch->drained_count++ * 97 % RETRY_SPREAD_MS;
-    int n = snprintf(bye, sizeof(bye), ": the container stops\nretry: %u\n\n", wait_ms);
+    int n = snprintf(bye, sizeof(bye), ": the container stops\nretry: %u\n\n",
+                     retry_ms(&w->on->api->watch));
 
     http_stream_write(req, bye, (size_t)n);
     http_stream_end(req);
@@ -180,6 +192,16 @@ static void send_bare(const struct watched *on, const struct watcher *only, cons
 {
     open_event(on->api, type, on->id, NO_ID);
     tell(on, only);
+}
+
+/* It may be cut off with no word: by a container that is killed, by a gateway that ends. */
+static void send_first(const struct watched *on, const struct watcher *w)
+{
+    char retry[32];
+    int n = snprintf(retry, sizeof(retry), "retry: %u\n", retry_ms(&on->api->watch));
+
+    http_stream_write(w->req, retry, (size_t)n);
+    send_bare(on, w, "session");
 }
 
 static void tell_ended(struct watched *on)
@@ -303,6 +325,7 @@ void api_tick(struct api *a)
     unsigned beats = due(&watch->beat_credit, watch->stream_count, BEAT_TICKS);
     unsigned looks = due(&watch->look_credit, (unsigned)watch->by_id.count, LOOK_TICKS);
 
+    api__ready_tick(a);
     for (; beats && !list_empty(&watch->streams); beats--) {
         struct watcher *w = LIST_ITEM(watch->streams.next, struct watcher, beat);
         list_remove(&w->beat);
@@ -457,7 +480,7 @@ void api__session_events(struct api *a, struct http_req *req)
     http_req_on_gone(req, on_gone);
     api__stream_begin(req, id);
     w->req = http_stream_settle(req);
-    send_bare(w->on, w, "session");
+    send_first(w->on, w);
     if (back)
         catch_up(w->on, w, last);
     if (w->on->used_s < 0 && !w->on->asking)

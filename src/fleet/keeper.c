@@ -20,7 +20,8 @@
 #define CHANGES_MS 100      /* the same while something changes */
 #define CHANGES_FOR_MS 3000 /* after the last change */
 #define HURRY_MS 50
-#define SETTLE_MS 1000 /* for what was on its way to a version when it was taken out */
+#define SETTLE_MS 1000                /* for what was on its way when its slots were closed */
+#define SETTLE_MAYA_MS (2 * HURRY_MS) /* which is sent again, should it come too late */
 
 /* Since when a version has been on its way out. */
 struct leaving {
@@ -38,6 +39,7 @@ struct keeper {
     struct leaving leaving[LEAVING_MAX];
     uint64_t stamp; /* of what was seen last */
     int64_t changed_ms;
+    bool hurries;   /* a Maya is to be stopped: look again soon */
     char said[240]; /* the last complaint, so that it is logged once */
 };
 
@@ -96,7 +98,8 @@ static void forget(struct keeper *k, const char *name)
 /*
  * A version on its way out is given nothing new (its slots are in maintenance). When what it
  * was answering has ended, or its time to drain is over, its containers are stopped, and then
- * its service goes.
+ * its service goes. Maya is stopped at once: she answers what she has within that time herself,
+ * and lets go of those who only watch, who would hear nothing of their sessions here any more.
  */
 static void retire(struct keeper *k, const struct seen_app *a, const struct seen_version *v)
 {
@@ -109,9 +112,13 @@ static void retire(struct keeper *k, const struct seen_app *a, const struct seen
     if (watches__kept(a, v))
         return;
     if (v->wanted > 0) {
-        if (waited < SETTLE_MS || ((front__busy(&k->front, a->name, v->number) > 0 ||
-                                    front__reloaded(&k->front, fleet__now_ms(), drain_ms)) &&
-                                   waited < drain_ms))
+        bool busy = front__busy(&k->front, a->name, v->number) > 0 ||
+                    front__reloaded(&k->front, fleet__now_ms(), drain_ms);
+        bool maya = a->spec && spec_is_maya(a->spec);
+        bool stays =
+            maya ? waited < SETTLE_MAYA_MS : waited < SETTLE_MS || (busy && waited < drain_ms);
+        k->hurries |= stays && maya;
+        if (stays)
             return;
         log_info("keeper", "stop", "app=%s version=%d", a->name, v->number);
         rc = fleet__service_scale(k->en, name, 0, &e);
@@ -158,6 +165,7 @@ static void see_to_app(struct keeper *k, struct seen_app *a)
 
 static void look(struct keeper *k)
 {
+    int64_t began_ms = fleet__now_ms();
     struct world w;
     struct err e;
 
@@ -179,16 +187,17 @@ static void look(struct keeper *k)
             watches__look(k->watches, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
         }
     }
+    k->hurries = false;
     for (size_t i = 0; i < w.count; i++)
         see_to_app(k, &w.apps[i]);
-    resize__run(k->resize, &k->front, &w, fleet__now_ms());
+    resize__run(k->resize, &k->front, &w, began_ms, fleet__now_ms());
     keeper__world_release(&w);
 }
 
 /* A change is one of several, mostly: a container that starts, a version that takes over. */
 static int pause_ms(const struct keeper *k)
 {
-    if (resize__hurries(k->resize))
+    if (k->hurries || resize__hurries(k->resize))
         return HURRY_MS;
     return fleet__now_ms() - k->changed_ms < CHANGES_FOR_MS ? CHANGES_MS : LOOK_MS;
 }

@@ -17,12 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 3000
 #define RELOAD_MS 3000 /* between two attempts */
 #define PEM_MAX (512 << 10)
+#define MAX_CONNS 50000
+#define OWN_FILES 600 /* HAProxy's, beside two for each connection */
 
 static int write_whole(const char *folder, const char *path, const void *data, size_t len,
                        struct err *e)
@@ -147,6 +150,28 @@ unsigned front__certs(struct front *f)
 }
 
 /* The configuration */
+
+/* HAProxy does not start with more than it may open; containers of an engine have one limit. */
+unsigned front__most_connections(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_max == RLIM_INFINITY ||
+        files.rlim_max > 2 * MAX_CONNS + OWN_FILES)
+        return MAX_CONNS;
+    return files.rlim_max > 2 * OWN_FILES ? (unsigned)(files.rlim_max - OWN_FILES) / 2 : 100;
+}
+
+/*
+ * The other half of the cores is the containers'. Where HAProxy has more threads than it gets
+ * cores, one of them learns late that a container has died while another still sends to it.
+ */
+unsigned front__threads(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores < 4 ? 1 : cores > 32 ? 16 : (unsigned)(cores / 2);
+}
 
 /* Of the text without who is where, with nobody anywhere, and of the certificates. */
 static void mark_of(const struct front *f, const struct gateway_plan *p, char ret[33])

@@ -12,22 +12,14 @@
 #include "base/strs.h"
 #include "fleet/keeper_wait.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TIMEOUT_MS 3000
 #define SLOTS_MIN 8
-#define NEXT "-next"
 #define EXPIRY_S 3600
 #define TURN_S 180
-#define MAX_CONNS 50000
-#define OWN_FILES 600 /* HAProxy's, beside two for each connection */
 #define BUFFER 65536
 #define CHECK_MS 1000
 
@@ -75,7 +67,7 @@ static unsigned slots_for(const struct seen_app *a)
     return n < GATEWAY_SLOTS_MAX ? n : GATEWAY_SLOTS_MAX;
 }
 
-static struct seats *get_seats(struct front *f, const char *app, unsigned slots)
+struct seats *front__get_seats(struct front *f, const char *app, unsigned slots)
 {
     struct seats *s = seats_of(f, app);
 
@@ -109,6 +101,23 @@ static struct seat *seat_with(struct seats *s, const char *task)
     return NULL;
 }
 
+/* A free one: where HAProxy has it already, else one where HAProxy has nobody. */
+static struct seat *seat_for(struct seats *s, const struct seen_task *t)
+{
+    struct seat *best = NULL;
+
+    for (unsigned i = 0; i < s->count; i++) {
+        struct seat *seat = &s->at[i];
+        if (*seat->task)
+            continue;
+        if (seat->server.port == t->port && strcmp(seat->address, t->address) == 0)
+            return seat;
+        if (!best || (best->server.port && !seat->server.port))
+            best = seat;
+    }
+    return best;
+}
+
 /* Those under the second name are the ones that nobody else comes to yet. */
 static bool belongs(struct seen_app *a, const struct seen_task *t, bool next)
 {
@@ -120,7 +129,7 @@ static bool belongs(struct seen_app *a, const struct seen_task *t, bool next)
 /* Did it answer under the second name? After a start nobody is doubted. */
 static bool is_proven(const struct front *f, const struct seen_app *a, const char *task)
 {
-    char *name = front__name(a->name, NEXT);
+    char *name = front__name(a->name, FRONT_NEXT);
     const struct seats *s = front__seats(f, name);
     bool proven = !f->written;
 
@@ -141,7 +150,7 @@ static void sit(const struct front *f, struct seats *s, struct seen_app *a, bool
     for (size_t i = 0; i < a->task_count; i++) {
         const struct seen_task *t = &a->tasks[i];
         struct seat *seat;
-        if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_with(s, "")))
+        if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_for(s, t)))
             continue;
         *seat = (struct seat){.since_ms = now_ms, .proven = is_proven(f, a, t->id)};
         str_copy(seat->task, sizeof(seat->task), t->id);
@@ -170,13 +179,11 @@ struct plan {
     const char *cert_list[1];
 };
 
-/* Of an app that may have no container: where requests wait for one. Free it. */
+/* Where requests wait while the app has no container. Free it. */
 static char *place_to_wait(const struct front *f, const struct seen_app *a, const char *name)
 {
     struct err e;
 
-    if (spec_int(a->spec, SPEC_MIN_CONTAINERS) > 0)
-        return NULL;
     char *path = xprintf("%s/wait-%s.sock", f->folder, name);
     if (wait__open(a->name, path, &e) == 0)
         return path;
@@ -189,8 +196,8 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
                     bool fallback, int64_t now_ms)
 {
     const struct spec *spec = next && a->next_spec ? a->next_spec : a->spec;
-    char *name = front__name(a->name, next ? NEXT : "");
-    struct seats *s = get_seats(f, name, slots_for(a));
+    char *name = front__name(a->name, next ? FRONT_NEXT : "");
+    struct seats *s = front__get_seats(f, name, slots_for(a));
     struct gateway_version *versions = xalloc((a->version_count + 1) * sizeof(*versions));
     struct gateway_server *servers = xalloc(s->count * sizeof(*servers));
     struct gateway_app *app;
@@ -219,6 +226,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .maya = spec_is_maya(spec),
         .agent = spec_is_maya(spec),
         .waiting = next ? NULL : place_to_wait(f, a, name),
+        .wait_s = (unsigned)spec_int(spec, SPEC_READY_WITHIN),
         .health = spec_text(spec, SPEC_READY_PATH),
         .expiry_s = EXPIRY_S,
         .turn_s = TURN_S,
@@ -236,17 +244,6 @@ static bool has_hosts(const struct seen_app *a)
     return spec_list(a->spec, SPEC_HOSTNAMES).count > 0;
 }
 
-/* HAProxy does not start with more than it may open; containers of an engine have one limit. */
-static unsigned most_connections(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_max == RLIM_INFINITY ||
-        files.rlim_max > 2 * MAX_CONNS + OWN_FILES)
-        return MAX_CONNS;
-    return files.rlim_max > 2 * OWN_FILES ? (unsigned)(files.rlim_max - OWN_FILES) / 2 : 100;
-}
-
 static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t now_ms)
 {
     bool taken = false;
@@ -255,7 +252,8 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .runtime = f->runtime,
                            .bind = "*",
                            .http_port = (unsigned)f->http_port,
-                           .max_conns = most_connections(),
+                           .max_conns = front__most_connections(),
+                           .threads = front__threads(),
                            .buffer = BUFFER,
                            .check_ms = CHECK_MS,
                        }};
@@ -336,6 +334,41 @@ static struct seat *seat_of(struct front *f, const char *backend, size_t len,
     return NULL;
 }
 
+/* Is it the server of an app's place to wait? */
+static const struct gateway_app *waiting_of(const struct plan *p, struct str backend,
+                                            struct str server)
+{
+    if (!str_eq(server, GATEWAY_WAIT) || backend.len < 5)
+        return NULL;
+    for (size_t i = 0; i < p->plan.app_count; i++)
+        if (str_eq((struct str){backend.data + 4, backend.len - 4}, p->plan.apps[i].name))
+            return &p->plan.apps[i];
+    return NULL;
+}
+
+static bool any_up(const struct seats *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->at[i].up && s->at[i].server.version && s->at[i].server.state == GATEWAY_READY)
+            return true;
+    return false;
+}
+
+/* Whoever queues for the place to wait goes on as soon as there is somebody to go to. */
+static void on_queue(struct asked *x, const struct gateway_app *a, uint64_t queued)
+{
+    struct seats *s = seats_of(x->f, a->name);
+
+    if (!s)
+        return;
+    s->queued = queued;
+    if (queued == 0 || !any_up(s))
+        return;
+    log_info("keeper", "release", "app=%s requests=%llu", a->name, (unsigned long long)queued);
+    if (gateway_release(x->f->runtime, a, TIMEOUT_MS, x->e) < 0)
+        x->rc = -1;
+}
+
 static bool same_place(const struct seat *seat, const struct gateway_slot *is)
 {
     if (!seat->server.version)
@@ -351,6 +384,9 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
     char server[16];
     int rc = 0;
 
+    if ((a = waiting_of(x->p, is->backend, is->server)) && x->rc == 0 &&
+        is->state != GATEWAY_READY) /* a keeper ended while it let them go */
+        x->rc = gateway_release(x->f->runtime, a, TIMEOUT_MS, x->e);
     snprintf(server, sizeof(server), "%.*s", STR_FMT(is->server));
     struct seat *seat =
         seat_of(x->f, is->backend.data, is->backend.len, server, x->p, &a, &slot);
@@ -386,6 +422,8 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     unsigned slot;
     char server[16];
 
+    if ((a = waiting_of(x->p, st->backend, st->server)) && x->rc == 0)
+        on_queue(x, a, st->queued);
     snprintf(server, sizeof(server), "%.*s", STR_FMT(st->server));
     struct seat *seat =
         seat_of(x->f, st->backend.data, st->backend.len, server, x->p, &a, &slot);
@@ -427,6 +465,8 @@ static int compare(struct front *f, const struct plan *p, int64_t now_ms, struct
         rc = gateway_ask(f->runtime, "show stat", TIMEOUT_MS, &text, e);
     if (rc == 0)
         rc = gateway_read_stat((struct str){text.data, text.len}, on_stat, &x, e);
+    if (rc == 0)
+        rc = x.rc;
     buf_release(&text);
     return rc;
 }
@@ -449,6 +489,8 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     struct plan p;
     int rc;
 
+    if (!f->written)
+        front__adopt(f, TIMEOUT_MS);
     make_plan(f, w, &p, now_ms);
     forget_gone(f);
     rc = front__configure(f, &p.plan, now_ms, e);
@@ -456,64 +498,4 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
         rc = compare(f, &p, now_ms, e);
     release_plan(&p);
     return rc;
-}
-
-static const struct seats *seats_for(const struct front *f, const char *app, bool next)
-{
-    char *name = front__name(app, next ? NEXT : "");
-    const struct seats *s = front__seats(f, name);
-
-    free(name);
-    return s;
-}
-
-const struct seat *front__seat(const struct front *f, const char *app, const char *task)
-{
-    const struct seats *s = seats_for(f, app, false);
-
-    for (unsigned i = 0; s && i < s->count; i++)
-        if (strcmp(s->at[i].task, task) == 0)
-            return &s->at[i];
-    return NULL;
-}
-
-int front__up(const struct front *f, const char *app, bool next, int version)
-{
-    const struct seats *s = seats_for(f, app, next);
-    char name[8];
-    int n = 0;
-
-    snprintf(name, sizeof(name), "v%d", version % 100000);
-    for (unsigned i = 0; s && i < s->count; i++)
-        n += s->at[i].up && (s->at[i].checked || !next) && s->at[i].server.version &&
-             strcmp(s->at[i].version, name) == 0;
-    return n;
-}
-
-void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
-                uint64_t *errors)
-{
-    const struct seats *s = seats_for(f, app, false);
-    char name[8];
-
-    snprintf(name, sizeof(name), "v%d", version % 100000);
-    for (unsigned i = 0; s && i < s->count; i++) {
-        if (!s->at[i].server.version || strcmp(s->at[i].version, name) != 0)
-            continue;
-        *requests += s->at[i].new_requests;
-        *errors += s->at[i].new_errors;
-    }
-}
-
-uint64_t front__busy(const struct front *f, const char *app, int version)
-{
-    const struct seats *s = seats_for(f, app, false);
-    char name[8];
-    uint64_t n = 0;
-
-    snprintf(name, sizeof(name), "v%d", version % 100000);
-    for (unsigned i = 0; s && i < s->count; i++)
-        if (s->at[i].server.version && strcmp(s->at[i].version, name) == 0)
-            n += s->at[i].current;
-    return n;
 }

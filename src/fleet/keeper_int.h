@@ -55,6 +55,8 @@ void keeper__world_release(struct world *w);
 struct seen_version *keeper__version(struct seen_app *a, int number); /* or NULL */
 struct seen_version *keeper__by_role(struct seen_app *a, enum fleet_role r);
 
+#define FRONT_NEXT "-next" /* behind the name of an app: its second one */
+
 /* keeper_name.c: free() what comes back, the hosts one by one. */
 
 /* As HAProxy may have it: lower case, digits and dashes. Two that fall together differ behind.
@@ -83,7 +85,8 @@ struct seats { /* of one app */
     char *app;
     struct seat *at;
     unsigned count;
-    bool seen; /* in the plan */
+    uint64_t queued; /* requests that wait for a turn to wait at the keeper's */
+    bool seen;       /* in the plan */
 };
 
 struct front {
@@ -107,6 +110,11 @@ const struct seats *front__seats(const struct front *f, const char *app); /* or 
 /* Write the configuration, and have it read when HAProxy runs with another one. */
 int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_ms,
                      struct err *e) MUST_USE;
+/* What this machine gives HAProxy. */
+unsigned front__most_connections(void);
+unsigned front__threads(void);
+/* Has HAProxy read its configuration anew in this time? An older process may have requests. */
+bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
 /*
  * Put the certificates that the keeper was given (*.pem in KEEPER_SECRETS) where HAProxy reads
  * them. How many there are; 0 without a port for them.
@@ -114,14 +122,25 @@ int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_
 unsigned front__certs(struct front *f);
 #define KEEPER_SECRETS "/run/secrets"
 
-/* Has HAProxy read its configuration anew in this time? An older process may have requests. */
-bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
+/* The seats of an app, as HAProxy calls it, and at least so many. */
+struct seats *front__get_seats(struct front *f, const char *app, unsigned slots);
+
+/* keeper_seats.c */
+
+/*
+ * Note in free seats whom HAProxy has there, for a keeper that has just begun: a container that
+ * got another slot would swap its sessions with somebody's, while who watches them stays.
+ */
+void front__adopt(struct front *f, int timeout_ms);
+
 /* The seat of a task that people come to; NULL: it has none. */
 const struct seat *front__seat(const struct front *f, const char *app, const char *task);
 /* Containers of a version that HAProxy finds up, under the app's name or its second one, where
  * they must have passed a check; requests under way at those under its name. */
 int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);
+/* Requests of an app that wait in HAProxy for a container. */
+uint64_t front__queued(const struct front *f, const char *app);
 /* Add what a version was asked since the look before, and what of it failed. */
 void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
                 uint64_t *errors);

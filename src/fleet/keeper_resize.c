@@ -15,8 +15,9 @@
 
 #define DECIDE_MS 1000
 #define SCRAPE_MS 700
-#define SETTLE_MS 1000 /* for what was on its way to a container when it was taken out */
-#define STUCK_MS 10000 /* beyond the grace */
+#define SETTLE_MS 1000     /* for what was on its way to a container when it was taken out */
+#define SETTLE_MAYA_MS 100 /* which is sent again, should it come too late */
+#define STUCK_MS 10000     /* beyond the grace */
 
 struct sizing {
     char app[SPEC_NAME_MAX + 1];
@@ -25,6 +26,8 @@ struct sizing {
     int version;      /* of it */
     int64_t leaving_ms, decided_ms;
     bool told;        /* to end */
+    bool ends_soon;   /* it is to be told */
+    bool waits;       /* a request waits for a container */
     const char *said; /* why nothing was done, so that it is logged once */
     unsigned out, in; /* decisions so far */
     bool seen;
@@ -87,7 +90,7 @@ void resize__mark(struct resize *r, struct world *w)
         if (r->apps[i].seen) {
             i++;
         } else {
-            wait__target(r->apps[i].app, NULL, 0, 0);
+            wait__target(r->apps[i].app, NULL, 0, 0, 0);
             r->apps[i] = r->apps[--r->count];
         }
 }
@@ -95,7 +98,7 @@ void resize__mark(struct resize *r, struct world *w)
 bool resize__hurries(const struct resize *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->apps[i].told)
+        if (r->apps[i].told || r->apps[i].ends_soon || r->apps[i].waits)
             return true;
     return false;
 }
@@ -103,7 +106,7 @@ bool resize__hurries(const struct resize *r)
 static void forget(struct sizing *z)
 {
     z->leaving[0] = '\0';
-    z->told = false;
+    z->told = z->ends_soon = false;
 }
 
 static void complain(const struct sizing *z, const char *what, const struct err *e)
@@ -157,10 +160,12 @@ static void see_leave(struct resize *r, struct sizing *z, struct seen_app *a,
         forget(z); /* it ended by itself, and is replaced */
         return;
     }
-    if (waited < SETTLE_MS)
+    bool maya = spec_is_maya(a->spec);
+    if (waited < (maya ? SETTLE_MAYA_MS : SETTLE_MS))
         return;
     bool busy = (seat && seat->current) || front__reloaded(f, now_ms, drain_ms);
-    if (!busy || waited >= drain_ms)
+    /* Maya answers what she has, and lets go of those who only watch. */
+    if (!busy || waited >= drain_ms || maya)
         tell_to_end(r, z, t, v);
 }
 
@@ -295,7 +300,7 @@ static void decide(struct resize *r, struct sizing *z, struct seen_app *a,
         .now_ms = now_ms,
         .rollout = a->version_count > 1,
         .leaving = *z->leaving != '\0',
-        .waits = wait__count(a->name) > 0,
+        .waits = z->waits,
         .requests = requests_of(a, f),
         .wanted = (unsigned)v->wanted,
         .at = at,
@@ -303,18 +308,21 @@ static void decide(struct resize *r, struct sizing *z, struct seen_app *a,
     };
     const struct scale_decision d = keeper__scale(&z->scale, &rule, &seen);
     carry_out(r, z, v, &d, who, now_ms);
+    z->ends_soon = *z->leaving && spec_is_maya(a->spec);
     free(who);
     free(at);
 }
 
-static void see_to(struct resize *r, struct seen_app *a, const struct front *f, int64_t now_ms)
+static void see_to(struct resize *r, struct seen_app *a, const struct front *f, int64_t seen_ms,
+                   int64_t now_ms)
 {
     struct sizing *z = sizing_of(r, a->name);
     const struct seen_version *v = keeper__by_role(a, ROLE_STABLE);
     struct asked *who;
 
+    z->waits = wait__count(a->name) > 0 || front__queued(f, a->name) > 0;
     if (!v || !a->spec) {
-        wait__target(a->name, NULL, 0, 0);
+        wait__target(a->name, NULL, 0, 0, 0);
         forget(z);
         return;
     }
@@ -323,13 +331,13 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
     who = xalloc((a->task_count + 1) * sizeof(*who));
     bool there = who_answers(a, v, f, who) > 0;
     wait__target(a->name, there ? who[0].task->address : NULL, there ? who[0].task->port : 0,
-                 (unsigned)spec_int(a->spec, SPEC_READY_WITHIN));
+                 (unsigned)spec_int(a->spec, SPEC_READY_WITHIN), seen_ms);
     free(who);
     if (a->version_count > 1 && !z->told)
         forget(z); /* a rollout comes first */
     if (*z->leaving)
         see_leave(r, z, a, v, f, now_ms);
-    else if (now_ms - z->decided_ms < DECIDE_MS && !wait__count(a->name))
+    else if (now_ms - z->decided_ms < DECIDE_MS && (!z->waits || there))
         return;
     if (z->told)
         return;
@@ -337,8 +345,9 @@ static void see_to(struct resize *r, struct seen_app *a, const struct front *f, 
     decide(r, z, a, v, f, now_ms);
 }
 
-void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t now_ms)
+void resize__run(struct resize *r, const struct front *f, struct world *w, int64_t seen_ms,
+                 int64_t now_ms)
 {
     for (size_t i = 0; i < w->count; i++)
-        see_to(r, &w->apps[i], f, now_ms);
+        see_to(r, &w->apps[i], f, seen_ms, now_ms);
 }

@@ -6,6 +6,7 @@
 #include "base/strs.h"
 
 #include "fleet/fleet_int.h"
+#include "gateway/gateway.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,6 +31,7 @@
 struct place {
     char app[80], path[WAIT_PATH_MAX], address[64];
     unsigned port, within_s, waiting;
+    int64_t seen_ms; /* when it was seen to answer there */
     int listener;
     struct place *next;
 };
@@ -129,17 +131,22 @@ static bool is_gone(int fd)
     return poll(&p, 1, LOOK_MS) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
-/* A connection to a container; -1: there was none in time, or nobody waits for it any more. */
+/*
+ * A connection to a container; -1: there was none in time, or nobody waits for it any more. One
+ * that was last seen before the guest came is not meant: HAProxy has just found it gone, though
+ * what is in front of it may still take connections.
+ */
 static int wait_for_one(const struct guest *g)
 {
     int64_t start = fleet__now_ms();
 
     for (;;) {
-        char address[64];
+        char address[64] = "";
         pthread_mutex_lock(&lock);
         int64_t within_ms = (int64_t)g->place->within_s * 1000;
         unsigned port = g->place->port;
-        str_copy(address, sizeof(address), g->place->address);
+        if (g->place->seen_ms > start)
+            str_copy(address, sizeof(address), g->place->address);
         pthread_mutex_unlock(&lock);
         int fd = *address ? connect_to(address, port) : -1;
         if (fd >= 0 || is_gone(g->fd) || fleet__now_ms() - start >= within_ms)
@@ -147,17 +154,19 @@ static int wait_for_one(const struct guest *g)
     }
 }
 
-/* Not 503: the gateway would try that again, from the beginning. */
+/* The gateway makes it a 503, which it would try again, from the beginning, if it came so. */
 static void answer_none(int fd)
 {
     static const char body[] =
         "{\"code\":\"no_container\",\"detail\":\"No container of this app "
         "became ready in time; try again.\"}";
     char text[400], rest[BUFFER];
-    int n = snprintf(text, sizeof(text),
-                     "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\n"
-                     "Retry-After: 5\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                     sizeof(body) - 1, body);
+    int n = snprintf(
+        text, sizeof(text),
+        "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\n" GATEWAY_WAIT_OVER
+        ": 1\r\nRetry-After: 5\r\nConnection: close\r\n"
+        "Content-Length: %zu\r\n\r\n%s",
+        sizeof(body) - 1, body);
 
     send_all(fd, text, (size_t)n);
     shutdown(fd, SHUT_WR);
@@ -296,7 +305,8 @@ int wait__open(const char *app, const char *path, struct err *e)
     return 0;
 }
 
-void wait__target(const char *app, const char *address, unsigned port, unsigned within_s)
+void wait__target(const char *app, const char *address, unsigned port, unsigned within_s,
+                  int64_t seen_ms)
 {
     pthread_mutex_lock(&lock);
     struct place *p = place_of(app);
@@ -304,6 +314,7 @@ void wait__target(const char *app, const char *address, unsigned port, unsigned 
         str_copy(p->address, sizeof(p->address), address ? address : "");
         p->port = port;
         p->within_s = within_s;
+        p->seen_ms = seen_ms;
     }
     pthread_mutex_unlock(&lock);
 }

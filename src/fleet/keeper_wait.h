@@ -3,7 +3,7 @@
  * For each such app a socket that HAProxy comes to when nobody else is there (its backup
  * server). A request that came is held, unread, until the app has a container that answers, and
  * is then passed on to that one, byte by byte; whoever sent it sees nothing but the time. After
- * `within_s` it is answered 504 `no_container`.
+ * `within_s` it is answered 504 `no_container`, with a header by which the gateway knows it.
  *
  * Runs on threads of its own; these calls come from the keeper's.
  */
@@ -13,6 +13,7 @@
 #include "base/must.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define WAIT_MAX 256 /* requests held or passed on, over all apps; more are answered 503 */
 #define WAIT_PATH_MAX 100
@@ -23,5 +24,6 @@ unsigned wait__count(const char *app);
 void wait__pause(int ms);
 /* See that the app has its place at `path`. Once is enough. */
 int wait__open(const char *app, const char *path, struct err *e) MUST_USE;
-/* Where a container of the app answers; address NULL: nowhere (any more). */
-void wait__target(const char *app, const char *address, unsigned port, unsigned within_s);
+/* Where a container of the app was seen to answer; address NULL: nowhere (any more). */
+void wait__target(const char *app, const char *address, unsigned port, unsigned within_s,
+                  int64_t seen_ms);

@@ -169,6 +169,7 @@ static int check_app(const struct gateway_app *a, struct err *e)
         return refuse(e, where, "health", a->health, "a path, as /readyz");
     if (bounds(e, where, "expiry_s", a->expiry_s, 1, SECONDS_MAX) < 0 ||
         bounds(e, where, "turn_s", a->turn_s, 1, SECONDS_MAX) < 0 ||
+        (a->waiting && bounds(e, where, "wait_s", a->wait_s, 1, SECONDS_MAX) < 0) ||
         bounds(e, where, "slots", a->slots, 1, GATEWAY_SLOTS_MAX) < 0 ||
         check_versions(a, where, e) < 0)
         return -1;
@@ -243,6 +244,7 @@ int gateway_check(const struct gateway_plan *p, struct err *e)
     if (bounds(e, "", "http_port", p->http_port, 0, GATEWAY_PORT_MAX) < 0 ||
         bounds(e, "", "https_port", p->https_port, 0, GATEWAY_PORT_MAX) < 0 ||
         bounds(e, "", "max_conns", p->max_conns, 10, 10000000) < 0 ||
+        bounds(e, "", "threads", p->threads, 0, 64) < 0 ||
         bounds(e, "", "buffer", p->buffer, BUFFER_MIN, BUFFER_MAX) < 0 ||
         bounds(e, "", "check_ms", p->check_ms, 50, 60000) < 0 || check_tls(p, e) < 0)
         return -1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LONGEST_S 2147483 /* HAProxy counts milliseconds in an int */
+#define SOON_MS 100
 #define JSON "content-type application/json string "
 
 static unsigned seconds(unsigned s)
@@ -28,6 +29,8 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
 
     buf_printf(out, "# Made by Maya from its plan; changes go there.\nglobal\n    maxconn %u\n",
                p->max_conns);
+    if (p->threads)
+        buf_printf(out, "    nbthread %u\n", p->threads);
     buf_printf(
         out,
         "    stats socket '%s%s'%s level admin expose-fd listeners\n    stats timeout 30s\n",
@@ -153,8 +156,12 @@ static void put_retry_paths(struct buf *out)
 /* Who is where, and what may be sent again: as Maya's own statuses and headers say. */
 static void put_maya(const struct gateway_plan *p, const struct gateway_app *a, struct buf *out)
 {
-    buf_str(out, "    option http-buffer-request\n"
-                 "    retry-on conn-failure empty-response 503\n");
+    /* HAProxy keeps `server-fin` of a connection that broke for the one after it. */
+    buf_printf(out,
+               "    option http-buffer-request\n"
+               "    retry-on conn-failure empty-response 503\n"
+               "    timeout server-fin %us\n",
+               seconds(a->turn_s));
     put_retry_paths(out);
     buf_str(out, "    acl reads method GET HEAD OPTIONS\n"
                  "    http-request del-header Gateway-Key\n"
@@ -192,10 +199,34 @@ static void put_slot(const struct gateway_app *a, unsigned slot, const unsigned 
     buf_str(out, empty || s->state == GATEWAY_MAINT ? " disabled\n" : "\n");
 }
 
+/*
+ * Maya keeps the answer to a check back while she is well (api/ready.c), so one is under way
+ * nearly always, and ends with her: then the first that fails counts, or what was being
+ * answered would be sent to her again, ten times within a millisecond, where something in
+ * front of her (docker-proxy) still takes connections.
+ */
+static void put_checks(const struct gateway_plan *p, const struct gateway_app *a,
+                       struct buf *out)
+{
+    unsigned soon_ms = p->check_ms < SOON_MS ? p->check_ms : SOON_MS;
+
+    if (a->maya)
+        buf_printf(out,
+                   "    http-check send-state\n    timeout check 6s\n"
+                   "    default-server check inter %ums downinter %ums fall 1",
+                   soon_ms / 4, soon_ms);
+    else
+        buf_printf(out,
+                   "    timeout check 2s\n"
+                   "    default-server check inter %ums fastinter %ums downinter %ums fall 3",
+                   p->check_ms, soon_ms, soon_ms);
+    buf_printf(out, " rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
+               a->agent ? " agent-inter 1s" : "");
+}
+
 static void put_app(const struct gateway_plan *p, const struct gateway_app *a, struct buf *out)
 {
     unsigned *weights = xalloc((a->server_count + 1) * sizeof(*weights));
-    unsigned soon_ms = p->check_ms < 100 ? p->check_ms : 100; /* while it is not sure */
 
     gateway_weights(a, weights);
     buf_printf(out, "backend 'app-%s'\n", a->name);
@@ -220,17 +251,17 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                    "'{\"code\":\"%s\",\"detail\":\"No container of this app could answer; try "
                    "again.\"}' hdr Retry-After 5\n",
                    status, status == 503 ? "no_container" : "container_lost");
-    buf_printf(out,
-               "    timeout check 2s\n    default-server check inter %ums fastinter %ums "
-               "downinter %ums "
-               "fall 3 rise 1%s observe layer4 error-limit 1 on-error sudden-death\n",
-               p->check_ms, soon_ms, soon_ms, a->agent ? " agent-inter 1s" : "");
+    put_checks(p, a, out);
     for (unsigned slot = 1; slot <= a->slots; slot++)
         put_slot(a, slot, weights, out);
-    /* Nobody sticks to it, and a connection to it serves one request. */
+    /* Nobody sticks to it, and a connection to it serves one request. The others queue. */
     if (a->waiting)
-        buf_printf(out, "    server wait 'unix@%s' backup no-check non-stick pool-max-conn 0\n",
-                   a->waiting);
+        buf_printf(out,
+                   "    http-response set-status 503 if { res.hdr(" GATEWAY_WAIT_OVER
+                   ") -m found }\n    http-response del-header " GATEWAY_WAIT_OVER
+                   "\n    timeout queue %us\n    server " GATEWAY_WAIT
+                   " 'unix@%s' backup no-check non-stick pool-max-conn 0 maxconn 1\n",
+                   seconds(a->wait_s), a->waiting);
     buf_char(out, '\n');
     free(weights);
 }

@@ -22,7 +22,9 @@
 #include <stdint.h>
 
 #define GATEWAY_SLOTS_MAX 1000
-#define GATEWAY_WEIGHT_MAX 256 /* HAProxy's own */
+#define GATEWAY_WEIGHT_MAX 256                /* HAProxy's own */
+#define GATEWAY_WAIT_OVER "Gateway-Wait-Over" /* header of 504 from there, to become 503 */
+#define GATEWAY_WAIT "wait" /* the server that an app's `waiting` is, beside s1 to sN */
 
 /* What a version is to the app. GATEWAY_OLD gets no new sessions, whatever its weight. */
 enum gateway_role { GATEWAY_STABLE, GATEWAY_CANARY, GATEWAY_OLD, GATEWAY_ROLE__COUNT };
@@ -59,6 +61,7 @@ struct gateway_app {
     bool agent;          /* its containers tell their room on a port of their own */
     const char *waiting; /* path of a socket that holds requests while no container is up, or
                             NULL: they are answered 503 */
+    unsigned wait_s;     /* how long a request waits for its turn there */
     const char *health;  /* path that answers 200 when a container may be used */
     unsigned expiry_s;   /* how long an idle session is remembered */
     unsigned turn_s;     /* the longest silence within an answer */
@@ -78,7 +81,8 @@ struct gateway_plan {
     const char *const *certs;       /* files or folders of PEM with certificate and key */
     size_t cert_count;
     unsigned max_conns;
-    unsigned buffer; /* bytes of a request that can be sent again, head and body */
+    unsigned threads; /* HAProxy's; 0: as many as there are cores */
+    unsigned buffer;  /* bytes of a request that can be sent again, head and body */
     unsigned check_ms;
     const struct gateway_app *apps;
     size_t app_count;
@@ -125,6 +129,9 @@ int gateway_set_weight(const char *runtime, const struct gateway_app *a, unsigne
                        unsigned weight, int timeout_ms, struct err *e) MUST_USE;
 int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned slot,
                       enum gateway_state state, int timeout_ms, struct err *e) MUST_USE;
+/* Whoever waits for a turn at the app's `waiting` is sent to a container that is up. */
+int gateway_release(const char *runtime, const struct gateway_app *a, int timeout_ms,
+                    struct err *e) MUST_USE;
 /* Nobody comes to the container in this slot before its next check has found it well. */
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e) MUST_USE;

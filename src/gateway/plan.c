@@ -160,19 +160,16 @@ static int read_app(json_t *object, struct gateway_app *a, struct err *e)
                               .health = "/readyz",
                               .expiry_s = 3600,
                               .turn_s = 300,
+                              .wait_s = 60,
                               .slots = 16};
-    struct field fields[] = {{.name = "name", .text = &a->name},
-                             {.name = "hosts", .list = &hosts},
-                             {.name = "fallback", .flag = &a->fallback},
-                             {.name = "maya", .flag = &a->maya},
-                             {.name = "agent", .flag = &a->agent},
-                             {.name = "health", .text = &a->health},
-                             {.name = "waiting", .text = &a->waiting},
-                             {.name = "expiry_s", .number = &a->expiry_s},
-                             {.name = "turn_s", .number = &a->turn_s},
-                             {.name = "slots", .number = &a->slots},
-                             {.name = "versions", .list = &versions},
-                             {.name = "servers", .list = &servers}};
+    struct field fields[] = {
+        {.name = "name", .text = &a->name},           {.name = "hosts", .list = &hosts},
+        {.name = "fallback", .flag = &a->fallback},   {.name = "maya", .flag = &a->maya},
+        {.name = "agent", .flag = &a->agent},         {.name = "health", .text = &a->health},
+        {.name = "waiting", .text = &a->waiting},     {.name = "wait_s", .number = &a->wait_s},
+        {.name = "expiry_s", .number = &a->expiry_s}, {.name = "turn_s", .number = &a->turn_s},
+        {.name = "slots", .number = &a->slots},       {.name = "versions", .list = &versions},
+        {.name = "servers", .list = &servers}};
 
     if (take_all(object, fields, ARRAY_LEN(fields), "app", e) < 0 ||
         read_texts(hosts, &a->hosts, &a->host_count, "hosts", e) < 0 ||
@@ -199,6 +196,7 @@ static int read_plan(struct gateway_file *f, struct err *e)
                              {.name = "redirect", .flag = &p->redirect},
                              {.name = "certs", .list = &certs},
                              {.name = "max_conns", .number = &p->max_conns},
+                             {.name = "threads", .number = &p->threads},
                              {.name = "buffer", .number = &p->buffer},
                              {.name = "check_ms", .number = &p->check_ms},
                              {.name = "apps", .list = &apps}};

@@ -229,6 +229,24 @@ int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot,
     return rc;
 }
 
+/* In maintenance a server gives away who is in its queue, and keeps whom it has. */
+int gateway_release(const char *runtime, const struct gateway_app *a, int timeout_ms,
+                    struct err *e)
+{
+    static const enum gateway_state states[] = {GATEWAY_MAINT, GATEWAY_READY};
+    struct buf command = BUF_INIT;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(states); i++) {
+        buf_clear(&command);
+        buf_printf(&command, "set server app-%s/" GATEWAY_WAIT " state %s", a->name,
+                   gateway_state_text(states[i]));
+        rc = tell(runtime, buf_text(&command), timeout_ms, e);
+    }
+    buf_release(&command);
+    return rc;
+}
+
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e)
 {

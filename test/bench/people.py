@@ -1,21 +1,23 @@
 """People who talk through the gateway at a steady rate while everything behind it is changed.
 
 A Docker Engine of its own, Maya deployed on it, guests who order one glass of water after the other.
-What was acknowledged must be on their tab in the end, to the dollar.
+What was acknowledged must be on their tab after each step, to the dollar. Some of them are watched:
+whoever does so reads what happens in the session as a browser's EventSource does.
 """
 import asyncio
+import contextlib
 import json
 import pathlib
-import subprocess
 import tempfile
 import threading
 import time
 
 from kit import Row
+from watchers import Watcher
 
 HOST_ENV = {"MAYA_SESSION_RATE_LIMIT": "0", "MAYA_APP_RATE_LIMIT": "0", "MAYA_BURST_LIMIT": "0",
             "MAYA_SESSION_HIBERNATE_SECONDS": "15", "MAYA_LOG_LEVEL": "warning"}
-SPEC = {"name": "bar", "memory": 1024, "sessions": 1500, "session_memory": 0.25, "drain": 10,
+SPEC = {"name": "bar", "memory": 1024, "session_memory": 0.25, "drain": 10,
         "min_containers": 1, "max_containers": 3, "scaledown_window": 5,
         "canary": {"step": 3, "within": 120, "sample": 40}}
 
@@ -24,6 +26,8 @@ def arguments(parser):
     parser.add_argument("--people", type=int, default=1000, help="people: how many talk")
     parser.add_argument("--people-steps", default="", metavar="WORDS",
                         help="people: only steps whose titles have one of these words")
+    parser.add_argument("--people-watched", type=int, default=200,
+                        help="people: how many of them are watched")
     parser.add_argument("--people-every", type=float, default=10,
                         help="people: seconds between two messages of one")
 
@@ -34,7 +38,7 @@ class Crowd:
     def __init__(self, port, every):
         self.port, self.every = port, every
         self.acknowledged, self.failures, self.requests = {}, [], 0
-        self.slowest = 0.0
+        self.slowest, self.watchers = 0.0, {}
         self.loop = asyncio.new_event_loop()
         self.tasks = []
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
@@ -68,7 +72,9 @@ class Crowd:
                 status, body = 0, repr(e).encode()
             self.slowest = max(self.slowest, time.monotonic() - begin)
             if status == 200:
-                self.acknowledged[session] = self.acknowledged.get(session, 0) + 1
+                n_th = self.acknowledged[session] = self.acknowledged.get(session, 0) + 1
+                if session in self.watchers:
+                    self.watchers[session].expect(n_th)
             else:
                 self.failures.append((time.time(), session, status, body[:200]))
             await asyncio.sleep(max(0, self.every - (time.monotonic() - begin)))
@@ -80,18 +86,35 @@ class Crowd:
         self.tasks += made
         return made
 
-    def tab(self, session):
+    def watch(self, name, n):
+        """Before the guests of that name come: each of the first n has a watcher."""
+        for i in range(n):
+            session = f"{name}-{i:05}"
+            self.watchers[session] = Watcher(self.port, session)
+            self.tasks.append(asyncio.run_coroutine_threadsafe(self.watchers[session].stay(), self.loop))
+
+    async def tab(self, session):
         for _ in range(20):
-            try:
-                status, body = asyncio.run_coroutine_threadsafe(
-                    self.ask("GET", f"/api/v1/payments/tab?session_id={session}", session),
-                    self.loop).result()
+            with contextlib.suppress(OSError, ValueError, IndexError, asyncio.TimeoutError):
+                status, body = await self.ask("GET", f"/api/v1/payments/tab?session_id={session}", session)
                 if status == 200:
-                    return json.loads(body)
-            except (OSError, ValueError):
-                pass
-            time.sleep(0.2)
+                    return int(json.loads(body)["tab_amount"])
+            await asyncio.sleep(0.2)
         return None
+
+    async def lost(self):
+        """Acknowledged turns that are on no tab, and sessions that are not there."""
+        turns = sessions = 0
+        names = list(self.acknowledged)
+        for i in range(0, len(names), 50):
+            some = {name: self.acknowledged[name] for name in names[i:i + 50]}
+            for n, tab in zip(some.values(), await asyncio.gather(*map(self.tab, some))):
+                turns += max(0, n - (tab or 0))
+                sessions += tab is None
+        return turns, sessions
+
+    def asked_for(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
 
 def services(place, name):
@@ -119,12 +142,15 @@ def containers(place):
 class Evening:
     """What happens, one after the other."""
 
-    def __init__(self, place, crowd):
+    def __init__(self, place, crowd, people):
+        """A container has room for all of `people`, and not for so many and `more`."""
         self.place, self.crowd, self.n = place, crowd, 0
+        self.sessions, self.more_count = people * 3 // 2, people * 2 // 5
+        self.fresh_count = people // 5
 
     def deploy(self, *flags, env=None, code=0):
         self.n += 1
-        spec = {**SPEC, "env": {**HOST_ENV, "EVENING": str(self.n), **(env or {})}}
+        spec = {**SPEC, "sessions": self.sessions, "env": {**HOST_ENV, "EVENING": str(self.n), **(env or {})}}
         path = pathlib.Path(self.place.folder) / "bar.yaml"
         path.write_text(json.dumps(spec))
         self.place.maya("deploy", "-f", str(path), "-y", "--http", str(self.place.port), *flags,
@@ -141,13 +167,13 @@ class Evening:
         self.place.maya("app", "promote", "bar")
 
     def canary(self):
-        guests = self.crowd.come(f"canary{self.n}", 200, fresh=True)
+        guests = self.crowd.come(f"canary{self.n}", self.fresh_count, fresh=True)
         self.deploy("--strategy", "canary", "--weight", "20")
         self.leave(guests)
 
     def bad_canary(self):
         """Every answer of it is late: a mind that nobody reaches is asked first."""
-        guests = self.crowd.come(f"bad{self.n}", 200, fresh=True)
+        guests = self.crowd.come(f"bad{self.n}", self.fresh_count, fresh=True)
         self.deploy("--strategy", "canary", "--weight", "20", code=1,
                     env={"MAYA_MIND": "openai", "MAYA_OPENAI_BASE_URL": "http://192.0.2.1/v1",
                          "MAYA_MIND_CONNECT_SECONDS": "1", "MAYA_MIND_RETRIES": "0"})
@@ -163,21 +189,44 @@ class Evening:
             time.sleep(0.5)
 
     def scale_out(self):
-        self.more = self.crowd.come(f"more{self.n}", 400)
+        """Some of those who come are watched: they are in the container that goes afterwards."""
+        self.wait_for(lambda: len(containers(self.place)) == 1)
+        self.crowd.watch(f"more{self.n}", self.more_count // 4)
+        self.more = self.crowd.come(f"more{self.n}", self.more_count)
         self.wait_for(lambda: len(containers(self.place)) > 1)
 
     def scale_in(self):
         self.leave(self.more)
         self.wait_for(lambda: len(containers(self.place)) == 1)
 
+    def kill_all(self, but):
+        """kill -9 of all containers but the youngest so many; returns when as many run as before."""
+        there = [c["container_id"] for c in sorted(containers(self.place), key=lambda c: c["since"])]
+        killed = there[:len(there) - but]
+        for who in killed:
+            self.place.engine.call("POST", f"/containers/{who}/kill?signal=KILL")
+        self.wait_for(lambda: len({c["container_id"] for c in containers(self.place)}
+                                  - set(killed)) >= len(there))
+
     def kill(self):
-        who = containers(self.place)[0]["container_id"]
-        self.place.engine.call("POST", f"/containers/{who}/kill?signal=KILL")
-        self.wait_for(lambda: len(containers(self.place)) >= 1 and
-                      containers(self.place)[0]["container_id"] != who)
+        self.more = self.crowd.come("beside", self.more_count)
+        self.wait_for(lambda: len(containers(self.place)) > 1)
+        time.sleep(3)
+        self.kill_all(but=1)
+        self.leave(self.more)
+        self.wait_for(lambda: len(containers(self.place)) == 1)
+
+    def kill_only(self):
+        self.wait_for(lambda: len(containers(self.place)) == 1)
+        self.kill_all(but=0)
+        answered = sum(self.crowd.acknowledged.values())
+        self.wait_for(lambda: sum(self.crowd.acknowledged.values()) > answered)
 
     def gateway(self):
         restart(self.place, "maya-gateway")
+        # The one before goes on with its streams for as long as it may.
+        self.wait_for(lambda: sum("maya-gateway" in c["Names"][0] for c in
+                                  self.place.engine.json("GET", "/containers/json")) == 1)
 
     def keeper(self):
         restart(self.place, "maya-keeper")
@@ -187,7 +236,8 @@ STEPS = (("deploy", "new_deploy"), ("rollback", "rollback"),
          ("blue-green, promoted", "blue_green"), ("canary, promoted", "canary"),
          ("bad canary, taken back", "bad_canary"), ("scale out", "scale_out"),
          ("scale in", "scale_in"), ("kill -9 of a container", "kill"),
-         ("restart of the gateway", "gateway"), ("restart of the keeper", "keeper"))
+         ("restart of the gateway", "gateway"), ("restart of the keeper", "keeper"),
+         ("kill -9 of the only container", "kill_only"))
 
 
 def rows(bench):
@@ -204,34 +254,46 @@ def rows(bench):
 
 def evening(place, args):
     crowd = Crowd(place.port, args.people_every)
-    what = Evening(place, crowd)
+    what = Evening(place, crowd, args.people)
     what.deploy()
+    crowd.watch("guest", args.people_watched)
     crowd.come("guest", args.people)
     time.sleep(args.people_every * 1.5)
     words = args.people_steps.split()
+    before = (0, 0)
     for title, step in STEPS:
         if words and not any(w in title for w in words):
             continue
         failed, asked = len(crowd.failures), crowd.requests
         crowd.slowest = 0.0
-        begin = time.monotonic()
+        begin, began = time.monotonic(), time.time()
         getattr(what, step)()
+        took = time.monotonic() - begin
         time.sleep(3)
-        bad = crowd.failures[failed:]
-        yield Row(f"{title}, {time.monotonic() - begin:.0f} s",
-                  f"{len(bad)} of {crowd.requests - asked} requests failed",
-                  f"slowest {crowd.slowest * 1000:.0f} ms", "0",
-                  not bad, True)
-        for at, session, status, body in bad[:5]:
-            print(f"<!-- {session} {status} {body!r} -->")
+        now = crowd.asked_for(crowd.lost())
+        yield talked(crowd, f"{title}, {took:.0f} s", failed, asked, [b - a for a, b in zip(before, now)])
+        yield watched(crowd.watchers.values(), title)
+        before = now
+        for at, session, status, body in crowd.failures[failed:][:5]:
+            print(f"<!-- {at - began:.1f} s: {session} {status} {body!r} -->")
     for t in crowd.tasks:
         t.cancel()
-    time.sleep(2)
-    lost = gone = 0
-    for session, n in sorted(crowd.acknowledged.items()):
-        tab = crowd.tab(session)
-        gone += tab is None
-        lost += max(0, n - int(tab["tab_amount"])) if tab else n
-    yield Row("acknowledged turns lost", str(lost), f"{sum(crowd.acknowledged.values())} acknowledged",
-              "0", lost == 0, True)
-    yield Row("sessions lost", str(gone), f"{len(crowd.acknowledged)} sessions", "0", gone == 0, True)
+    yield Row("in the end: turns acknowledged, sessions",
+              f"{sum(crowd.acknowledged.values())}, {len(crowd.acknowledged)}")
+
+
+def talked(crowd, title, failed, asked, lost):
+    bad = len(crowd.failures) - failed
+    return Row(title, f"{bad} of {crowd.requests - asked} requests failed, {lost[0]} turns and "
+                      f"{lost[1]} sessions lost",
+               f"slowest {crowd.slowest * 1000:.0f} ms", "0, 0, 0", not bad and not any(lost), True)
+
+
+def watched(watchers, title):
+    """One row of the streams: what was missed must not be, a gap is a timing."""
+    told = [w.take() for w in watchers]
+    cut, refused, missed = (sum(t[i] for t in told) for i in range(3))
+    gap, late = (max((t[i] for t in told), default=0) for i in (3, 4))
+    return Row(f"{title}: streams", f"{cut} of {len(told)} cut, {missed} events missed, longest gap {gap:.2f} s",
+               f"latest event {late:.2f} s after its answer; {refused} refused", "0 missed, 1 s",
+               not missed and gap <= 1, missed > 0)

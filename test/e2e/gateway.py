@@ -1,4 +1,5 @@
 """A real HAProxy with the configuration that Maya makes for a plan, started and ended by a test."""
+import asyncio
 import contextlib
 import ctypes
 import http.client
@@ -132,6 +133,13 @@ class Gateway:
         return any(line.startswith(f"slot app-{app}/s{slot} ") and " up " in line
                    for line in self.show().splitlines())
 
+    def queued(self, app="bar"):
+        """Requests that wait for their turn to wait."""
+        head, *rows = self.ask("show stat").lstrip("# ").splitlines()
+        names = head.split(",")
+        return sum(int(fields["qcur"]) for fields in (dict(zip(names, row.split(","))) for row in rows)
+                   if (fields.get("pxname"), fields.get("svname")) == (f"app-{app}", "wait"))
+
     def table(self, app="bar"):
         """Session to slot, as the gateway remembers it."""
         found = {}
@@ -158,6 +166,76 @@ def read_all(s):
 
 def server(node, version="v1", **more):
     return {"version": version, "address": "127.0.0.1", "port": node.port, **more}
+
+
+class Relay:
+    """What an engine has in front of a container's port: when nobody is behind it any more, it
+    still takes connections, and ends them."""
+
+    def __init__(self, port):
+        self.behind, self.gone, self.checks = port, False, 0
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.listener = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self.take, "127.0.0.1", 0, backlog=1024), self.loop).result()
+        self.port = self.listener.sockets[0].getsockname()[1]
+
+    async def take(self, reader, writer):
+        check = False
+        with contextlib.suppress(OSError):
+            back, there = await self.reach()
+            answers = asyncio.ensure_future(self.copy(back, writer))
+            while data := await reader.read(65536):
+                check = data.startswith(b"GET /readyz")
+                self.checks += check
+                there.write(data)
+                if check:
+                    break
+            await answers
+            there.close()
+        self.checks -= check
+        writer.close()
+
+    async def reach(self):
+        if self.gone:
+            raise ConnectionRefusedError
+        try:
+            return await asyncio.open_connection("127.0.0.1", self.behind)
+        except OSError:
+            self.gone = True
+            raise
+
+    async def copy(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+class Waiting:
+    """The place where requests wait: it takes them, and ends them unanswered when told to."""
+
+    def __init__(self, path):
+        self.held, self.listener = [], socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def take(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.held.append(self.listener.accept()[0])
+
+    def let_go(self):
+        while self.held:
+            self.held.pop().close()
+
+    def close(self):
+        self.listener.close()
+        self.let_go()
 
 
 class Fake:

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from gateway import HAPROXY, Fake, Gateway, configuration, free_port, pass_on, server
+from gateway import HAPROXY, Fake, Gateway, Relay, Waiting, configuration, free_port, pass_on, server
 from node import until
 from provider import Provider, openai_words
 
@@ -172,6 +172,26 @@ def test_routes_by_name(gateway, crew, fakes):
 def test_nobody_there(gateway):
     r = gateway().view().get("/api/v1/menu")
     assert (r.status, r.json()["code"], r.headers["retry-after"]) == (503, "no_container", "5")
+
+
+@pytest.fixture
+def waiting(tmp_path_factory):
+    made = Waiting(str(tmp_path_factory.mktemp("w") / "w.sock"))
+    yield made
+    made.close()
+
+
+def test_nobody_comes_in_time(gateway, waiting):
+    path = waiting.listener.getsockname()
+    g = gateway([{**BAR, "waiting": path, "wait_s": 1}])
+    with socket.create_connection((g.host, g.port)) as first:
+        first.sendall(b"GET /api/v1/menu HTTP/1.1\r\nHost: a\r\n\r\n")
+        until("it waits", lambda: waiting.held)
+        r = g.view().get("/api/v1/menu")
+        assert (r.status, r.json()["code"], r.headers["retry-after"]) == (503, "no_container", "5")
+        waiting.held[0].sendall(b"HTTP/1.1 504 Over\r\nGateway-Wait-Over: 1\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
+        head = first.recv(4096).decode().lower()
+        assert head.startswith("http/1.1 503 ") and "retry-after: 5" in head and "gateway-wait" not in head
 
 
 def test_tls(gateway, crew, tmp_path):
@@ -610,3 +630,33 @@ def test_the_limit_of_all_sessions_is_one(crew):
     reply = other.chat("hello", "limited-session-9")
     assert (reply.status, reply.json()["code"]) == (503, "session_limit")
     other.say("hello", "limited-session-2")
+
+
+def test_the_only_container_dies_and_nobody_notices(gateway, crew, waiting):
+    """Whatever is in front of it goes on taking connections; what was under way is asked again,
+    and all wait until there is another."""
+    (dies,) = crew(1)
+    relay = Relay(dies.port)
+    g = gateway([{**BAR, "waiting": waiting.listener.getsockname(), "servers": [server(relay)]}], threads=1)
+    stop = threading.Event()
+    guests = [Guest(g.view(), i, stop) for i in range(8)]
+    for guest in guests:
+        guest.start()
+    try:
+        wait_turns(guests, 2)
+        until("a check is under way", lambda: relay.checks)
+        dies.kill()
+        until("all wait", lambda: len(waiting.held) == 1 and g.queued() == len(guests) - 1)
+        (comes,) = crew(1)
+        g.put([server(comes)])
+        until("it is up", lambda: g.up(1))
+        for state in ("maint", "ready"):
+            g.ask(f"set server app-bar/wait state {state}")
+        waiting.let_go()
+        wait_turns(guests, 2)
+    finally:
+        stop.set()
+        for guest in guests:
+            guest.join(60)
+        relay.close()
+    assert [f for guest in guests for f in guest.faults] == []

@@ -2,7 +2,9 @@
 import datetime
 import json
 import re
+import select
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -39,6 +41,34 @@ def test_head_has_no_body(node, path):
 
 def test_readyz(node):
     assert node.get("/readyz").status == 200
+
+
+def readyz_of_gateway(node, state):
+    """A readiness check as HAProxy makes it, and its connection."""
+    return node.raw(f"GET /readyz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
+                    f"X-Haproxy-Server-State: {state}; name=app-bar/s1; node=a; weight=1/1; scur=0/0; "
+                    "qcur=0\r\n\r\n".encode())
+
+
+def test_readyz_is_no_news_to_a_gateway_that_knows(nodes):
+    node = nodes()
+    for state in ("DOWN", "DOWN 1/2", "NOLB"):
+        with readyz_of_gateway(node, state) as s:
+            assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+    # As many as are kept waiting, and one that is not.
+    held = [readyz_of_gateway(node, ("UP", "UP 1/3")[i % 2]) for i in range(64)]
+    until("all have come", lambda: node.metric("maya_http_connections") > 64)
+    with readyz_of_gateway(node, "UP") as s:
+        assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert not select.select(held[-8:], [], [], 0)[0]
+    held.pop().close()  # who leaves is forgotten
+    node.process.send_signal(signal.SIGTERM)
+    answers = [s.recv(100).split(b"\r\n")[0] for s in held[-8:]]
+    assert answers == [b"HTTP/1.1 503 Service Unavailable"] * len(answers)
+    for s in held:
+        s.close()
+    assert node.process.wait(60) == 0
+    node._ended()
 
 
 def test_healthcheck_command(node):
@@ -127,7 +157,6 @@ def test_memory_numbers_agree_with_the_kernel(node):
 
 
 def test_a_closed_terminal_ends_it_in_order(nodes):
-    import signal
     node = nodes()
     node.process.send_signal(signal.SIGHUP)
     assert node.process.wait(60) == 0
@@ -136,7 +165,6 @@ def test_a_closed_terminal_ends_it_in_order(nodes):
 
 
 def test_a_closed_terminal_ends_not_what_ignores_it(nodes):
-    import signal
     node = nodes(before=["nohup"])
     node.process.send_signal(signal.SIGHUP)
     assert node.say("hello", "nohup-session-1")
@@ -147,7 +175,6 @@ def test_a_closed_terminal_ends_not_what_ignores_it(nodes):
 def test_readyz_says_no_during_a_drain(nodes):
     """A turn still runs while /readyz already sends new ones elsewhere; a new connection may
     also be refused, which says the same."""
-    import signal
     node = nodes({"MAYA_DRAIN_SECONDS": "20"})
     half = node.raw(b"POST /api/v1/chat HTTP/1.1\r\nHost: a\r\nX-Session-ID: drained-00001\r\n"
                     b"Content-Type: application/json\r\nContent-Length: 23\r\n\r\n")

@@ -367,8 +367,8 @@ static void test_drain(void)
     fake_drain(&a);
     fake_drain(&b);
     CHECK(a.whole && b.whole);
-    CHECK(strstr(buf_text(&a.body), "\nretry: 1000\n\n"));
-    CHECK(strstr(buf_text(&b.body), "\nretry: 1097\n\n"));
+    CHECK(strstr(buf_text(&a.body), "\nretry: 294\n\n"));
+    CHECK(strstr(buf_text(&b.body), "\nretry: 391\n\n"));
     CHECK_INT(bar_api->watch.stream_count, 0);
     answer_release(&a);
     answer_release(&b);

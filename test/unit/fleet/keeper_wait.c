@@ -53,14 +53,14 @@ static void test_held_and_passed_on(void)
     snprintf(path, sizeof(path), "%s/a.sock", folder);
     CHECK_INT(wait__open("a", path, &e), 0);
     CHECK_INT(wait__open("a", path, &e), 0); /* once is enough */
-    wait__target("a", NULL, 0, 60);
+    wait__target("a", NULL, 0, 60, 0);
     CHECK_INT(wait__count("a"), 0);
     CHECK_INT(wait__count("nobody"), 0);
     int guest = guest_at(path);
     CHECK(send(guest, "hello", 5, 0) == 5);
     until_count("a", 1);
     int listener = container(&port);
-    wait__target("a", "127.0.0.1", port, 60);
+    wait__target("a", "127.0.0.1", port, 60, fleet__now_ms() + 1000);
     int inside = accept(listener, NULL, NULL);
     CHECK(recv(inside, said, 5, MSG_WAITALL) == 5 && memcmp(said, "hello", 5) == 0);
     CHECK_INT(wait__count("a"), 0);
@@ -83,16 +83,39 @@ static void test_a_container_that_is_gone_is_waited_for(void)
     snprintf(path, sizeof(path), "%s/b.sock", folder);
     CHECK_INT(wait__open("b", path, &e), 0);
     close(container(&gone));
-    wait__target("b", "127.0.0.1", gone, 60);
+    wait__target("b", "127.0.0.1", gone, 60, fleet__now_ms() + 1000);
     int guest = guest_at(path);
     until_count("b", 1);
     int listener = container(&port);
-    wait__target("b", "127.0.0.1", port, 60);
+    wait__target("b", "127.0.0.1", port, 60, fleet__now_ms() + 1000);
     int inside = accept(listener, NULL, NULL);
     close(inside);
     CHECK_INT(read_all(guest, said, sizeof(said)), 0);
     close(guest);
     close(listener);
+}
+
+/* It may be why the guest is here. */
+static void test_one_that_was_seen_before_is_not_meant(void)
+{
+    char path[80];
+    struct err e;
+    unsigned before, after;
+
+    snprintf(path, sizeof(path), "%s/g.sock", folder);
+    CHECK_INT(wait__open("g", path, &e), 0);
+    int first = container(&before), second = container(&after);
+    wait__target("g", "127.0.0.1", before, 60, fleet__now_ms());
+    int guest = guest_at(path);
+    until_count("g", 1);
+    wait__target("g", "127.0.0.1", after, 60, fleet__now_ms() + 1000);
+    int inside = accept(second, NULL, NULL);
+    struct pollfd p = {.fd = first, .events = POLLIN};
+    CHECK_INT(poll(&p, 1, 0), 0);
+    close(inside);
+    close(guest);
+    close(first);
+    close(second);
 }
 
 static void test_none_in_time(void)
@@ -102,11 +125,12 @@ static void test_none_in_time(void)
 
     snprintf(path, sizeof(path), "%s/c.sock", folder);
     CHECK_INT(wait__open("c", path, &e), 0);
-    wait__target("c", NULL, 0, 0);
+    wait__target("c", NULL, 0, 0, 0);
     int guest = guest_at(path);
     CHECK(send(guest, "GET / HTTP/1.1\r\n\r\n", 18, 0) == 18);
     CHECK(read_all(guest, said, sizeof(said)) > 100);
-    CHECK(strncmp(said, "HTTP/1.1 504 ", 13) == 0 && strstr(said, "no_container"));
+    CHECK(strncmp(said, "HTTP/1.1 504 ", 13) == 0 && strstr(said, "no_container") &&
+          strstr(said, "\r\n" GATEWAY_WAIT_OVER ": 1\r\n"));
     close(guest);
 }
 
@@ -117,7 +141,7 @@ static void test_who_leaves_is_not_waited_for(void)
 
     snprintf(path, sizeof(path), "%s/d.sock", folder);
     CHECK_INT(wait__open("d", path, &e), 0);
-    wait__target("d", NULL, 0, 3600);
+    wait__target("d", NULL, 0, 3600, 0);
     int guest = guest_at(path);
     until_count("d", 1);
     close(guest);
@@ -132,7 +156,7 @@ static void test_too_many(void)
 
     snprintf(path, sizeof(path), "%s/e.sock", folder);
     CHECK_INT(wait__open("e", path, &e), 0);
-    wait__target("e", NULL, 0, 3600);
+    wait__target("e", NULL, 0, 3600, 0);
     /* Those of the tests before may take a moment to be done. */
     while (pthread_mutex_lock(&lock), held > 0) {
         pthread_mutex_unlock(&lock);
@@ -173,6 +197,7 @@ static const struct tap_case cases[] = {
     {"a request is held and passed on", test_held_and_passed_on},
     {"a container that is gone is waited for", test_a_container_that_is_gone_is_waited_for},
     {"none in time", test_none_in_time},
+    {"one that was seen before is not meant", test_one_that_was_seen_before_is_not_meant},
     {"who leaves is not waited for", test_who_leaves_is_not_waited_for},
     {"too many are told so", test_too_many},
     {"a place that cannot be", test_a_place_that_cannot_be},

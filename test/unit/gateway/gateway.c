@@ -16,6 +16,7 @@ static struct gateway_app app(void)
                                 .health = "/readyz",
                                 .expiry_s = 3600,
                                 .turn_s = 300,
+                                .wait_s = 60,
                                 .slots = 3};
 }
 
@@ -129,6 +130,46 @@ static void hosts_in_order_of_rank(void)
     buf_release(&out);
 }
 
+static bool says(const struct gateway_app *a, const char *line)
+{
+    struct gateway_plan p = plan(a);
+    struct buf out = BUF_INIT;
+
+    CHECK(!refused(&p));
+    gateway_config(&p, &out);
+    bool found = strstr(buf_text(&out), line) != NULL;
+    buf_release(&out);
+    return found;
+}
+
+/* Who dies is noticed at once where that is known to be held; who waits, waits one by one. */
+static void checks_and_waiting(void)
+{
+    struct gateway_app a = app();
+    struct gateway_plan p = plan(&a);
+    struct buf out = BUF_INIT;
+
+    CHECK(says(&a, "http-check send-state\n"));
+    CHECK(says(&a, "inter 25ms downinter 100ms fall 1 rise 1 observe layer4"));
+    CHECK(says(&a, "timeout server-fin 300s\n"));
+    CHECK(!says(&a, "server wait"));
+    a.waiting = "/run/w.sock";
+    a.wait_s = 60;
+    CHECK(says(&a, "timeout queue 60s\n    server wait 'unix@/run/w.sock' backup no-check "
+                   "non-stick pool-max-conn 0 maxconn 1\n"));
+    a.maya = false;
+    CHECK(!says(&a, "send-state"));
+    CHECK(says(&a, "inter 1000ms fastinter 100ms downinter 100ms fall 3 rise 1 observe layer4"));
+    a.wait_s = 0;
+    CHECK(refused(&p));
+    a.wait_s = 60;
+    CHECK(!says(&a, "nbthread"));
+    p.threads = 3;
+    gateway_config(&p, &out);
+    CHECK(strstr(buf_text(&out), "\n    nbthread 3\n"));
+    buf_release(&out);
+}
+
 static void weights(void)
 {
     struct gateway_version v[3] = {
@@ -215,6 +256,7 @@ static void plans_in_json(void)
 static const struct tap_case cases[] = {
     {"no name says more than a name", no_name_says_more},
     {"hosts stand in the order of their rank", hosts_in_order_of_rank},
+    {"checks, and who waits", checks_and_waiting},
     {"weights share what a version has", weights},
     {"plans in JSON", plans_in_json},
 };

@@ -121,9 +121,27 @@ static void a_container_into_a_slot(void)
     end();
 }
 
+static void who_waits_is_let_go(void)
+{
+    const struct gateway_app a = {.name = "bar"};
+    struct err e;
+
+    begin();
+    far.answer = "\n";
+    CHECK_INT(gateway_release(far.path, &a, 5000, &e), 0);
+    CHECK_INT(far.count, 2);
+    CHECK_STR(far.heard[0], "set server app-bar/wait state maint\n");
+    CHECK_STR(far.heard[1], "set server app-bar/wait state ready\n");
+    far.answer = "No such server.\n\n";
+    CHECK_INT(gateway_release(far.path, &a, 5000, &e), -1);
+    CHECK_INT(far.count, 3);
+    end();
+}
+
 static const struct tap_case cases[] = {
     {"one command, one answer", one_command_one_answer},
     {"a container comes into a slot", a_container_into_a_slot},
+    {"who waits is let go", who_waits_is_let_go},
 };
 
 TAP_MAIN(cases)

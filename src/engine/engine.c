@@ -256,7 +256,7 @@ int engine_refuse(const struct engine *en, enum err_code code, const char *words
     size_t n = 0;
 
     if (engine_disk_full(words))
-        return err_set(e, ERR_IO, 0,
+        return err_set(e, ERR_DISK, 0,
                        "the disk of the engine at %s is full; make room there (`docker system "
                        "df` shows what takes it), and try again",
                        engine_shown(en));

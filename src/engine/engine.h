@@ -74,8 +74,7 @@ struct engine_call {
 int engine_do(struct engine *en, struct engine_call *call, struct err *e) MUST_USE;
 void engine_call_release(struct engine_call *call);
 
-/* -1 with the engine's own words in one line, or with better ones where people meet them often.
- */
+/* -1 with the engine's own words in one line; of a full disk ERR_DISK, with better ones. */
 int engine_refuse(const struct engine *en, enum err_code code, const char *words,
                   struct err *e);
 bool engine_disk_full(const char *words); /* is that what they say? */

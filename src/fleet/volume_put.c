@@ -144,8 +144,8 @@ static int send_all(struct put *p, struct helper *h, struct err *e)
     p->sent = true;
     if (image_send(p->en, &s, e) == 0)
         return 0;
-    if (strstr(e->msg, "no space left"))
-        return err_set(e, ERR_IO, 0,
+    if (e->code == ERR_DISK)
+        return err_set(e, ERR_DISK, 0,
                        "the disk that has the volume '%s' is full; nothing was put there",
                        p->c->volume);
     return -1;

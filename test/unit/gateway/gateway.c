@@ -159,7 +159,8 @@ static void checks_and_waiting(void)
                    "non-stick pool-max-conn 0 maxconn 1\n"));
     a.maya = false;
     CHECK(!says(&a, "send-state"));
-    CHECK(says(&a, "inter 1000ms fastinter 100ms downinter 100ms fall 3 rise 1 observe layer4"));
+    CHECK(
+        says(&a, "inter 1000ms fastinter 100ms downinter 100ms fall 3 rise 1 observe layer4"));
     a.wait_s = 0;
     CHECK(refused(&p));
     a.wait_s = 60;

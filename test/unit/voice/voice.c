@@ -112,7 +112,8 @@ static void count_free(struct voice_provider *p)
     voice__cartesia.free(p);
 }
 
-/* One that is being loaded keeps no other: what that has of the network goes before the loop. */
+/* One that is being loaded keeps no other: what that has of the network goes before the loop.
+ */
 static void freed_while_another_loads(void)
 {
     struct voice_ops counted = voice__cartesia;

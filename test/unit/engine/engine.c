@@ -283,7 +283,7 @@ static void a_full_disk_is_told_so(void)
     struct engine_call load = {.method = "POST", .path = "/load"};
     struct err e = {0};
 
-    CHECK_INT(code_of(en, "/full", &e), ERR_IO);
+    CHECK_INT(code_of(en, "/full", &e), ERR_DISK);
     CHECK(strstr(e.msg, "the disk of the engine at unix:///tmp/maya-engine-"));
     CHECK(strstr(e.msg, "is full; make room there"));
     e.msg[0] = '\0';

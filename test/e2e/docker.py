@@ -92,7 +92,8 @@ class Engine:
     def env(self):
         """The environment of a program that is to find this engine and no other."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")}
-        return {**env, "DOCKER_HOST": self.host, "HOME": str(self.folder)}
+        return {"MAYA_HAPROXY": shutil.which("haproxy", path=PATH) or "", **env,
+                "DOCKER_HOST": self.host, "HOME": str(self.folder)}
 
     def make_bridge(self):
         """A bridge of its own, so that it meets no other engine's; containers' ports need one."""

@@ -17,6 +17,8 @@ def maya(folder, *args, **env):
 
 
 def app(folder, text, name="deploy.yaml"):
+    if not (folder / "agents").exists():
+        (folder / "agents").symlink_to(ROOT / "agents")
     (folder / name).write_text(text)
     return folder
 

@@ -127,7 +127,8 @@ static int look_on(const struct rollout *r, int number, struct err *e)
         return -1;
     const struct version *v = fleet__version_of(&a, number);
     const struct version *stable = fleet__running(&a, ROLE_STABLE);
-    if (v && *fleet__label(v->config, LABEL_STATE)) {
+    bool serves = v && v->service && fleet__role(v->service) == ROLE_STABLE;
+    if (v && *fleet__label(v->config, LABEL_STATE) && !serves) {
         json_t *saw = json_loads(fleet__label(v->config, LABEL_SAW), 0, NULL);
         rc = err_set(e, ERR_IO, 0, "v%d was taken back: %s; v%d serves again", number,
                      fleet__text(json_array_get(saw, 0), "end"), stable ? stable->number : 0);
@@ -136,7 +137,7 @@ static int look_on(const struct rollout *r, int number, struct err *e)
         rc = err_set(e, ERR_IO, 0, "v%d does not run any more; %s was stopped meanwhile",
                      number, r->app);
     } else {
-        rc = *fleet__label(v->service, LABEL_WATCH) != '\0';
+        rc = *fleet__label(v->service, LABEL_WATCH) != '\0'; /* also while it is taken back */
     }
     fleet__app_release(&a);
     return rc;

@@ -127,17 +127,15 @@ static int hear(int fd, struct buf *out, int64_t until)
     }
 }
 
-int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct buf *out,
-                struct err *e)
+/* One line: a command, or several with ';' between them. */
+static int ask(const char *runtime, const char *commands, int timeout_ms, struct buf *out,
+               struct err *e)
 {
     int64_t until = now_ms() + timeout_ms;
     struct buf line = BUF_INIT;
     size_t begin = out->len;
     struct place at;
 
-    /* One line is one command, and a ';' would be another. */
-    if (strpbrk(command, "\n;") || strlen(command) > 4000)
-        return err_set(e, ERR_INVALID, 0, "this is not one command for the gateway");
     if (!find_place(runtime, &at))
         return err_set(e, ERR_INVALID, 0,
                        "the gateway's runtime socket '%.100s' must be a path "
@@ -151,7 +149,7 @@ int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct
         close(fd);
         return err_set(e, ERR_IO, fault, "reach the gateway at '%.100s'", runtime);
     }
-    buf_printf(&line, "%s\n", command);
+    buf_printf(&line, "%s\n", commands);
     fault = say(fd, line.data, line.len, until);
     buf_release(&line);
     if (!fault)
@@ -166,13 +164,21 @@ int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct
     return err_set(e, ERR_IO, fault, "the gateway at '%.100s' did not answer", runtime);
 }
 
+int gateway_ask(const char *runtime, const char *command, int timeout_ms, struct buf *out,
+                struct err *e)
+{
+    if (strpbrk(command, "\n;") || strlen(command) > 4000)
+        return err_set(e, ERR_INVALID, 0, "this is not one command for the gateway");
+    return ask(runtime, command, timeout_ms, out, e);
+}
+
 /* Tell it something to which the right answer is nothing, or that it was so or is so now. */
 static int tell(const char *runtime, const char *command, int timeout_ms, struct err *e)
 {
     static const char *const fine[] = {"IP changed from", "port changed from",
                                        "no need to change", "nothing changed"};
     struct buf out = BUF_INIT;
-    int rc = gateway_ask(runtime, command, timeout_ms, &out, e);
+    int rc = ask(runtime, command, timeout_ms, &out, e);
     struct str said = str_trim((struct str){buf_text(&out), out.len});
     bool good = said.len == 0;
 
@@ -230,19 +236,17 @@ int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot,
 }
 
 /* In maintenance a server gives away who is in its queue, and keeps whom it has. */
+/* In one line, so that nobody finds the app without this place in between. */
 int gateway_release(const char *runtime, const struct gateway_app *a, int timeout_ms,
                     struct err *e)
 {
-    static const enum gateway_state states[] = {GATEWAY_MAINT, GATEWAY_READY};
     struct buf command = BUF_INIT;
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(states); i++) {
-        buf_clear(&command);
-        buf_printf(&command, "set server app-%s/" GATEWAY_WAIT " state %s", a->name,
-                   gateway_state_text(states[i]));
-        rc = tell(runtime, buf_text(&command), timeout_ms, e);
-    }
+    buf_printf(&command,
+               "set server app-%s/" GATEWAY_WAIT " state maint;set server app-%s/" GATEWAY_WAIT
+               " state ready",
+               a->name, a->name);
+    int rc = tell(runtime, buf_text(&command), timeout_ms, e);
     buf_release(&command);
     return rc;
 }

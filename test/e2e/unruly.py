@@ -140,6 +140,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # of five, what a browser opens at once is lost, and tried again late
 
     def handle_error(self, request, client_address):
         pass

@@ -172,8 +172,10 @@ void watches__look(struct watches *all, struct engine *en, const struct front *f
     if (verdict == CANARY_BAD && before) {
         take_back(en, w, a, v, before, why);
     } else {
-        log_info("keeper", "watch_over", "app=%s version=%d why=\"%s\"", a->name, v->number,
-                 why);
+        log_info("keeper", "watch_over",
+                 "app=%s version=%d requests=%llu errors=%llu ended=%llu why=\"%s\"", a->name,
+                 v->number, (unsigned long long)t->seen.requests,
+                 (unsigned long long)t->seen.errors, (unsigned long long)t->seen.ended, why);
         end(en, a, v);
     }
     t->version = 0;

@@ -30,7 +30,8 @@ PR_SET_PDEATHSIG = 1
 MNT_DETACH = 2
 CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 4096, 16384, 1 << 19
 PORTS_FILE = "/proc/sys/net/ipv4/ip_local_port_range"
-SIOCBRADDBR, SIOCBRDELBR, SIOCSIFFLAGS = 0x89a0, 0x89a1, 0x8914
+SIOCBRADDBR, SIOCBRDELBR, SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x89a0, 0x89a1, 0x8914, 0x8916, 0x891c
+IFF_UP = 1
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "build/tools"
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", str(TOOLS / "usr/bin"),
                         str(TOOLS / "usr/sbin")])
@@ -96,11 +97,21 @@ class Engine:
                 "DOCKER_HOST": self.host, "HOME": str(self.folder)}
 
     def make_bridge(self):
-        """A bridge of its own, so that it meets no other engine's; containers' ports need one."""
+        """A bridge of its own, so that it meets no other engine's; containers' ports need one. Its
+        network is of our choice: two engines that start at once may choose the same, and then what
+        is sent to a container of the one comes to the other's."""
         name = f"maya{os.getpid() % 100000:x}{secrets.token_hex(2)}"
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        network = f"10.{64 + secrets.randbelow(128)}.{secrets.randbelow(256)}."
+
+        def address(text):  # struct ifreq with a sockaddr_in
+            return struct.pack("16sHH4s16x", name.encode(), socket.AF_INET, 0, socket.inet_aton(text))
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             try:
                 fcntl.ioctl(s, SIOCBRADDBR, name.encode() + b"\0")
+                fcntl.ioctl(s, SIOCSIFADDR, address(network + "1"))
+                fcntl.ioctl(s, SIOCSIFNETMASK, address("255.255.255.0"))
+                fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh22x", name.encode(), IFF_UP))
             except OSError:
                 return False
         self.bridge = name
@@ -139,10 +150,13 @@ class Engine:
                 self.version = self.json("GET", "/version")
                 return self
             if self.process.poll() is not None or time.monotonic() > end:
-                words = self.log.read_text(errors="replace").strip().splitlines()[-3:]
+                words = self.last_words(3)
                 self.stop()
-                raise RuntimeError("dockerd does not start: " + " | ".join(words))
+                raise RuntimeError("dockerd does not start: " + words)
             time.sleep(0.05)  # between two looks
+
+    def last_words(self, lines):
+        return " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-lines:])
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -178,8 +192,13 @@ class Engine:
         connection = UnixConnection(self.socket, timeout)
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
-        connection.request(method, path, body, {"Content-Type": content_type} if body else {})
-        answer = connection.getresponse()
+        try:
+            connection.request(method, path, body, {"Content-Type": content_type} if body else {})
+            answer = connection.getresponse()
+        except OSError as e:
+            if self.process and self.process.poll() is not None:
+                raise RuntimeError(f"dockerd has ended with {self.process.returncode}: {self.last_words(30)}") from e
+            raise
         if answer.status >= 400:
             raise EngineError(answer.status, answer.read())
         return answer

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -30,8 +31,8 @@ def stable_or_none(place):
 
 
 def stable(place):
-    assert stable_or_none(place), place.services("web")
-    return stable_or_none(place)
+    """The version that serves, when all others have gone."""
+    return wait_for(lambda: stable_or_none(place))
 
 
 def watched(seconds):
@@ -50,15 +51,16 @@ def newest(place):
 
 
 @pytest.mark.parametrize("env, words", [
-    ({"ERRORS": "100"}, "100.0 % of its answers were errors"),
-    ({"LEAK_KB": "512"}, "was killed, as for memory (exit code 137)"),
+    ({"ERRORS": "100"}, "100\\.0 % of its answers were errors"),
+    # Whether what it was answering or its end is seen first is chance.
+    ({"LEAK_KB": "512"}, "was killed, as for memory \\(exit code 137\\)|of its answers were errors"),
 ])
 def test_one_that_serves_and_is_bad_is_taken_back(place, env, words):
     before = stable(place)
     with People(place) as people:
         why = one_sentence(place.deploy("web", {"VERSION": "bad", **env}, code=1, spec=watched(60)))
         number = newest(place)
-        assert why.startswith(f"{number} was taken back: ") and words in why, why
+        assert why.startswith(f"{number} was taken back: ") and re.search(words, why), why
         assert why.endswith(f"v{before} serves again")
         wait_for(lambda: list(place.services("web")) == [before])
         people.failed.clear()

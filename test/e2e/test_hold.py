@@ -85,7 +85,7 @@ def test_nobody_notices_that_the_only_container_was_killed(site):
                                      "/kill?signal=KILL")
             wait_for("another container", lambda: [t["ID"] for t in running(site)] not in ([], [task["ID"]]))
         guests.another()
-    assert guests.failed == []
+    assert guests.failed == [], site.state()
     for session, n in guests.said.items():
         said = history(site, session)
         assert said and said == [f"{session} says {i}." for i in range(n)][-len(said):]

@@ -27,7 +27,9 @@ static double share(uint64_t part, uint64_t whole)
 
 double canary__error_percent(const struct canary_seen *s)
 {
-    return 100 * share(s->errors, s->requests);
+    double percent = 100 * share(s->errors, s->requests);
+
+    return percent < 100 ? percent : 100; /* one request may fail twice */
 }
 
 double canary__first_word_s(const struct canary_seen *s, double wanted)

@@ -23,6 +23,7 @@ from unruly import Fault, Unruly, holds  # noqa: E402
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.common.exceptions import TimeoutException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -65,6 +66,12 @@ def chromium(tmp_path_factory):
     driver.quit()
 
 
+# For a test that failed.
+SEEN = """return JSON.stringify([document.readyState, document.getElementById('state-text')?.textContent,
+                                 document.visibilityState, performance.getEntriesByType('resource').map((e) =>
+    [e.name, Math.round(e.startTime), Math.round(e.responseEnd), e.responseStatus]), Math.round(performance.now())])"""
+
+
 class Page:
     def __init__(self, driver, url):
         self.driver, self.url = driver, url
@@ -82,7 +89,10 @@ class Page:
         self.until(lambda: self.state() == "connected")
 
     def until(self, condition, what=""):
-        return WebDriverWait(self.driver, WAIT_S, 0.03).until(lambda _: condition(), what)
+        try:
+            return WebDriverWait(self.driver, WAIT_S, 0.03).until(lambda _: condition(), what)
+        except TimeoutException:
+            raise AssertionError(f"{what or 'it did not come about'}: {self.js(SEEN)}") from None
 
     def js(self, script, *args):
         return self.driver.execute_script(script, *args)

@@ -30,7 +30,7 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 # Arguments for pytest: make test-e2e E2E="-k sse -x"
 E2E ?= test/e2e
 # More than there are cores, since most tests wait most of the time.
-WORKERS ?= $(shell expr $(JOBS) '*' 2)
+WORKERS ?= $(shell expr $(JOBS) + 1)
 .PHONY: test-e2e
 test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_server $(B)/test/maya_ahead ## tests of the running program (E2E="-k sse": some of them)
 	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \

@@ -132,11 +132,11 @@ class Page:
 
     def say_held(self, text, *faults):
         """The same with answers that are held back until what came of them is shown."""
-        before, shown = len(self.texts(".maya .words")), ""
+        before = len(self.texts(".maya .words"))
         self.find("#message").send_keys(text, Keys.ENTER)
         for gate in [gate for fault in faults for gate in fault.hold.values()]:
-            self.until(lambda: self.texts(".maya .words")[before:] not in ([], [shown]))
-            shown = self.texts(".maya .words")[-1]
+            self.until(lambda: gate.said is not None and
+                       [words.strip() for words in self.texts(".maya .words")[before:]] == [gate.said])
             gate.set()
         self.idle()
         return self.texts(".maya .words")[-1]

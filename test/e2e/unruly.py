@@ -27,8 +27,13 @@ class Fault:
     forget: bool = False  # hide what was seen, so that the server begins anew
 
 
+class Gate(threading.Event):
+    """Where an answer is held back until it is set."""
+    said = None  # the words that came before it, when the answer is there
+
+
 def holds(*events):
-    return {n: threading.Event() for n in events}
+    return {n: Gate() for n in events}
 
 
 FAULTS = {
@@ -42,6 +47,11 @@ FAULTS = {
 }
 DETAIL = {503: "Session limit reached", 413: "The request body is too large.",
           429: "Rate limit exceeded."}
+
+
+def words_of(event):
+    told = [json.loads(line[5:]) for line in event.splitlines() if line.startswith(b"data:")]
+    return "".join(e["content"] for e in told if e["type"] == "text_chunk")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -113,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def events(self, answer, fault):
         """Pass the events on. False: leave the browser without a proper end."""
-        sent = 0
+        sent, said = 0, ""
         event = b""
         for line in answer:
             event += line
@@ -122,9 +132,11 @@ class Handler(BaseHTTPRequestHandler):
             if sent == fault.cut_events:
                 return not fault.torn
             self.send(event, fault.one_byte)
+            said += words_of(event)
             event = b""
             sent += 1
             if sent in fault.hold:
+                fault.hold[sent].said = said.strip()
                 fault.hold[sent].wait(60)
             if self.proxy.pace_s:
                 time.sleep(self.proxy.pace_s)

@@ -20,8 +20,6 @@
 #define CHANGES_MS 100      /* the same while something changes */
 #define CHANGES_FOR_MS 3000 /* after the last change */
 #define HURRY_MS 50
-#define SETTLE_MS 1000                /* for what was on its way when its slots were closed */
-#define SETTLE_MAYA_MS (2 * HURRY_MS) /* which is sent again, should it come too late */
 
 /* Since when a version has been on its way out. */
 struct leaving {

@@ -8,6 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* For what was on its way to a container when it was taken out; to Maya it is sent again,
+ * should it come too late. */
+#define SETTLE_MS 1000
+#define SETTLE_MAYA_MS 100
+
 struct engine;
 
 /* A container that people may be sent to: a task that runs. */

@@ -15,9 +15,7 @@
 
 #define DECIDE_MS 1000
 #define SCRAPE_MS 700
-#define SETTLE_MS 1000     /* for what was on its way to a container when it was taken out */
-#define SETTLE_MAYA_MS 100 /* which is sent again, should it come too late */
-#define STUCK_MS 10000     /* beyond the grace */
+#define STUCK_MS 10000 /* beyond the grace */
 
 struct sizing {
     char app[SPEC_NAME_MAX + 1];

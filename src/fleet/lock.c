@@ -75,7 +75,7 @@ static int make(struct lock *l, const char *app, const char *who, struct err *e)
     return rc;
 }
 
-/* Does somebody have it? ERR_IN_USE then. */
+/* Has nobody got it any more? Else ERR_IN_USE. */
 static bool left_behind(const json_t *config, const char *app, struct err *e)
 {
     int64_t since = 0;

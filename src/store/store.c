@@ -57,6 +57,20 @@ int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *f
     return -1;
 }
 
+bool store_changed(struct store *s)
+{
+    return s->ops->changed(s->self);
+}
+
+int store_recent(struct store *s, struct store_place *place, unsigned max, store_scan_fn *fn,
+                 void *ctx, bool *ret_more, struct err *e)
+{
+    if (s->ops->recent(s->self, place, max, fn, ctx, ret_more, e) == 0)
+        return 0;
+    s->stats.failures++;
+    return -1;
+}
+
 /* One block: the write, its id and a copy of the data. NULL when there is no memory for it. */
 static struct store_write *new_write(enum store_write_kind kind, const char *id,
                                      const void *data, size_t len, void *ctx, struct err *e)

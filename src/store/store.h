@@ -92,6 +92,27 @@ int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *f
                struct err *e) MUST_USE;
 
 /*
+ * Has anything been committed since the last call, by this process or another one that shares
+ * the file? A commit of this process counts when it is there, maybe before its answer has come.
+ * True also when it cannot be said. Cheap: no row is looked at.
+ */
+bool store_changed(struct store *s);
+
+/* A place among rows in the order of their last use. */
+struct store_place {
+    int64_t used_at_s;
+    uint64_t row; /* the store's own name of it */
+};
+
+/*
+ * Up to `max` committed rows behind *place, in the order of their last use, whoever wrote them,
+ * and without their bytes (data NULL). *place tells where to go on, *ret_more whether there may
+ * be more. Otherwise as store_scan().
+ */
+int store_recent(struct store *s, struct store_place *place, unsigned max, store_scan_fn *fn,
+                 void *ctx, bool *ret_more, struct err *e) MUST_USE;
+
+/*
  * What is written is queued, or -1: there is no memory for it (ERR_NOMEM), and `fn` is not
  * called. Once queued it needs none of ours any more.
  */

@@ -49,6 +49,11 @@ struct store_ops {
     int (*scan)(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, void *ctx,
                 struct err *e);
 
+    /* The owner's thread, as store_changed() and store_recent(). */
+    bool (*changed)(void *self);
+    int (*recent)(void *self, struct store_place *place, unsigned max, store_scan_fn *fn,
+                  void *ctx, bool *ret_more, struct err *e);
+
     /*
      * The store's thread: carry out every write in one transaction and make it durable. Fills
      * result and err of each, and *rows. -1: nothing is durable, and every err says why. An

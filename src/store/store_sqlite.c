@@ -166,6 +166,58 @@ static int scan(void *self, uint64_t *cursor, unsigned max, store_scan_fn *fn, v
     return store__sqlite_err(e, q, q->reader, rc, "read the sessions in turn");
 }
 
+/* The number is another one after each commit of another connection (our writer is one). */
+static bool changed(void *self)
+{
+    struct sqlite_store *q = self;
+    int rc = sqlite3_step(q->change);
+    int64_t n = rc == SQLITE_ROW ? sqlite3_column_int64(q->change, 0) : 0;
+
+    sqlite3_reset(q->change);
+    if (rc == SQLITE_ROW && n == q->changes)
+        return false;
+    q->changes = n;
+    return true;
+}
+
+static bool recent_one(struct sqlite_store *q, struct store_place *place, store_scan_fn *fn,
+                       void *ctx)
+{
+    const char *id = (const char *)sqlite3_column_text(q->recent, 1);
+    const struct store_row row = {
+        .version = (uint64_t)sqlite3_column_int64(q->recent, 2),
+        .used_at_s = sqlite3_column_int64(q->recent, 3),
+    };
+
+    *place = (struct store_place){row.used_at_s, (uint64_t)sqlite3_column_int64(q->recent, 0)};
+    return !id || fn(ctx, id, &row); /* what has no name is nobody's */
+}
+
+static int recent(void *self, struct store_place *place, unsigned max, store_scan_fn *fn,
+                  void *ctx, bool *ret_more, struct err *e)
+{
+    struct sqlite_store *q = self;
+    bool more = true;
+    unsigned n = 0;
+
+    MUST(!q->scanning);
+    q->scanning = true;
+    int rc = sqlite3_bind_int64(q->recent, 1, place->used_at_s);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(q->recent, 2, (int64_t)place->row);
+    for (rc = rc == SQLITE_OK ? SQLITE_ROW : rc; rc == SQLITE_ROW && more && n < max; n++) {
+        rc = sqlite3_step(q->recent);
+        if (rc == SQLITE_ROW)
+            more = recent_one(q, place, fn, ctx);
+    }
+    sqlite3_reset(q->recent);
+    q->scanning = false;
+    *ret_more = rc == SQLITE_ROW;
+    if (rc == SQLITE_DONE || rc == SQLITE_ROW)
+        return 0;
+    return store__sqlite_err(e, q, q->reader, rc, "read which sessions were used lately");
+}
+
 /* SQLite would make the file as the umask says. Its -wal and -shm take the mode of this one. */
 static int make_file(const char *path, struct err *e)
 {
@@ -245,6 +297,31 @@ static int prepare_schema(struct sqlite_store *q, struct err *e)
     return rc == SQLITE_OK ? 0 : store__sqlite_err(e, q, q->writer, rc, "open the store");
 }
 
+static int prepare_reads(struct sqlite_store *q)
+{
+    const struct {
+        sqlite3_stmt **at;
+        const char *sql;
+    } reads[] = {
+        {&q->get, "SELECT version, used_at, iif(version = ?2, NULL, data) FROM session "
+                  "WHERE id = ?1"},
+        {&q->rows, "SELECT value FROM meta WHERE name = 'rows'"},
+        /* In the order of the table and not of the ids: page after page. */
+        {&q->scan, "SELECT rowid, id, version, used_at, data FROM session "
+                   "WHERE rowid > ?1 ORDER BY rowid"},
+        {&q->change, "PRAGMA data_version"},
+        /* Along the index on used_at, whose entries end in the rowid. */
+        {&q->recent, "SELECT rowid, id, version, used_at FROM session "
+                     "WHERE (used_at, rowid) > (?1, ?2) ORDER BY used_at, rowid"},
+    };
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; rc == SQLITE_OK && i < ARRAY_LEN(reads); i++)
+        rc = sqlite3_prepare_v3(q->reader, reads[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                reads[i].at, NULL);
+    return rc;
+}
+
 static int open_reader(struct sqlite_store *q, struct err *e)
 {
     int rc =
@@ -256,19 +333,7 @@ static int open_reader(struct sqlite_store *q, struct err *e)
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(q->reader, READ_BUSY_MS);
     if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v3(q->reader,
-                                "SELECT version, used_at, iif(version = ?2, NULL, data) "
-                                "FROM session WHERE id = ?1",
-                                -1, SQLITE_PREPARE_PERSISTENT, &q->get, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v3(q->reader, "SELECT value FROM meta WHERE name = 'rows'", -1,
-                                SQLITE_PREPARE_PERSISTENT, &q->rows, NULL);
-    /* In the order of the table and not of the ids: page after page. */
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v3(q->reader,
-                                "SELECT rowid, id, version, used_at, data FROM session "
-                                "WHERE rowid > ?1 ORDER BY rowid",
-                                -1, SQLITE_PREPARE_PERSISTENT, &q->scan, NULL);
+        rc = prepare_reads(q);
     return rc == SQLITE_OK ? 0 : store__sqlite_err(e, q, q->reader, rc, "open the store");
 }
 
@@ -279,6 +344,8 @@ static void close_all(void *self)
     sqlite3_finalize(q->get);
     sqlite3_finalize(q->scan);
     sqlite3_finalize(q->rows);
+    sqlite3_finalize(q->change);
+    sqlite3_finalize(q->recent);
     sqlite3_close(q->reader);
     for (int i = 0; i < SQL__COUNT; i++)
         sqlite3_finalize(q->stmts[i]);
@@ -307,6 +374,8 @@ static const struct store_ops sqlite_ops = {
     .get = get,
     .rows = rows,
     .scan = scan,
+    .changed = changed,
+    .recent = recent,
     .commit = store__sqlite_commit,
     .tidy = store__sqlite_tidy,
     .shed = shed,

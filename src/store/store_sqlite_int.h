@@ -27,9 +27,10 @@ struct sqlite_store {
 
     /* The owner's thread. */
     sqlite3 *reader;
-    sqlite3_stmt *get, *scan, *rows;
+    sqlite3_stmt *get, *scan, *rows, *change, *recent;
     bool getting; /* inside a get's callback */
     bool scanning;
+    int64_t changes; /* SQLite's number of the last change that was seen */
 
     /* The store's thread. */
     sqlite3 *writer;

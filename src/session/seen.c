@@ -18,8 +18,9 @@ const struct session *session_at_rest(const struct session_table *t, const char 
     return s && s->state == SESSION_IDLE && !session__expired(t, s->used_s, now_s) ? s : NULL;
 }
 
-static void tell(struct session_seen *q, int64_t used_s)
+static void tell(struct session_seen *q, int64_t used_s, uint64_t version)
 {
+    q->version = version;
     q->told(q, session__expired(q->table, used_s, q->now_s) ? -1 : used_s, NULL);
 }
 
@@ -28,7 +29,7 @@ static void read_seen(void *ctx, const struct store_row *row, const struct err *
     struct session_seen *q = ctx;
 
     if (row)
-        tell(q, row->used_at_s);
+        tell(q, row->used_at_s, row->version);
     else
         q->told(q, -1, failed);
 }
@@ -40,16 +41,24 @@ void session_seen(struct session_table *t, const char *id, int64_t now_s,
 
     q->table = t;
     q->now_s = now_s;
+    q->version = s ? s->version : 0;
     if (!s || s->state == SESSION_LOADING)
         store_get(t->cfg.store, id, read_seen, q);
     else if (s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s))
         store_get(t->cfg.store, id, read_seen, q); /* maybe it goes on in another container */
     else if (s->state == SESSION_IDLE)
-        tell(q, s->used_s);
+        tell(q, s->used_s, s->version);
     else if (s->state == SESSION_BUSY && s->version > 0)
         q->told(q, now_s, NULL);
     else /* expired, or not yet stored */
         q->told(q, -1, NULL);
+}
+
+bool session_held(const struct session_table *t, const char *id)
+{
+    const struct session *s = find(t, id);
+
+    return s && s->state != SESSION_IDLE;
 }
 
 struct budget *session_budget(const struct session *s)

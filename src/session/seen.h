@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct budget;
@@ -22,11 +23,15 @@ struct session_seen {
      * somebody holds it; -1: there is no such session, it is not stored yet, or has expired.
      */
     void (*told)(struct session_seen *q, int64_t used_s, const struct err *e);
+    uint64_t version;            /* then: its row's, as far as is known; 0: there is none */
     struct session_table *table; /* private, as the rest */
     int64_t now_s;
 };
 void session_seen(struct session_table *t, const char *id, int64_t now_s,
                   struct session_seen *q);
+
+/* Does somebody hold it, or is it being read or removed? Its version may be about to change. */
+bool session_held(const struct session_table *t, const char *id);
 
 /* The budget of one that is held, for what its holder keeps elsewhere. */
 struct budget *session_budget(const struct session *s);

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/strs.h"
 #include "memory/memory.h"
+#include "session/lately.h"
 #include "session/monitor.h"
 #include "session/replay.h"
 #include "session/rider.h"

@@ -40,6 +40,7 @@ static struct {
     enum err_code fail_puts, fail_gets;
     unsigned damaged_at, damaged_to; /* places that a scan cannot read; none: both 0 */
     unsigned gets, puts;
+    bool changed; /* what store_changed() says next */
 } fake;
 
 static struct fake_row *fake_find(const char *id)
@@ -182,6 +183,50 @@ int store_scan(struct store *s, uint64_t *cursor, unsigned max, store_scan_fn *f
     return 0;
 }
 
+bool store_changed(struct store *s)
+{
+    bool yes = fake.changed;
+
+    (void)s;
+    fake.changed = false;
+    return yes;
+}
+
+static bool fake_behind(const struct store_place *p, int64_t used_s, uint64_t row)
+{
+    return used_s != p->used_at_s ? used_s > p->used_at_s : row > p->row;
+}
+
+/* The row that comes next behind this place; FAKE_ROWS: none. */
+static uint64_t fake_next(const struct store_place *place)
+{
+    uint64_t best = FAKE_ROWS;
+
+    for (uint64_t i = 0; i < FAKE_ROWS; i++)
+        if (fake.rows[i].version && fake_behind(place, fake.rows[i].used_s, i + 1) &&
+            (best == FAKE_ROWS || fake.rows[i].used_s < fake.rows[best].used_s))
+            best = i;
+    return best;
+}
+
+int store_recent(struct store *s, struct store_place *place, unsigned max, store_scan_fn *fn,
+                 void *ctx, bool *ret_more, struct err *e)
+{
+    bool more = true;
+    uint64_t i = 0;
+
+    (void)s;
+    if (fake.fail_gets)
+        return err_set(e, fake.fail_gets, 0, "told to fail");
+    for (; more && max && (i = fake_next(place)) < FAKE_ROWS; max--) {
+        const struct store_row row = {fake.rows[i].version, fake.rows[i].used_s, NULL, 0};
+        *place = (struct store_place){row.used_at_s, i + 1};
+        more = fn(ctx, fake.rows[i].id, &row);
+    }
+    *ret_more = i < FAKE_ROWS;
+    return 0;
+}
+
 int store_delete(struct store *s, const char *id, uint64_t version, store_done_fn *fn,
                  void *ctx, struct err *e)
 {
@@ -295,6 +340,7 @@ static inline void fake_reap(void)
     fake.queued = 0;
     for (unsigned i = 0; i < n; i++) {
         struct fake_row *r;
+        fake.changed |= now[i].kind != 'g';
         switch (now[i].kind) {
         case 'p':
             fake_put(&now[i]);

@@ -153,7 +153,54 @@ static void test_ending(void)
     session_table_free(&t);
 }
 
+static void test_held(void)
+{
+    struct session_wait w = {.ready = on_ready};
+    struct err e;
+
+    open_table();
+    CHECK(!session_held(t, "a"));
+    fake.hold_gets = true;
+    session_open(t, "a", SESSION_CREATE, 1000, &w);
+    CHECK(session_held(t, "a")); /* its row is read */
+    fake.hold_gets = false;
+    fake_reap();
+    CHECK(session_held(t, "a"));
+    CHECK(session_commit(held, 1000, on_done, NULL, &e) == 0);
+    fake_reap();
+    session_leave(held);
+    CHECK(!session_held(t, "a"));
+    session_table_free(&t);
+}
+
+static void test_version(void)
+{
+    struct asked a = {.q.told = on_told, .used_s = NOT_TOLD};
+    struct session_wait w = {.ready = on_ready};
+    struct err e;
+
+    open_table();
+    session_seen(t, "a", 1000, &a.q);
+    CHECK_INT(a.q.version, 0);
+    session_open(t, "a", SESSION_CREATE, 1000, &w);
+    for (int i = 0; i < 3; i++) {
+        CHECK(session_commit(held, 1000, on_done, NULL, &e) == 0);
+        fake_reap();
+    }
+    a.used_s = NOT_TOLD;
+    session_seen(t, "a", 1000, &a.q);
+    CHECK_INT(a.q.version, 3);
+    session_leave(held);
+    session_tick(t, 1300); /* asleep */
+    a.used_s = NOT_TOLD;
+    session_seen(t, "a", 1300, &a.q);
+    CHECK_INT(a.q.version, 3);
+    session_table_free(&t);
+}
+
 static const struct tap_case cases[] = {
+    {"whether somebody holds it", test_held},
+    {"which version its row has", test_version},
     {"in every state", test_states},
     {"from a store that is slow or fails", test_store},
     {"while its row is removed", test_ending},

@@ -33,14 +33,18 @@ struct api {
     struct map talkers;                  /* hush.c: by session */
     unsigned hush_rounds;
     struct api_watch {
-        struct map by_id;      /* struct watched */
-        struct list sessions;  /* the same, in the order in which they are looked at */
-        struct list streams;   /* struct watcher, in the order of their heartbeats */
+        struct map by_id;     /* struct watched */
+        struct list sessions; /* the same, in the order in which they are looked at */
+        struct list streams;  /* struct watcher, in the order of their heartbeats */
+        struct list unsure;   /* struct watched: watch_beside.c */
+        struct session_lately lately;
+        unsigned lately_ticks;
         unsigned stream_count; /* of `streams` */
         unsigned beat_credit;  /* parts of heartbeats that are due */
         unsigned look_credit;
         unsigned retry_count; /* readers who were told when to come back */
         struct buf line;      /* an event being written */
+        bool line_places;     /* it has an id: who reads it knows its place */
     } watch;
     struct api_ready {
         struct list held; /* ready.c */

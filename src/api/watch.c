@@ -5,11 +5,10 @@
  * `struct watcher` for each stream; together with the connection about a kilobyte.
  *
  * A session that is asleep expires with nobody noticing, so api_tick() compares the time of its
- * last use with the clock, and asks the store only when that is too long ago.
+ * last use with the clock, and asks the store only when that is too long ago. One that another
+ * container goes on with is found in watch_beside.c.
  */
-#include "api/api_int.h"
-
-#include "base/json_text.h"
+#include "api/watch_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,6 @@
 #define MAX_WATCHERS 16 /* streams of one session */
 #define BEAT_TICKS 200  /* in which every stream gets a heartbeat: 20 s */
 #define LOOK_TICKS 20   /* in which every session is looked at: 2 s */
-#define TELL_MAX 131072 /* bytes said; who cannot take so much reads the history */
-#define LINE_KEEP 16384 /* of the buffer in which events are written */
 /* How soon a reader comes back that was cut off: each at another time, so that many are spread.
  */
 #define RETRY_MS 100
@@ -26,26 +23,7 @@
 #define RETRY_SPREAD_MAX_MS 9900
 #define BACK_PER_MS 5
 
-struct watched {
-    struct session_seen seen;
-    struct api *api;
-    struct list link; /* api->watch.sessions */
-    struct list watchers;
-    unsigned watcher_count;
-    bool asking;    /* `seen` is under way */
-    int64_t used_s; /* last use of the session that is known; -1: none is */
-    char id[];
-};
-
-struct watcher {
-    struct api_call call;
-    struct http_req *req;
-    struct watched *on;
-    struct list link; /* on->watchers */
-    struct list beat; /* api->watch.streams */
-};
-
-static int64_t now_s(const struct api *a)
+int64_t watch__now_s(const struct api *a)
 {
     return a->cfg.now_s ? a->cfg.now_s(a->cfg.clock_ctx) : 0;
 }
@@ -57,6 +35,7 @@ static void drop_unwatched(struct watched *on)
         return;
     map_remove(&on->api->watch.by_id, on->id, strlen(on->id));
     list_remove(&on->link);
+    list_remove(&on->unsure);
     free(on);
 }
 
@@ -87,133 +66,42 @@ static unsigned retry_ms(struct api_watch *watch)
     return RETRY_MS + watch->retry_count++ * 97 % spread;
 }
 
-static void on_drain(void *ctx, struct http_req *req)
+void watch__bid_farewell(struct watcher *w, const char *why)
 {
-    struct watcher *w = ctx;
-    char bye[64];
-    int n = snprintf(bye, sizeof(bye), ": the container stops\nretry: %u\n\n",
-                     retry_ms(&w->on->api->watch));
+    char bye[80];
+    int n =
+        snprintf(bye, sizeof(bye), ": %s\nretry: %u\n\n", why, retry_ms(&w->on->api->watch));
 
-    http_stream_write(req, bye, (size_t)n);
-    http_stream_end(req);
+    http_stream_write(w->req, bye, (size_t)n);
+    http_stream_end(w->req);
     leave(w);
 }
 
-/* Events. */
-
-#define NO_ID UINT32_MAX /* of an event that moves nobody's place */
-
-static struct buf *open_event(struct api *a, const char *type, const char *id, uint32_t turn)
+static void on_drain(void *ctx, struct http_req *req)
 {
-    struct buf *line = &a->watch.line;
-
-    buf_clear(line);
-    if (turn != NO_ID)
-        buf_printf(line, "id: %u\n", turn);
-    buf_printf(line, "data: {\"type\": \"%s\", \"session_id\": \"%s\"", type, id);
-    return line;
-}
-
-static void add_text(struct buf *line, const char *name, struct str text)
-{
-    buf_printf(line, ", \"%s\": ", name);
-    json_text(line, text.data, text.len, true);
-}
-
-static void add_tab(struct buf *line, struct str order, struct str summary)
-{
-    buf_printf(line, ", \"current_order\": %.*s, \"payment_summary\": %.*s", STR_FMT(order),
-               STR_FMT(summary));
-}
-
-static void end_line(struct buf *line)
-{
-    if (line->cap > LINE_KEEP)
-        buf_release(line);
-}
-
-/* To one, or to all of a session. Without memory for an event a reader is told to read again.
- */
-static void tell(const struct watched *on, const struct watcher *only)
-{
-    static const char again[] = "data: {\"type\": \"reload\"}\n\n";
-    struct buf *line = &on->api->watch.line;
-
-    buf_str(line, "}\n\n");
-    const char *data = line->full ? again : line->data;
-    size_t len = line->full ? sizeof(again) - 1 : line->len;
-    if (only)
-        http_stream_write(only->req, data, len);
-    LIST_EACH(at, after, &on->watchers)
-    {
-        if (!only)
-            http_stream_write(LIST_ITEM(at, struct watcher, link)->req, data, len);
-    }
-    end_line(line);
-}
-
-/* Of `d`: turn, said, reply, order, summary, mind. */
-static void send_turn(const struct watched *on, const struct watcher *only,
-                      const struct turn_done *d)
-{
-    bool large = d->said.len + d->reply.len > TELL_MAX;
-    struct buf *line = open_event(on->api, large ? "reload" : "turn", on->id, d->turn);
-
-    if (large) {
-        tell(on, only);
-        return;
-    }
-    buf_printf(line, ", \"turn\": %u", d->turn);
-    add_text(line, "user_input", d->said);
-    add_text(line, "full_response", d->reply);
-    add_tab(line, d->order, d->summary);
-    api__mind_members(line, d->mind, ", ");
-    tell(on, only);
-}
-
-static void send_changed(const struct watched *on, const struct watcher *only,
-                         const struct session *s, const char *what)
-{
-    struct buf order = BUF_INIT, summary = BUF_INIT;
-    struct buf *line = open_event(on->api, "changed", on->id, s->turns);
-
-    api__tab_texts(s, &order, &summary);
-    buf_printf(line, ", \"change\": \"%s\", \"turn\": %u, \"has_valid_keys\": %s", what,
-               s->turns, session_has_keys(s) ? "true" : "false");
-    add_tab(line, (struct str){buf_text(&order), order.len},
-            (struct str){buf_text(&summary), summary.len});
-    line->full |= order.full || summary.full;
-    tell(on, only);
-    buf_release(&order);
-    buf_release(&summary);
-}
-
-static void send_bare(const struct watched *on, const struct watcher *only, const char *type)
-{
-    open_event(on->api, type, on->id, NO_ID);
-    tell(on, only);
+    (void)req;
+    watch__bid_farewell(ctx, "the container stops");
 }
 
 /* It may be cut off with no word: by a container that is killed, by a gateway that ends. */
-static void send_first(const struct watched *on, const struct watcher *w)
+static void send_first(const struct watched *on, struct watcher *w)
 {
     char retry[32];
     int n = snprintf(retry, sizeof(retry), "retry: %u\n", retry_ms(&on->api->watch));
 
     http_stream_write(w->req, retry, (size_t)n);
-    send_bare(on, w, "session");
+    watch__send_bare(on, w, "session");
 }
 
 static void tell_ended(struct watched *on)
 {
     on->used_s = -1;
-    open_event(on->api, "ended", on->id, 0); /* what comes now begins with turn 1 */
-    tell(on, NULL);
+    watch__send_ended(on);
 }
 
 /* What the agent tells. */
 
-static struct watched *find(struct api *a, const char *id)
+struct watched *watch__find(struct api *a, const char *id)
 {
     return map_get(&a->watch.by_id, id, strlen(id));
 }
@@ -221,13 +109,14 @@ static struct watched *find(struct api *a, const char *id)
 /* NULL: nobody watches. A session that is younger than the one known took its place. */
 static struct watched *news_of(struct api *a, const struct session *s)
 {
-    struct watched *on = find(a, s->id);
+    struct watched *on = watch__find(a, s->id);
 
     if (!on)
         return NULL;
     if (on->used_s >= 0 && s->created_s > on->used_s)
         tell_ended(on);
     on->used_s = s->used_s;
+    watch__written(on, s->version);
     return on;
 }
 
@@ -236,7 +125,7 @@ static void on_turn(void *ctx, const struct turn_done *d)
     struct watched *on = news_of(ctx, d->session);
 
     if (on)
-        send_turn(on, NULL, d);
+        watch__send_turn(on, NULL, d);
 }
 
 static void on_changed(void *ctx, const struct session *s, enum agent_change_kind kind)
@@ -244,12 +133,12 @@ static void on_changed(void *ctx, const struct session *s, enum agent_change_kin
     struct watched *on = news_of(ctx, s);
 
     if (on)
-        send_changed(on, NULL, s, agent_change_text(kind));
+        watch__send_changed(on, NULL, s, agent_change_text(kind));
 }
 
 void api__watch_ended(struct api *a, const char *id)
 {
-    struct watched *on = find(a, id);
+    struct watched *on = watch__find(a, id);
 
     if (on)
         tell_ended(on);
@@ -262,6 +151,7 @@ void api__watch_init(struct api *a)
     map_init(&a->watch.by_id, a->cfg.seed);
     list_init(&a->watch.sessions);
     list_init(&a->watch.streams);
+    list_init(&a->watch.unsure);
     agent_listen(a->cfg.agent, &listener);
 }
 
@@ -276,7 +166,7 @@ void api__watch_release(struct api *a)
 
 static bool past(const struct watched *on)
 {
-    return on->used_s >= 0 && now_s(on->api) - on->used_s > on->api->cfg.expiry_s;
+    return on->used_s >= 0 && watch__now_s(on->api) - on->used_s > on->api->cfg.expiry_s;
 }
 
 static void on_seen(struct session_seen *q, int64_t used_s, const struct err *e)
@@ -284,6 +174,8 @@ static void on_seen(struct session_seen *q, int64_t used_s, const struct err *e)
     struct watched *on = LIST_ITEM(q, struct watched, seen);
 
     on->asking = false;
+    if (!e && !on->known)
+        watch__knows(on, q->version);
     if (e) {
         /* the store cannot say: it is asked again */
     } else if (used_s >= 0) {
@@ -299,7 +191,7 @@ static void look_up(struct watched *on)
 {
     on->asking = true;
     on->seen.told = on_seen;
-    session_seen(on->api->cfg.sessions, on->id, now_s(on->api), &on->seen);
+    session_seen(on->api->cfg.sessions, on->id, watch__now_s(on->api), &on->seen);
 }
 
 /* How many of `count` are due when each shall be once in `ticks`; the rest is kept. */
@@ -326,6 +218,7 @@ void api_tick(struct api *a)
     unsigned looks = due(&watch->look_credit, (unsigned)watch->by_id.count, LOOK_TICKS);
 
     api__ready_tick(a);
+    watch__beside_tick(a);
     for (; beats && !list_empty(&watch->streams); beats--) {
         struct watcher *w = LIST_ITEM(watch->streams.next, struct watcher, beat);
         list_remove(&w->beat);
@@ -343,54 +236,6 @@ void api_tick(struct api *a)
 
 /* A new stream. */
 
-/* Bytes of the turns behind `last`; false: not all of them are in the history. */
-static bool missed(const struct session *s, uint32_t last, size_t *ret)
-{
-    uint32_t in_memory = s->message_count / 2;
-    /* A turn before this one was there when the session was last reset, or at its start. */
-    uint32_t first = s->turns - (s->message_count + s->folded_count) / 2;
-    const struct session_message *m = s->first;
-
-    if (last > s->turns || last < s->turns - in_memory || (first && last <= first))
-        return false;
-    for (uint32_t i = 2 * (in_memory - (s->turns - last)); i > 0; i--)
-        m = m->next;
-    for (*ret = 0; m; m = m->next)
-        *ret += m->len;
-    return true;
-}
-
-/* A reader that has everything up to turn `last` has come back. */
-static void catch_up(const struct watched *on, const struct watcher *w, uint32_t last)
-{
-    const struct session *s = session_at_rest(on->api->cfg.sessions, on->id, now_s(on->api));
-    struct buf order = BUF_INIT, summary = BUF_INIT;
-    size_t bytes;
-
-    if (!s || !missed(s, last, &bytes) || bytes > TELL_MAX) {
-        send_bare(on, w, "reload");
-        return;
-    }
-    const struct session_message *m = s->first;
-    api__tab_texts(s, &order, &summary);
-    for (uint32_t turn = s->turns - s->message_count / 2 + 1; m && m->next; turn++) {
-        const struct session_message *reply = m->next;
-        char mind[API_MIND_MAX];
-        const struct turn_done d = {.turn = turn,
-                                    .said = {m->text, m->len},
-                                    .reply = {reply->text, reply->len},
-                                    .order = str_of(buf_text(&order)),
-                                    .summary = str_of(buf_text(&summary)),
-                                    .mind = api__mind_of(s, reply, mind)};
-        if (turn > last)
-            send_turn(on, w, &d);
-        m = reply->next;
-    }
-    buf_release(&order);
-    buf_release(&summary);
-    send_changed(on, w, s, "resume"); /* tip and keys have no turn by which to tell */
-}
-
 static struct watched *watched_new(struct api *a, const char *id)
 {
     size_t len = strlen(id);
@@ -403,6 +248,7 @@ static struct watched *watched_new(struct api *a, const char *id)
     memcpy(on->id, id, len);
     list_init(&on->watchers);
     list_init(&on->link);
+    list_init(&on->unsure);
     list_append(&a->watch.sessions, &on->link);
     map_put(&a->watch.by_id, on->id, len, on);
     return on;
@@ -411,7 +257,7 @@ static struct watched *watched_new(struct api *a, const char *id)
 /* NULL: answered. */
 static struct watcher *watcher_new(struct api *a, struct http_req *req, const char *id)
 {
-    struct watched *on = find(a, id);
+    struct watched *on = watch__find(a, id);
     const struct api_call *call = http_req_ctx(req);
 
     if (on && on->watcher_count >= MAX_WATCHERS) {
@@ -481,8 +327,9 @@ void api__session_events(struct api *a, struct http_req *req)
     api__stream_begin(req, id);
     w->req = http_stream_settle(req);
     send_first(w->on, w);
+    w->placed = back;
     if (back)
-        catch_up(w->on, w, last);
+        watch__catch_up(w->on, w, last);
     if (w->on->used_s < 0 && !w->on->asking)
         look_up(w->on);
     http_stream_on_drain(w->req, on_drain);

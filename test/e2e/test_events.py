@@ -30,7 +30,7 @@ class Watcher:
         return told
 
     def rest(self):
-        return list(self.events)
+        return [e for e in self.events if e.data]
 
     def close(self):
         self.stream.__exit__()
@@ -186,6 +186,30 @@ def test_coming_back_after_a_restart(nodes):
         w.next("reload")
         node.say("an ipa please, if you can", sid)
         assert w.next("turn")["turn"] == 2
+
+
+def test_the_session_goes_on_in_another_container(nodes):
+    """Two share a store: who watches a session here is sent on to where it is."""
+    here, there = nodes(), nodes(start=False)
+    there.data = here.data
+    there.start()
+    sid = "goes-on-elsewhere-1"
+    here.say("two dry martinis please", sid)
+    with Watcher(here, "stays-where-it-is-1") as still, Watcher(here, sid, last=1) as w, \
+            Watcher(here, sid) as lost:
+        w.next("changed")  # it missed nothing
+        there.say("an ipa please, if you can", sid)
+        assert not w.rest()
+        assert lost.next("reload") and not lost.rest()  # it heard nothing to come back with
+        with Watcher(there, sid, last=1) as w:
+            assert w.next("turn")["user_input"] == "an ipa please, if you can"
+            w.next("changed")
+            here.say("a glass of water", sid)
+            assert not w.rest()
+        here.say("hello", "stays-where-it-is-1")
+        assert still.next("turn")["turn"] == 1
+    with Watcher(here, sid, last=2) as w:
+        assert w.next("turn")["turn"] == 3
 
 
 def test_a_drain_ends_them_at_once(nodes):

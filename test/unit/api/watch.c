@@ -1,60 +1,9 @@
 /* Streams of /session/events: who is told what, and what a watched session does not notice. */
 #include "api/watch.c"
 
-#include "unit/api/fixture.h"
+#include "unit/api/watching.h"
 
 #define DAY_S 86400
-
-/* Open a stream of session `id`; `last` is its Last-Event-ID, or NULL. */
-static void watch(const char *id, const char *last, struct answer *to)
-{
-    struct http_req *r = fake_request(HTTP_GET, "/api/v1/session/events", "", "", 0);
-
-    fake_header(r, "x-session-id", id);
-    if (last)
-        fake_header(r, "last-event-id", last);
-    fake_send(bar_api, r, to);
-    if (to->status == 200)
-        CHECK(strstr(buf_text(&to->body), "data: {\"type\": \"session\", \"session_id\": \""));
-    buf_clear(&to->body);
-}
-
-static void quit(struct answer *a)
-{
-    fake_leave(a);
-    answer_release(a);
-}
-
-static void request(const char *path, const char *id, const char *body, int status)
-{
-    struct answer a;
-
-    ask(HTTP_POST, path, "", id, body, &a);
-    CHECK_INT(a.status, status);
-    answer_release(&a);
-}
-
-static void talk(const char *id, const char *text)
-{
-    char body[64];
-
-    snprintf(body, sizeof(body), "{\"user_input\":\"%s\"}", text);
-    request("/api/chat", id, body, 200);
-}
-
-/* The stream has told exactly this many events since it was asked, with `part` in them. */
-static void heard(struct answer *a, int events, const char *part)
-{
-    int n = 0;
-
-    for (const char *at = buf_text(&a->body); (at = strstr(at, "data: ")); at += 6)
-        n++;
-    CHECK_INT(n, events);
-    CHECK(strstr(buf_text(&a->body), part));
-    if (!strstr(buf_text(&a->body), part))
-        printf("# '%s' is not in: %s\n", part, buf_text(&a->body));
-    buf_clear(&a->body);
-}
 
 static void test_told(void)
 {
@@ -342,7 +291,7 @@ static void test_large(void)
     bar_sessions->cfg.budget = 1 << 20;
     watch("a", NULL, &a);
     buf_str(&body, "{\"user_input\":\"");
-    for (int i = 0; i <= TELL_MAX / 8; i++)
+    for (int i = 0; i <= WATCH_TELL_MAX / 8; i++)
         buf_str(&body, "so much ");
     buf_str(&body, "\"}");
     request("/api/chat", "a", buf_text(&body), 200);
@@ -380,7 +329,7 @@ static void test_heartbeats(void)
 {
     static struct answer all[1000];
     size_t most = 0, before = 0;
-    char id[8];
+    char id[16];
 
     open_bar(0);
     for (int i = 0; i < 1000; i++) {

@@ -8,6 +8,7 @@
 
 #define LONGEST_S 2147483 /* HAProxy counts milliseconds in an int */
 #define SOON_MS 100
+#define AGAIN_MS 5 /* after an answer that was held back for seconds */
 #define JSON "content-type application/json string "
 
 static unsigned seconds(unsigned s)
@@ -214,7 +215,7 @@ static void put_checks(const struct gateway_plan *p, const struct gateway_app *a
         buf_printf(out,
                    "    http-check send-state\n    timeout check 6s\n"
                    "    default-server check inter %ums downinter %ums fall 1",
-                   soon_ms / 4, soon_ms);
+                   AGAIN_MS, soon_ms);
     else
         buf_printf(out,
                    "    timeout check 2s\n"

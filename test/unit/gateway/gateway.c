@@ -150,7 +150,7 @@ static void checks_and_waiting(void)
     struct buf out = BUF_INIT;
 
     CHECK(says(&a, "http-check send-state\n"));
-    CHECK(says(&a, "inter 25ms downinter 100ms fall 1 rise 1 observe layer4"));
+    CHECK(says(&a, "inter 5ms downinter 100ms fall 1 rise 1 observe layer4"));
     CHECK(says(&a, "timeout server-fin 300s\n"));
     CHECK(!says(&a, "server wait"));
     a.waiting = "/run/w.sock";

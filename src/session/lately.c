@@ -1,6 +1,7 @@
 /*
  * Which rows were written lately. Every look is for those that were used since shortly before
- * the look before began: a commit is on disk some time after the moment that it names.
+ * the look before began, or the clock was set back: a commit is on disk some time after the
+ * moment that it names.
  */
 #include "session/session.h"
 
@@ -26,7 +27,7 @@ static bool begin(struct session_lately *l, struct store *store, int64_t now_s)
 
     if (!store_changed(store) && !first)
         return false;
-    l->place_s = (first ? now_s : l->begun_s) - LATELY_S;
+    l->place_s = (first || now_s < l->begun_s ? now_s : l->begun_s) - LATELY_S;
     l->place_row = 0;
     l->begun_s = now_s;
     return true;

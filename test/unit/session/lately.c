@@ -65,6 +65,8 @@ static void test_told(void)
     CHECK_STR(look(5000), "");
     write_row("b", 5000);
     CHECK_STR(look(5001), "a:2 b:1 ");
+    write_row("c", 4000); /* the clock was set back */
+    CHECK_STR(look(4001), "c:1 b:1 ");
     lately = (struct session_lately){.told = on_told, .ctx = &table};
     CHECK_STR(look(9000), ""); /* begun anew */
 }

@@ -110,7 +110,7 @@ bool ws_asked(const struct http_req *r); /* does it ask for an upgrade to a WebS
 int ws_accept(struct http_req *r, const struct ws_cfg *cfg, struct ws **ret,
               struct err *e) MUST_USE;
 
-/* ws_client.c */
+/* ws_connect.c */
 
 struct ws_ask {
     const char *url;            /* ws:// or wss:// */

@@ -1,6 +1,7 @@
 /*
  * Private to net/: WebSockets. ws.c has frames and their queue, ws_shake.c the handshakes as
- * pure functions; ws_server.c and ws_client.c bring the bytes, each behind a struct ws_line.
+ * pure functions; ws_server.c and ws_client.c bring the bytes, each behind a struct ws_line,
+ * and ws_connect.c makes the client's connection.
  */
 #pragma once
 
@@ -36,6 +37,8 @@ struct ws_mem { /* what is read and what waits: charged before it is there */
     bool refused;
 };
 
+enum ws_client_phase { WS_CONNECTING, WS_SHAKING, WS_REFUSING, WS_OPEN };
+
 struct ws_phase_client {
     struct http_client *client;
     struct http_tag tag;
@@ -46,7 +49,7 @@ struct ws_phase_client {
     struct http_chunked chunked;
     size_t head_len; /* 0: it is not whole */
     uint64_t body_left;
-    uint8_t phase; /* enum client_phase */
+    uint8_t phase; /* enum ws_client_phase */
     bool body_chunked, body_to_end;
     bool added;
     bool more; /* there may be more to read that no poll tells of */
@@ -129,9 +132,16 @@ bool ws__answer_parse(const char *head, size_t len, const char *key, struct ws_a
 /* ws_server.c */
 void ws__server_sweep(struct http_server *s, int64_t now);
 
-/* ws_client.c */
+/* ws_connect.c */
 void ws__client_start(struct http_client *c); /* after libcurl had the word */
 void ws__client_connected(struct ws *w, CURLcode code);
+void ws__client_answer(struct ws *w, const char *data, size_t len); /* until it is open */
+void ws__client_refused(struct ws *w); /* no more comes of the refusal's body */
+
+/* ws_client.c */
+extern const struct ws_line ws__client_line;
+void ws__client_write(struct ws *w); /* what waits, as far as it can go; may fail it */
+void ws__client_poll(struct ws *w);  /* for what is to be read and written now */
 void ws__client_settle(struct http_client *c);
 void ws__client_sweep(struct http_client *c, int64_t now);
 void ws__client_end(struct http_client *c); /* the client goes */

@@ -1,4 +1,4 @@
-/* Frames and their queue, the same on either side. */
+/* A WebSocket's life, its memory and what it sends, the same on either side. */
 #include "net/ws_int.h"
 
 #include "seal/seal.h"
@@ -65,8 +65,7 @@ bool ws_charge(struct ws *w, struct budget *b)
     return true;
 }
 
-/* Keep a little of a buffer that is empty again. */
-static void empty(struct buf *b)
+void ws__empty(struct buf *b)
 {
     if (b->cap > KEPT || b->full)
         buf_release(b);
@@ -74,30 +73,12 @@ static void empty(struct buf *b)
         buf_clear(b);
 }
 
-static enum ws_end no_room(const struct ws *w)
+enum ws_end ws__no_room(const struct ws *w)
 {
     return w->mem.refused ? WS_BUDGET : WS_MEMORY;
 }
 
-/* What wslay asks. */
-
-static ssize_t on_recv(wslay_event_context_ptr frames, uint8_t *dst, size_t len, int flags,
-                       void *ctx)
-{
-    struct ws *w = ctx;
-
-    (void)flags;
-    if (w->feed_len == 0 || w->cut) {
-        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    if (len > w->feed_len)
-        len = w->feed_len;
-    memcpy(dst, w->feed, len);
-    w->feed += len;
-    w->feed_len -= len;
-    return (ssize_t)len;
-}
+/* What wslay asks to send. */
 
 static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *data, size_t len,
                        int flags, void *ctx)
@@ -120,97 +101,19 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *dst, size_t len, voi
     return 0;
 }
 
-/* Say why, read no more, and hang up when that is on its way. */
-static void leave(struct ws *w, enum ws_end why, int code, const char *reason)
-{
-    if (w->why != WS__COUNT)
-        return;
-    w->why = (uint8_t)why;
-    w->leaving = true;
-    snprintf(w->more, sizeof(w->more), "%s", reason);
-    wslay_event_shutdown_read(w->frames);
-    if (!w->closing && wslay_event_queue_close(w->frames, (uint16_t)code,
-                                               (const uint8_t *)reason, strlen(reason)) < 0)
-        ws__fail(w, WS_MEMORY);
-}
-
-static void too_long(struct ws *w)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), "a message may have %zu bytes", w->cfg.max_message);
-    leave(w, WS_PROTOCOL, WS_TOO_BIG, text);
-}
-
-static void on_frame(wslay_event_context_ptr frames,
-                     const struct wslay_event_on_frame_recv_start_arg *arg, void *ctx)
-{
-    struct ws *w = ctx;
-
-    (void)frames;
-    w->in_control = wslay_is_ctrl_frame(arg->opcode);
-    w->in_close = arg->opcode == WSLAY_CONNECTION_CLOSE;
-    if (w->in_close)
-        w->goodbye_want = (size_t)arg->payload_length;
-    if (w->in_control)
-        return;
-    if (arg->opcode != WSLAY_CONTINUATION_FRAME) {
-        w->in_binary = arg->opcode == WSLAY_BINARY_FRAME;
-        empty(&w->in);
-    }
-    if (arg->payload_length > w->cfg.max_message - w->in.len)
-        too_long(w);
-}
-
-static void on_chunk(wslay_event_context_ptr frames,
-                     const struct wslay_event_on_frame_recv_chunk_arg *arg, void *ctx)
-{
-    struct ws *w = ctx;
-
-    (void)frames;
-    if (w->in_close && arg->data_length < sizeof(w->goodbye) - w->goodbye_len) {
-        memcpy(w->goodbye + w->goodbye_len, arg->data, arg->data_length);
-        w->goodbye_len += arg->data_length;
-    }
-    if (w->in_control || w->why != WS__COUNT || w->closing)
-        return;
-    w->mem.refused = false;
-    buf_add(&w->in, arg->data, arg->data_length);
-    if (w->in.full)
-        leave(w, no_room(w), WS_INTERNAL, "there is no memory for this message now");
-}
-
-static void on_message(wslay_event_context_ptr frames,
-                       const struct wslay_event_on_msg_recv_arg *arg, void *ctx)
-{
-    struct ws *w = ctx;
-
-    (void)frames;
-    if (arg->opcode != WSLAY_TEXT_FRAME && arg->opcode != WSLAY_BINARY_FRAME)
-        return;
-    if (!w->cut && !w->closing && w->why == WS__COUNT)
-        w->cfg.sink.message(w->cfg.sink.ctx, w->in_binary, buf_text(&w->in), w->in.len);
-    empty(&w->in);
-}
-
 /* Life. */
 
 struct ws *ws__new(const struct ws_cfg *cfg, const struct ws_line *line, struct loop *l,
                    bool client)
 {
-    static const struct wslay_event_callbacks calls = {
-        .recv_callback = on_recv,
-        .send_callback = on_send,
-        .genmask_callback = on_mask,
-        .on_frame_recv_start_callback = on_frame,
-        .on_frame_recv_chunk_callback = on_chunk,
-        .on_msg_recv_callback = on_message,
-    };
+    struct wslay_event_callbacks calls = {.send_callback = on_send,
+                                          .genmask_callback = on_mask};
     struct ws *w = calloc(1, sizeof(*w));
 
     MUST(cfg->sink.message && cfg->sink.closed && cfg->max_message && cfg->max_queued);
     if (!w)
         return NULL;
+    ws__read_callbacks(&calls);
     *w = (struct ws){.magic = WS_MAGIC,
                      .line = line,
                      .cfg = *cfg,
@@ -310,19 +213,19 @@ bool ws_can_send(const struct ws *w, size_t len)
            len <= w->cfg.max_queued - waiting;
 }
 
-static void push(struct ws *w)
+void ws__push(struct ws *w)
 {
     if (w->failed || w->cut)
         return;
     w->mem.refused = false;
     if (wslay_event_send(w->frames) != 0) {
-        ws__fail(w, no_room(w));
+        ws__fail(w, ws__no_room(w));
         return;
     }
     if (w->out.len)
         w->line->flush(w);
     if (w->out.len == 0)
-        empty(&w->out);
+        ws__empty(&w->out);
     if (!w->failed && ws_queued(w) > w->cfg.max_queued)
         ws__fail(w, WS_SLOW); /* also of pongs and the like */
 }
@@ -348,7 +251,7 @@ bool ws_send(struct ws *w, bool binary, const void *data, size_t len)
     }
     if (!queue(w, binary ? WSLAY_BINARY_FRAME : WSLAY_TEXT_FRAME, data, len))
         return false;
-    push(w);
+    ws__push(w);
     return w->why == WS__COUNT;
 }
 
@@ -359,11 +262,11 @@ void ws_close(struct ws *w, int code, const char *reason)
         return;
     w->closing = true;
     w->deadline_ms = loop_now(w->loop) + WS_CLOSE_MS;
-    empty(&w->in);
+    ws__empty(&w->in);
     if (wslay_event_queue_close(w->frames, (uint16_t)code, (const uint8_t *)reason,
                                 strlen(reason)) != 0)
         ws__fail(w, WS_MEMORY);
-    push(w);
+    ws__push(w);
 }
 
 void ws_cut(struct ws *w)
@@ -385,108 +288,6 @@ void ws_pause(struct ws *w, bool paused)
     w->pinged = false;
     if (!w->failed && !w->cut)
         w->line->pause(w);
-}
-
-/* Reading. */
-
-static const char *code_text(int code)
-{
-    return code == WS_TOO_BIG                              ? "too long a message"
-           : code == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA ? "text that is not UTF-8"
-                                                           : "a frame that is not valid";
-}
-
-static bool may_be_sent(int code)
-{
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-           (code >= 3000 && code <= 4999);
-}
-
-/*
- * The code of its close frame, 0 when there is none that may be. wslay does not know the newer
- * ones of IANA's list (1012 to 1014), and of a reason that comes in pieces it takes what is not
- * UTF-8 and refuses what is. So what was refused counts as far as it came, without its reason.
- */
-static int code_of(struct ws *w)
-{
-    const uint8_t *d = (const uint8_t *)w->goodbye;
-    size_t len = w->goodbye_len;
-    int code = len > 1 ? d[0] << 8 | d[1] : WS_CODE_NONE;
-    bool whole = w->in_close && len == w->goodbye_want;
-
-    if (!w->in_close || (len == 1 && whole) || (len > 1 && !may_be_sent(code)))
-        return 0;
-    if (len < 2 && !whole)
-        return WS_CODE_NONE;
-    if (len > 2 && utf8_valid_prefix(w->goodbye + 2, len - 2) != len - 2) {
-        if (whole)
-            return 0;
-        w->goodbye_len = 2;
-    }
-    if (!whole)
-        w->goodbye_len = 2;
-    return code;
-}
-
-/* Of a frame that it cannot read wslay only says goodbye, without a reason. */
-static void add_goodbye(struct ws *w, bool client)
-{
-    static const char masked[] = "\x88\x82\0\0\0\0\x03\xea", plain[] = "\x88\x02\x03\xea";
-
-    wslay_event_shutdown_write(w->frames);
-    if (w->closing)
-        return;
-    if (client)
-        buf_add(&w->out, masked, sizeof(masked) - 1);
-    else
-        buf_add(&w->out, plain, sizeof(plain) - 1);
-    if (w->out.len && !w->out.full)
-        w->line->flush(w);
-}
-
-/* Is the conversation over, by a close or by what the peer must not say? */
-static void look_at_close(struct ws *w, int rc)
-{
-    if (w->why != WS__COUNT || w->failed || wslay_event_get_read_enabled(w->frames))
-        return;
-    int code = code_of(w);
-    w->leaving = true;
-    w->why = code ? WS_CLOSED : WS_PROTOCOL;
-    w->code = code ? code : w->code;
-    if (rc || (!code && wslay_event_get_close_received(w->frames)))
-        add_goodbye(w, !w->server);
-    else
-        push(w);
-    if (!code)
-        str_copy(w->more, sizeof(w->more),
-                 code_text(wslay_event_get_status_code_sent(w->frames)));
-}
-
-bool ws__feed(struct ws *w, const char *data, size_t len)
-{
-    MUST(w->magic == WS_MAGIC);
-    if (w->failed || w->leaving || w->cut)
-        return true;
-    w->heard_ms = loop_now(w->loop);
-    w->pinged = false;
-    w->feed = data;
-    w->feed_len = len;
-    ws__enter(w);
-    int rc = wslay_event_recv(w->frames);
-    w->feed_len = 0;
-    if (rc == WSLAY_ERR_NOMEM)
-        ws__fail(w, WS_MEMORY);
-    look_at_close(w, rc);
-    push(w);
-    if (!ws__leave(w))
-        return false;
-    if (!w->leaving || w->failed)
-        return true;
-    w->deadline_ms = loop_now(w->loop) + WS_CLOSE_MS;
-    if (!w->line->hang_up(w))
-        return true;
-    ws__tell(w);
-    return false;
 }
 
 void ws__drained(struct ws *w)
@@ -511,7 +312,7 @@ bool ws__sweep(struct ws *w, int64_t now)
         w->pinged = true;
         w->heard_ms = now;
         if (queue(w, WSLAY_PING, NULL, 0))
-            push(w);
+            ws__push(w);
         return !w->failed;
     }
     snprintf(w->more, sizeof(w->more), "%g", (double)quiet / 1000);

@@ -1,7 +1,7 @@
 /*
- * Private to net/: WebSockets. ws.c has frames and their queue, ws_shake.c the handshakes as
- * pure functions; ws_server.c and ws_client.c bring the bytes, each behind a struct ws_line,
- * and ws_connect.c makes the client's connection.
+ * Private to net/: WebSockets. ws.c has their life and what they send, ws_read.c what they
+ * read, ws_shake.c the handshakes as pure functions; ws_server.c and ws_client.c bring the
+ * bytes, each behind a struct ws_line, and ws_connect.c makes the client's connection.
  */
 #pragma once
 
@@ -99,15 +99,21 @@ struct ws {
 struct ws *ws__new(const struct ws_cfg *cfg, const struct ws_line *line, struct loop *l,
                    bool client); /* NULL: no memory */
 void ws__free(struct ws *w);
-/* Bytes came. Calls the sink. False: it ended inside, `w` may be dead. */
-bool ws__feed(struct ws *w, const char *data, size_t len);
 void ws__drained(struct ws *w);               /* the line has sent all it had */
 void ws__fail(struct ws *w, enum ws_end why); /* the first reason stays */
 void ws__tell(struct ws *w);                  /* calls `closed`, frees `w` */
 /* Deadlines, a few times a second. False: it ended (through ws__fail). */
 bool ws__sweep(struct ws *w, int64_t now);
 void ws__enter(struct ws *w);
-bool ws__leave(struct ws *w); /* false: its owner has cut it meanwhile, and it is dead */
+bool ws__leave(struct ws *w);  /* false: its owner has cut it meanwhile, and it is dead */
+void ws__push(struct ws *w);   /* what the frames have to say goes to the line; may fail it */
+void ws__empty(struct buf *b); /* and keep a little of it */
+enum ws_end ws__no_room(const struct ws *w); /* why a buffer of its did not grow */
+
+/* ws_read.c */
+void ws__read_callbacks(struct wslay_event_callbacks *calls); /* those for what comes */
+/* Bytes came. Calls the sink. False: it ended inside, `w` may be dead. */
+bool ws__feed(struct ws *w, const char *data, size_t len);
 
 /* ws_shake.c */
 void ws__accept_key(struct str key, char ret[29]);

@@ -1,7 +1,8 @@
 /*
  * Private to voice/: Cartesia (docs.cartesia.ai, API version 2026-08-14).
  *
- *   cartesia.c          speeches and their lines; when to ask, again, or no more
+ *   cartesia.c          speeches and their lines
+ *   cartesia_ask.c      when to ask, again, or no more
  *   cartesia_http.c     POST /tts/bytes, a request a line
  *   cartesia_context.c  what goes into a context, and what comes of it
  *   cartesia_ws.c       /tts/websocket, a context a speech, many on one socket
@@ -137,19 +138,26 @@ static inline struct voice_task *cartesia__first(const struct cartesia_talk *t)
 /* cartesia.c. Around a callback: enter, and leave, after which the talk may be gone. */
 void cartesia__enter(struct cartesia_talk *t);
 void cartesia__leave(struct cartesia_talk *t);
-void cartesia__later(struct cartesia_talk *t, int64_t ms);
-/* May Cartesia be asked? Then settle tells what came of it, once. */
-bool cartesia__try(struct cartesia_talk *t, enum voice_wire wire);
-void cartesia__settle(struct cartesia_talk *t, enum voice_asked o, int status);
 /* Bytes of audio of the first line. */
 void cartesia__audio(struct cartesia_talk *t, const char *data, size_t len);
 /* Is that line the first yet, after something was told? */
 bool cartesia__still(const struct cartesia_talk *t, uint64_t serial);
 void cartesia__said(struct cartesia_talk *t); /* the first line is whole */
-/* Nothing (more) comes of what was asked: ask again soon, or fail. `code` may be "". */
+/* A line that is asked for again comes from its beginning. */
+void cartesia__rewind(struct cartesia_talk *t);
+/* All lines fail; the speech decides what then. */
+void cartesia__fail(struct cartesia_talk *t, const char *why);
+int64_t cartesia__now(const struct voice_provider *p);
+
+/* cartesia_ask.c. The lines that wait are asked for then; without memory for that they fail. */
+void cartesia__later(struct cartesia_talk *t, int64_t ms);
+bool cartesia__try_later(struct cartesia_talk *t, int64_t ms); /* false: no memory */
+/* May Cartesia be asked? Then settle tells what came of it, once. */
+bool cartesia__try(struct cartesia_talk *t, enum voice_wire wire);
+void cartesia__settle(struct cartesia_talk *t, enum voice_asked o, int status);
+/* Nothing (more) comes of what was asked: ask again soon, or fail. */
 void cartesia__lost(struct cartesia_talk *t, enum voice_asked o, int status, const char *why);
 void cartesia__key_header(const struct cartesia_talk *t, struct buf *out);
-int64_t cartesia__now(const struct voice_provider *p);
 
 /* cartesia_http.c */
 void cartesia__http_ask(struct cartesia_talk *t); /* the first line; may call lost() */

@@ -128,5 +128,5 @@ void voice__why_silent(const struct voice *v, struct err *e); /* when there is n
 /* speech.c: a provider was loaded, or was not */
 void speech__loaded(struct voice *v);
 
-/* cartesia.c: there is another key in the configuration. */
+/* cartesia_ask.c: there is another key in the configuration. */
 void cartesia__key_changed(struct voice_provider *p);

@@ -1,6 +1,6 @@
 /* The client against our own server, on one loop. */
 #include "net/client.c"
-#include "unit/tap.h"
+#include "unit/net/loopback.h"
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -8,9 +8,6 @@
 #include <unistd.h>
 
 static struct {
-    struct loop *loop;
-    struct http_server *server;
-    struct http_client *client;
     struct http_call *call, *other;
     char url[64];
     int accepted_headers, ends, gone, requests;
@@ -30,7 +27,7 @@ static void on_gone(void *ctx, struct http_req *req)
     t.gone++;
     t.held = NULL;
     if (t.stop_when_gone)
-        loop_stop(t.loop);
+        loop_stop(local.loop);
 }
 
 /* A path for each behaviour. */
@@ -98,7 +95,7 @@ static void hear_end(void *ctx, int status, enum http_lost lost, const struct er
         ask("/hello", 0);
         return;
     }
-    loop_stop(t.loop);
+    loop_stop(local.loop);
 }
 
 static void ask_url(const char *url, int64_t ms)
@@ -117,7 +114,7 @@ static void ask_url(const char *url, int64_t ms)
         .on_end = hear_end,
     };
 
-    CHECK_INT(http_call_start(t.client, &a, &t.call, &e), 0);
+    CHECK_INT(http_call_start(local.client, &a, &t.call, &e), 0);
     CHECK_STR(e.msg, "");
 }
 
@@ -131,52 +128,17 @@ static void ask(const char *path, int64_t ms)
 
 static void begin(void)
 {
-    struct err e = {0};
-    const struct http_cfg cfg = {.host = "127.0.0.1",
-                                 .inherited_fd = -1,
-                                 .backlog = 16,
-                                 .max_head = 8192,
-                                 .max_body = 1 << 20,
-                                 .max_conns = 16,
-                                 .max_queued = 1 << 20,
-                                 .head_ms = 10000,
-                                 .idle_ms = 10000,
-                                 .body_ms = 10000,
-                                 .write_ms = 10000,
-                                 .on_request = on_request};
-
     memset(&t, 0, sizeof(t));
-    CHECK_INT(loop_new(&t.loop, &e), 0);
-    CHECK_INT(http_server_new(t.loop, &cfg, &t.server, &e), 0);
-    t.client = http_client_new(t.loop, &(struct http_client_cfg){0});
-    snprintf(t.url, sizeof(t.url), "http://127.0.0.1:%d", http_server_port(t.server));
+    local_begin(on_request, NULL);
+    snprintf(t.url, sizeof(t.url), "http://127.0.0.1:%d", local.port);
 }
 
 static void finish(void)
 {
-    http_client_free(&t.client);
-    http_server_free(&t.server);
-    loop_free(&t.loop);
+    local_end();
     buf_release(&t.got);
     buf_release(&t.body);
     buf_release(&t.seen);
-}
-
-static void stop(void *ctx)
-{
-    (void)ctx;
-    loop_stop(t.loop);
-}
-
-/* Let the loop turn until `fn` has something to see, or 5 s have gone. */
-static void turn_until(bool (*fn)(void))
-{
-    for (int i = 0; i < 5000 && !fn(); i++) {
-        struct loop_timer *tick = loop_after(t.loop, 1, stop, NULL);
-        loop_run(t.loop);
-        loop_timer_free(&tick);
-    }
-    CHECK(fn());
 }
 
 static bool has_one(void)
@@ -200,7 +162,7 @@ static void answers_come_whole(void)
     buf_str(&t.body, "{\"a\":1}");
     ask("/hello", 0);
     CHECK_INT(t.ends, 0); /* never inside */
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.status, 200);
     CHECK_INT(t.lost, HTTP_LOST_NONE);
     CHECK_STR(buf_text(&t.got), "hello");
@@ -214,7 +176,7 @@ static void an_error_status_is_an_answer(void)
 {
     begin();
     ask("/busy", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.status, 429);
     CHECK_INT(t.lost, HTTP_LOST_NONE);
     CHECK_STR(buf_text(&t.got), "{}");
@@ -228,8 +190,8 @@ static void connections_are_kept(void)
     begin();
     t.again = true; /* started inside on_end */
     ask("/hello", 0);
-    loop_run(t.loop);
-    http_server_stats(t.server, &stats);
+    loop_run(local.loop);
+    http_server_stats(local.server, &stats);
     CHECK_INT(t.ends, 2);
     CHECK_INT(stats.requests, 2);
     CHECK_INT(stats.accepted, 1);
@@ -264,7 +226,7 @@ static void cancel_before_it_began(void)
     ask("/stream", 0);
     http_call_cancel(t.call);
     ask("/hello", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.ends, 1);
     CHECK_STR(buf_text(&t.got), "hello");
     finish();
@@ -281,14 +243,10 @@ static void a_forgotten_call_leaves_its_connection(void)
     t.forget_in_data = false;
     turn_until(has_one); /* the end of the answer comes */
     buf_clear(&t.got);
-    for (int i = 0; i < 20; i++) {
-        struct loop_timer *tick = loop_after(t.loop, 1, stop, NULL);
-        loop_run(t.loop);
-        loop_timer_free(&tick);
-    }
+    turn(20);
     ask("/hello", 0);
     turn_until(has_ended);
-    http_server_stats(t.server, &stats);
+    http_server_stats(local.server, &stats);
     CHECK_INT(stats.accepted, 1);
     CHECK_INT(t.gone, 0);
     finish();
@@ -302,11 +260,7 @@ static void pause_holds_and_lets_go(void)
     http_call_pause(t.call, true);
     http_stream_write(t.held, "two", 3);
     http_stream_end(t.held);
-    for (int i = 0; i < 20; i++) {
-        struct loop_timer *tick = loop_after(t.loop, 1, stop, NULL);
-        loop_run(t.loop);
-        loop_timer_free(&tick);
-    }
+    turn(20);
     CHECK_STR(buf_text(&t.got), "one");
     CHECK_INT(t.ends, 0);
     http_call_pause(t.call, false);
@@ -319,7 +273,7 @@ static void deadlines_say_their_phase(void)
 {
     begin();
     ask("/silent", 60);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_FIRST_MS);
     CHECK(strstr(t.why, "said nothing for 0.06 s") != NULL);
     turn_until(is_gone);
@@ -327,7 +281,7 @@ static void deadlines_say_their_phase(void)
 
     begin();
     ask("/stream", 60);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_BETWEEN_MS);
     CHECK(strstr(t.why, "fell silent for 0.06 s") != NULL);
     turn_until(is_gone);
@@ -337,9 +291,9 @@ static void deadlines_say_their_phase(void)
 static void nobody_there(void)
 {
     begin();
-    http_server_free(&t.server);
+    http_server_free(&local.server);
     ask("/hello", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_REFUSED);
     CHECK(strstr(t.why, "127.0.0.1:") && strstr(t.why, "Connection refused"));
     CHECK(!strstr(t.why, "s3cret"));
@@ -347,7 +301,7 @@ static void nobody_there(void)
 
     begin();
     ask_url("ftp://127.0.0.1/", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_ADDRESS);
     finish();
 
@@ -355,7 +309,7 @@ static void nobody_there(void)
     ask_url("https://user:"
             "pass@127.0.0.1:1/secret",
             0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_REFUSED);
     CHECK(!strstr(t.why, "pass") && !strstr(t.why, "secret"));
     finish();
@@ -368,7 +322,7 @@ static void plain_server_behind_https(void)
     begin();
     snprintf(url, sizeof(url), "https%.60s/hello", t.url + 4);
     ask_url(url, 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_TLS);
     finish();
 }
@@ -379,7 +333,7 @@ static void names_that_nobody_knows(void)
     ask_url("http://nobody.invalid/", 0);
     http_call_cancel(t.call); /* does not wait for the resolver */
     ask_url("http://nobody.invalid/", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_RESOLVE);
     CHECK_STR(t.why, "the name of nobody.invalid is not known");
     finish();
@@ -390,8 +344,8 @@ static void a_server_that_breaks_off(void)
     begin();
     ask("/stream", 0);
     turn_until(has_one);
-    http_server_free(&t.server);
-    loop_run(t.loop);
+    http_server_free(&local.server);
+    loop_run(local.loop);
     CHECK_INT(t.lost, HTTP_LOST_CUT);
     finish();
 }
@@ -416,11 +370,11 @@ static void headers_are_one_line_each(void)
         const char *const headers[] = {"X-Secret: s3cret", wrong[i], NULL};
         const struct http_ask a = {.url = t.url, .headers = headers, .on_end = hear_end};
         struct err e = {0};
-        CHECK_INT(http_call_start(t.client, &a, &t.call, &e), -1);
+        CHECK_INT(http_call_start(local.client, &a, &t.call, &e), -1);
         CHECK(strstr(e.msg, "line break") && !strstr(e.msg, "X-Other"));
     }
     ask("/hello", 0);
-    loop_run(t.loop);
+    loop_run(local.loop);
     CHECK(t.ends == 1 && t.status == 200 && t.requests == 1);
     finish();
 }

@@ -1,5 +1,6 @@
 /* Frames: both roles against each other, and against bytes written by hand. */
 #include "net/ws.c"
+#include "net/ws_read.c"
 #include "unit/tap.h"
 
 struct end { /* one side, on no wire */

@@ -1,70 +1,10 @@
 #include "voice/speech.c"
 
-#include "unit/tap.h"
+#include "unit/voice/fixture.h"
 
-#define RATE 1000
-#define TASKS 16
-
-/* A provider that speaks when it is told to. */
-struct voice_task {
-    struct voice_ear ear;
-    char text[500];
-    bool stopped;
-};
-
-static struct {
-    struct loop *loop;
-    struct voice voice;
-    struct budget budget;
-    struct voice_task tasks[TASKS];
-    unsigned started;
-    bool no_memory;
-    /* what was heard */
-    char log[4000];
-    struct buf data;
-    unsigned ended;
-    enum voice_outcome outcome;
-    struct speech *speech;
-    unsigned stop_at, pause_at, chunks; /* stop, pause at this chunk; 0: never */
-    uint64_t now_ns;
-} t;
-
-static void note(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void note(const char *fmt, ...)
-{
-    size_t used = strlen(t.log);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(t.log + used, sizeof(t.log) - used, fmt, ap);
-    va_end(ap);
-}
-
-static struct voice_task *fake_start(struct voice_provider *p, const struct voice_line *line,
-                                     const struct voice_ear *ear)
-{
-    struct voice_task *k = &t.tasks[t.started];
-
-    (void)p;
-    if (t.no_memory)
-        return NULL;
-    MUST(t.started++ < TASKS);
-    k->ear = *ear;
-    snprintf(k->text, sizeof(k->text), "%.*s", STR_FMT(line->text));
-    return k;
-}
-
-static void fake_stop(struct voice_task *k)
-{
-    k->stopped = true;
-}
+static unsigned pause_at; /* this chunk; 0: never */
 
 static const struct voice_ops fake = {.name = "fake", .start = fake_start, .stop = fake_stop};
-
-static uint64_t now_ns(void)
-{
-    return t.now_ns += 1000000;
-}
 
 static void on_audio(void *ctx, const struct speech_chunk *c)
 {
@@ -74,69 +14,16 @@ static void on_audio(void *ctx, const struct speech_chunk *c)
     t.chunks++;
     if (t.chunks == t.stop_at)
         speech_stop(&t.speech);
-    else if (t.chunks == t.pause_at)
+    else if (t.chunks == pause_at)
         speech_pause(t.speech, true);
-}
-
-static void on_ended(void *ctx, enum voice_outcome o)
-{
-    (void)ctx;
-    t.ended++;
-    t.outcome = o;
-    t.speech = NULL;
 }
 
 static void begin(enum voice_format format, bool joined, size_t budget)
 {
-    struct err e;
-    const struct speech_sink sink = {&t, on_audio, on_ended};
-
-    memset(&t, 0, sizeof(t));
-    CHECK_INT(loop_new(&t.loop, &e), 0);
-    t.voice = (struct voice){
-        .cfg = {.loop = t.loop, .how = {.language = "en", .speed = 1}, .now_ns = now_ns},
-    };
+    pause_at = 0;
+    voice_begin();
     t.voice.seats[0] = (struct voice_seat){.state = SEAT_READY, .ops = &fake, .rate = RATE};
-    list_init(&t.voice.speeches);
-    histogram_init(&t.voice.stats.first_seconds, histogram_seconds, histogram_seconds_count);
-    budget_init(&t.voice.own, 100000, NULL);
-    budget_init(&t.budget, budget, NULL);
-    const struct speech_want want = {.format = format, .joined = joined, .budget = &t.budget};
-    t.speech = speech_new(&t.voice, &want, &sink);
-}
-
-/* Everything was given back, whatever happened. */
-static void over(void)
-{
-    speech_stop(&t.speech);
-    loop_run(t.loop);
-    CHECK_INT(t.budget.used, 0);
-    CHECK_INT(t.voice.own.used, 0);
-    CHECK_INT(t.voice.stats.speeches, 0);
-    CHECK(list_empty(&t.voice.speeches));
-    buf_release(&t.data);
-    loop_free(&t.loop);
-}
-
-static void say(const char *text)
-{
-    speech_say(t.speech, str_of(text));
-}
-
-/* The provider has spoken task `i`: so many samples of one value. */
-static void heard(unsigned i, size_t count, int16_t value)
-{
-    static int16_t samples[70000];
-    const struct voice_viseme visemes[] = {{0, VOICE_MOUTH_A}, {9, VOICE_MOUTH_CLOSED}};
-
-    for (size_t k = 0; k < count; k++)
-        samples[k] = value;
-    t.tasks[i].ear.heard(t.tasks[i].ear.ctx, samples, count, visemes, 2);
-}
-
-static void said(unsigned i)
-{
-    t.tasks[i].ear.said(t.tasks[i].ear.ctx, NULL);
+    speech_begin(format, joined, budget, on_audio);
 }
 
 static uint64_t counted(enum voice_outcome o)
@@ -153,11 +40,11 @@ static void in_order(void)
     CHECK_STR(t.tasks[0].text, "It is two dollars.");
     heard(0, 10, 7);
     CHECK_STR(t.log, "");
-    said(0);
+    said(0, NULL);
     CHECK_STR(t.log, "0:It is $2.:0. ");
     CHECK_INT(t.started, 2);
     heard(1, 10000, 8);
-    said(1);
+    said(1, NULL);
     CHECK_STR(t.log, "0:It is $2.:0. 1:Two. :0 1:Two. :1. ");
     CHECK_INT(t.ended, 0);
     speech_finish(t.speech);
@@ -179,9 +66,9 @@ static void joined(void)
     say("Two.");
     speech_finish(t.speech);
     heard(0, 3, 1);
-    said(0);
+    said(0, NULL);
     heard(1, 3, 2);
-    said(1);
+    said(1, NULL);
     CHECK_INT(t.ended, 1);
     CHECK_INT(t.data.len, 44 + 12); /* one header */
     CHECK_INT((unsigned char)t.data.data[40], 0xff);
@@ -209,19 +96,16 @@ static void nothing_to_say(void)
 
 static void failures(void)
 {
-    struct err e;
-
     begin(VOICE_PCM, false, 0);
-    err_set(&e, ERR_VOICE, 0, "no");
     say("One.");
     say("Two.");
     say("Three.");
-    t.tasks[0].ear.said(t.tasks[0].ear.ctx, &e);
+    said(0, "no");
     CHECK_INT(t.started, 2); /* the next one is spoken all the same */
     heard(1, 5, 1);
-    t.tasks[1].ear.said(t.tasks[1].ear.ctx, &e); /* half of it: none of it */
+    said(1, "no"); /* half of it: none of it */
     heard(2, 5, 1);
-    said(2);
+    said(2, NULL);
     CHECK_STR(t.log, "2:Three.:0. ");
     t.no_memory = true;
     say("Four.");
@@ -249,7 +133,7 @@ static void over_budget(void)
             say("Two.");
             for (unsigned i = 0; i < t.started; i++) {
                 heard(i, 1000, 1);
-                said(i);
+                said(i, NULL);
             }
             speech_finish(t.speech);
             CHECK_INT(t.ended, 1);
@@ -267,12 +151,12 @@ static void over_budget(void)
 static void paused(void)
 {
     begin(VOICE_PCM, false, 0);
-    t.pause_at = 1;
+    pause_at = 1;
     say("One.");
     say("Two.");
     speech_finish(t.speech);
     heard(0, 20000, 1);
-    said(0);
+    said(0, NULL);
     CHECK_STR(t.log, "0:One.:0 ");
     CHECK_INT(t.started, 1);
     speech_pause(t.speech, false);
@@ -280,7 +164,7 @@ static void paused(void)
     CHECK_INT(t.started, 2);
     speech_pause(t.speech, true);
     heard(1, 10, 1);
-    said(1);
+    said(1, NULL);
     CHECK_INT(t.ended, 0);
     speech_pause(t.speech, false);
     CHECK_INT(t.ended, 1);
@@ -298,7 +182,7 @@ static void stopped(void)
         if (when > 0)
             heard(0, 9000, 1);
         if (when > 1)
-            said(0);
+            said(0, NULL);
         CHECK_INT(t.chunks, when < 2 ? 0 : when == 3 ? 1 : 2);
         speech_stop(&t.speech);
         CHECK(!t.speech);
@@ -314,10 +198,10 @@ static void stopped(void)
 static void moves(void)
 {
     begin(VOICE_PCM, false, 0);
-    t.pause_at = 1;
+    pause_at = 1;
     say("One.");
     heard(0, 20000, 1);
-    said(0);
+    said(0, NULL);
     size_t held = t.budget.used;
     CHECK(held > 40000);
     CHECK(speech_charge(t.speech, NULL));
@@ -346,7 +230,7 @@ static void long_sentence(void)
     for (unsigned i = 0; i < t.started; i++) {
         CHECK(strlen(t.tasks[i].text) <= SPEECH_SENTENCE_MAX);
         heard(i, 10, 1);
-        said(i);
+        said(i, NULL);
     }
     CHECK(t.started >= 4);
     CHECK_INT(t.ended, 1);
@@ -392,7 +276,7 @@ static void encoded(void)
             speech_finish(t.speech);
             for (unsigned k = 0; k < 2; k++) {
                 heard(k, 22050, 1);
-                said(k);
+                said(k, NULL);
                 loop_run(t.loop);
             }
             CHECK_INT(t.ended, 1);
@@ -410,12 +294,12 @@ static void encoded(void)
             begin(formats[i], join, 0);
             say("One.");
             heard(0, 2000, 1);
-            said(0);
+            said(0, NULL);
             over();
             begin(formats[i], join, 6000);
             say("One.");
             heard(0, 2000, 1);
-            said(0);
+            said(0, NULL);
             loop_run(t.loop);
             CHECK_INT(counted(VOICE_OVER_BUDGET), 1);
             over();

@@ -1,61 +1,9 @@
 /* A speech of a voice that streams and may fail, with another one that stands in for it. */
 #include "voice/speech.c"
 
-#include "unit/tap.h"
+#include "unit/voice/fixture.h"
 
-#define RATE 1000
-#define TASKS 32
-
-struct voice_task {
-    struct voice_ear ear;
-    char text[300];
-    bool stopped, held, over;
-};
-
-static struct {
-    struct loop *loop;
-    struct voice voice;
-    struct budget budget;
-    struct voice_task tasks[TASKS];
-    unsigned started, overs;
-    char log[8000];
-    struct buf data;
-    unsigned ended, visemes;
-    enum voice_outcome outcome;
-    char why[160];
-    enum voice_id by;
-    struct speech *speech;
-    unsigned stop_at, chunks;
-} t;
-
-static void note(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void note(const char *fmt, ...)
-{
-    size_t used = strlen(t.log);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(t.log + used, sizeof(t.log) - used, fmt, ap);
-    va_end(ap);
-}
-
-static struct voice_task *fake_start(struct voice_provider *p, const struct voice_line *line,
-                                     const struct voice_ear *ear)
-{
-    struct voice_task *k = &t.tasks[t.started];
-
-    (void)p;
-    MUST(t.started++ < TASKS);
-    k->ear = *ear;
-    snprintf(k->text, sizeof(k->text), "%.*s", STR_FMT(line->text));
-    return k;
-}
-
-static void fake_stop(struct voice_task *k)
-{
-    MUST(!k->stopped && !k->over);
-    k->stopped = true;
-}
+static unsigned overs, visemes;
 
 static void fake_hold(struct voice_task *k, bool held)
 {
@@ -66,7 +14,7 @@ static void fake_over(struct voice_provider *p, uint64_t speech)
 {
     (void)p;
     (void)speech;
-    t.overs++;
+    overs++;
 }
 
 static const struct voice_ops streaming = {.name = "first",
@@ -80,11 +28,6 @@ static const struct voice_ops streaming = {.name = "first",
 static const struct voice_ops plain = {
     .name = "second", .start = fake_start, .stop = fake_stop};
 
-static uint64_t now_ns(void)
-{
-    return 1;
-}
-
 static void on_audio(void *ctx, const struct speech_chunk *c)
 {
     (void)ctx;
@@ -92,79 +35,20 @@ static void on_audio(void *ctx, const struct speech_chunk *c)
     note("%zu:%zu:%zu%s%s%s ", c->sentence, c->index, c->data.len, c->last ? "." : "",
          c->seconds > 0 ? "s" : "", c->voice == VOICE_CARTESIA ? "" : "e");
     buf_add(&t.data, c->data.data, c->data.len);
-    t.visemes += (unsigned)c->viseme_count;
+    visemes += (unsigned)c->viseme_count;
     if (++t.chunks == t.stop_at)
         speech_stop(&t.speech);
 }
 
-static void on_ended(void *ctx, enum voice_outcome o)
-{
-    (void)ctx;
-    t.ended++;
-    t.outcome = o;
-    t.by = speech_voice(t.speech);
-    str_copy(t.why, sizeof(t.why), speech_why(t.speech));
-    t.speech = NULL;
-}
-
 static void begin(enum voice_format format, bool joined, size_t budget)
 {
-    struct err e;
-    const struct speech_sink sink = {&t, on_audio, on_ended};
-    const struct speech_want want = {.format = format, .joined = joined, .budget = &t.budget};
-
-    memset(&t, 0, sizeof(t));
-    CHECK_INT(loop_new(&t.loop, &e), 0);
-    t.voice = (struct voice){
-        .cfg = {.loop = t.loop, .how = {.language = "en", .speed = 1}, .now_ns = now_ns}};
+    overs = visemes = 0;
+    voice_begin();
     t.voice.seats[VOICE_CARTESIA] =
         (struct voice_seat){.state = SEAT_READY, .ops = &streaming, .rate = RATE};
     t.voice.seats[VOICE_ESPEAK] =
         (struct voice_seat){.state = SEAT_READY, .ops = &plain, .rate = RATE / 2};
-    list_init(&t.voice.speeches);
-    histogram_init(&t.voice.stats.first_seconds, histogram_seconds, histogram_seconds_count);
-    budget_init(&t.voice.own, 100000, NULL);
-    budget_init(&t.budget, budget, NULL);
-    t.speech = speech_new(&t.voice, &want, &sink);
-}
-
-static void over(void)
-{
-    speech_stop(&t.speech);
-    loop_run(t.loop);
-    CHECK_INT(t.budget.used, 0);
-    CHECK_INT(t.voice.stats.speeches, 0);
-    buf_release(&t.data);
-    loop_free(&t.loop);
-}
-
-static void say(const char *text)
-{
-    speech_say(t.speech, str_of(text));
-}
-
-static void heard(unsigned i, size_t count, int16_t value)
-{
-    static int16_t samples[70000];
-    const struct voice_viseme v = {0, VOICE_MOUTH_A};
-
-    if (t.tasks[i].stopped)
-        return;
-    for (size_t k = 0; k < count; k++)
-        samples[k] = value;
-    t.tasks[i].ear.heard(t.tasks[i].ear.ctx, samples, count, &v, 1);
-}
-
-static void said(unsigned i, const char *failed)
-{
-    struct err e;
-
-    if (t.tasks[i].stopped)
-        return;
-    t.tasks[i].over = true;
-    if (failed)
-        err_set(&e, ERR_VOICE, 0, "%s", failed);
-    t.tasks[i].ear.said(t.tasks[i].ear.ctx, failed ? &e : NULL);
+    speech_begin(format, joined, budget, on_audio);
 }
 
 static uint64_t counted(enum voice_id v, enum voice_outcome o)
@@ -183,12 +67,12 @@ static void as_it_comes(void)
     CHECK_STR(t.log, "0:0:18 0:1:20 ");
     said(0, NULL);
     CHECK_STR(t.log, "0:0:18 0:1:20 0:2:2.s ");
-    CHECK_INT(t.visemes, 2);
+    CHECK_INT(visemes, 4);
     CHECK_INT(t.data.len, 40);
-    CHECK_INT(t.overs, 0);
+    CHECK_INT(overs, 0);
     speech_finish(t.speech);
     CHECK(t.ended == 1 && t.outcome == VOICE_SPOKEN && t.by == VOICE_CARTESIA && !t.why[0]);
-    CHECK_INT(t.overs, 1);
+    CHECK_INT(overs, 1);
     over();
 }
 
@@ -201,14 +85,14 @@ static void ahead(void)
     say("Three.");
     say("Four.");
     speech_finish(t.speech);
-    CHECK(t.started == 3 && t.overs == 0);
+    CHECK(t.started == 3 && overs == 0);
     heard(1, 5, 2);
     said(1, NULL);
     CHECK_STR(t.log, "");
     heard(0, 5, 1);
     said(0, NULL);
     CHECK_STR(t.log, "0:0:8 0:1:2.s 1:0:10.s ");
-    CHECK(t.started == 4 && t.overs == 1); /* none comes behind the fourth */
+    CHECK(t.started == 4 && overs == 1); /* none comes behind the fourth */
     heard(2, 5, 3);
     said(2, NULL);
     heard(3, 5, 4);
@@ -242,7 +126,7 @@ static void another_voice(void)
     said(0, NULL);
     heard(2, 5, 3); /* early, and lost */
     said(1, "it answers 500");
-    CHECK(t.tasks[2].stopped && t.overs == 1);
+    CHECK(t.tasks[2].stopped && overs == 1);
     CHECK_INT(t.started, 4); /* one at a time there */
     CHECK_STR(t.tasks[3].text, "Two.");
     heard(3, 5, 2);

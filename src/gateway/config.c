@@ -32,13 +32,15 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
                p->max_conns);
     if (p->threads)
         buf_printf(out, "    nbthread %u\n", p->threads);
-    buf_printf(
-        out,
-        "    stats socket '%s%s'%s level admin expose-fd listeners\n    stats timeout 30s\n",
-        path                   ? "unix@"
-        : p->runtime[0] == '[' ? "ipv6@"
-                               : "ipv4@",
-        p->runtime, path ? " mode 600" : "");
+    buf_printf(out, "    stats socket '%s%s'",
+               path                   ? "unix@"
+               : p->runtime[0] == '[' ? "ipv6@"
+                                      : "ipv4@",
+               p->runtime);
+    if (p->instance) /* in the same word, for which it has to follow at once */
+        buf_printf(out, "\".${%s}\"", p->instance);
+    buf_printf(out, "%s level admin expose-fd listeners\n    stats timeout 30s\n",
+               path ? " mode 600" : "");
     buf_printf(out,
                "    no strict-limits\n    localpeer gateway\n    tune.bufsize %u\n    "
                "hard-stop-after 1h\n"
@@ -127,6 +129,9 @@ static void put_frontend(const struct gateway_plan *p, struct buf *out)
     buf_str(out, "    http-request del-header X-Forwarded-For\n    option forwardfor\n"
                  "    http-request set-header X-Forwarded-Proto https if { ssl_fc }\n"
                  "    http-request set-header X-Forwarded-Proto http unless { ssl_fc }\n");
+    if (p->instance)
+        buf_str(out, "    http-after-response set-header Connection close if "
+                     "{ var(" GATEWAY__LEAVING ") -m bool } !{ status 101 }\n");
     put_routes(p, out);
 }
 

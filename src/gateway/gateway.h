@@ -73,9 +73,11 @@ struct gateway_app {
 };
 
 struct gateway_plan {
-    const char *runtime; /* the runtime socket: a path, or ADDRESS:PORT */
-    const char *peer;    /* path of a socket: a reload hands over who is where; NULL: not */
-    const char *bind;    /* numeric address, "*" (IPv4) or "::" (both) */
+    const char *runtime;  /* the runtime socket: a path, or ADDRESS:PORT */
+    const char *instance; /* an environment variable of HAProxy's: "." and its value come behind
+                             the runtime socket's path, for two that run side by side; NULL */
+    const char *peer;     /* path of a socket: a reload hands over who is where; NULL: not */
+    const char *bind;     /* numeric address, "*" (IPv4) or "::" (both) */
     unsigned http_port, https_port; /* 0: none; not both */
     bool redirect;                  /* HTTP sends people to HTTPS */
     const char *const *certs;       /* files or folders of PEM with certificate and key */
@@ -132,6 +134,11 @@ int gateway_set_state(const char *runtime, const struct gateway_app *a, unsigned
 /* Whoever waits for a turn at the app's `waiting` is sent to a container that is up. */
 int gateway_release(const char *runtime, const struct gateway_app *a, int timeout_ms,
                     struct err *e) MUST_USE;
+/*
+ * Another HAProxy takes the place of this one (a plan with `instance`): each answer asks that
+ * its connection be closed, so that nobody sends on one which is just being closed.
+ */
+int gateway_leave(const char *runtime, bool leaving, int timeout_ms, struct err *e) MUST_USE;
 /* Nobody comes to the container in this slot before its next check has found it well. */
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e) MUST_USE;
@@ -151,6 +158,26 @@ int gateway_cut(const char *runtime, const struct gateway_app *a, unsigned slot,
  */
 int gateway_sync(const char *runtime, const struct gateway_app *a, int timeout_ms,
                  struct err *e) MUST_USE;
+
+/*
+ * door.c: two HAProxys side by side, for as long as one takes the place of the other. Each has
+ * sockets of its own, FOLDER/runtime.sock.INSTANCE and master.sock.INSTANCE; runtime.sock and
+ * master.sock are links to those of the one that is spoken to.
+ */
+struct gateway_door {
+    char runtime[64], master[64]; /* the links */
+    char own_runtime[108], own_master[108], coming[108];
+};
+/* `instance`: letters and digits, at most 32. */
+int gateway_door_init(struct gateway_door *ret, const char *folder, const char *instance,
+                      struct err *e) MUST_USE;
+/* Before it starts. *ret_running: one runs, whose listening sockets it can have (-x). */
+int gateway_door_come(const struct gateway_door *d, bool *ret_running, struct err *e) MUST_USE;
+/*
+ * 0: it answers. The first time it is spoken to from then on, and the one before is told to
+ * leave and given a moment for that. Later only where nobody else is spoken to.
+ */
+int gateway_door_ask(const struct gateway_door *d, int timeout_ms, struct err *e) MUST_USE;
 
 /* read.c: what HAProxy tells of itself. Texts are borrowed from what was parsed. */
 

@@ -4,6 +4,7 @@
 #include "gateway/gateway.h"
 
 #define GATEWAY_PORT_MAX 65535
+#define GATEWAY__LEAVING "proc.leaving" /* a variable of HAProxy's: another takes its place */
 /* HAProxy makes the socket under a longer name first. */
 #define GATEWAY_PATH_MAX 90
 

@@ -251,6 +251,15 @@ int gateway_release(const char *runtime, const struct gateway_app *a, int timeou
     return rc;
 }
 
+int gateway_leave(const char *runtime, bool leaving, int timeout_ms, struct err *e)
+{
+    /* HAProxy 2.6 has the command only for who calls it an experiment. */
+    return tell(runtime,
+                leaving ? "experimental-mode on;set var " GATEWAY__LEAVING " bool(1)"
+                        : "experimental-mode on;set var " GATEWAY__LEAVING " bool(0)",
+                timeout_ms, e);
+}
+
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e)
 {

@@ -171,6 +171,23 @@ static void checks_and_waiting(void)
     buf_release(&out);
 }
 
+/* A name of its own for each, and answers that close. */
+static void two_side_by_side(void)
+{
+    struct gateway_app a = app();
+    struct gateway_plan p = plan(&a);
+    struct buf out = BUF_INIT;
+
+    CHECK(says(&a, "stats socket 'unix@/run/g.sock' mode 600 "));
+    CHECK(!says(&a, "Connection close if"));
+    p.instance = "WHO";
+    gateway_config(&p, &out);
+    CHECK(strstr(buf_text(&out), "stats socket 'unix@/run/g.sock'\".${WHO}\" mode 600 "));
+    CHECK(strstr(buf_text(&out), "Connection close if { var(proc.leaving) -m bool } "
+                                 "!{ status 101 }\n"));
+    buf_release(&out);
+}
+
 static void weights(void)
 {
     struct gateway_version v[3] = {
@@ -258,6 +275,7 @@ static const struct tap_case cases[] = {
     {"no name says more than a name", no_name_says_more},
     {"hosts stand in the order of their rank", hosts_in_order_of_rank},
     {"checks, and who waits", checks_and_waiting},
+    {"two side by side", two_side_by_side},
     {"weights share what a version has", weights},
     {"plans in JSON", plans_in_json},
 };

@@ -7,6 +7,10 @@
  * goes on asking by itself for as long as the container has run. The engine may then start it
  * anew after a fraction of a second, sees a container ready as soon as it is, and starts a
  * dozen programs in its first hour and one an hour later on.
+ *
+ * `gateway` in place of a URL is for the gateway's own container: who asks there also sees to
+ * it that the gateway is spoken to once it answers (gateway/door.c), so that it is not found
+ * well, and the one before not stopped, any earlier.
  */
 #include "cli/cli_int.h"
 
@@ -14,6 +18,8 @@
 
 #include "base/alloc.h"
 #include "base/strs.h"
+#include "fleet/fleet.h"
+#include "gateway/gateway.h"
 #include "image/image.h"
 
 #include <fcntl.h>
@@ -23,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define GATEWAY "gateway" /* no URL: the gateway of this container */
 #define TIMEOUT_S 5
 #define FIRST_MS 500 /* in these nothing is held back */
 #define AGAIN_MS 100 /* between two questions while it is not well */
@@ -65,11 +72,24 @@ static int judge(const struct cli_client *c, const struct cli_request *r, struct
     return rc;
 }
 
+static int ask_gateway(const struct how *h, struct err *e)
+{
+    const char *instance = getenv(FLEET_GATEWAY_INSTANCE);
+    struct gateway_door d;
+
+    if (gateway_door_init(&d, FLEET_GATEWAY_FOLDER, instance ? instance : "0", e) < 0)
+        return -1;
+    return gateway_door_ask(&d, (int)h->timeout_s * 1000, e);
+}
+
 /* On a connection of its own: nothing is kept between two questions. */
 static int ask(const struct how *h, struct err *e)
 {
     struct cli_request r = {.path = "/healthz", .timeout_s = (long)h->timeout_s};
     struct cli_client c;
+
+    if (h->url && strcmp(h->url, GATEWAY) == 0)
+        return ask_gateway(h, e);
     int rc = cli__client_open(&c, h->url, NULL, e);
 
     if (rc == 0)
@@ -168,7 +188,8 @@ static int read_words(int argc, char **argv, struct how *ret)
 
 static const char more[] =
     "Exit code 0: healthy. 1: unhealthy, or no answer within 5 seconds (--timeout=S).\n"
-    "Without a URL it asks where HOST and PORT say that Maya listens.\n\n"
+    "Without a URL it asks where HOST and PORT say that Maya listens. `gateway` is the\n"
+    "gateway, in its container.\n\n"
     "--watch=S is for an engine that asks over and over. In a container that is well it\n"
     "stays, and asks every S seconds. It ends with 0 when it stayed as long as the\n"
     "container had run, an hour at most, and with 1 when it was not well for S seconds.\n"

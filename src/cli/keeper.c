@@ -6,14 +6,15 @@
 #include "cli/cli.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
+#include "gateway/gateway.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FOLDER "/run/maya"
-#define CONFIG FOLDER "/haproxy.cfg"
+#define CONFIG FLEET_GATEWAY_FOLDER "/haproxy.cfg"
 #define HAPROXY "/usr/sbin/haproxy"
 #define LOOK_MS 200
 
@@ -24,7 +25,7 @@ int cmd_keeper(int argc, char **argv)
 
 int verb_keeper_run(const struct cli_args *a)
 {
-    struct fleet_keeper_cfg cfg = {.folder = FOLDER, .stop = &cli__stop};
+    struct fleet_keeper_cfg cfg = {.folder = FLEET_GATEWAY_FOLDER, .stop = &cli__stop};
     struct engine *en = NULL;
     struct err e = {0};
     int rc = 0;
@@ -38,19 +39,46 @@ int verb_keeper_run(const struct cli_args *a)
     return rc;
 }
 
+/* HAProxy is told by it to end when nothing is left to it; until it is there we are. */
+static void on_leave(int signum)
+{
+    (void)signum;
+    cli__stop = 1;
+}
+
+/* With the listening sockets of the one that runs, and with them all who wait there. */
+static int start(struct gateway_door *d, bool running)
+{
+    static char program[] = "haproxy", workers[] = "-W", fore[] = "-db", master[] = "-S",
+                file[] = "-f", config[] = CONFIG, from[] = "-x";
+    char *argv[] = {program, workers, fore, master,     d->own_master,
+                    file,    config,  from, d->runtime, NULL};
+
+    if (!running)
+        argv[7] = NULL;
+    execv(HAPROXY, argv);
+    return cli_fail_with(CLI_FAILED, "start " HAPROXY ": %s", strerror(errno));
+}
+
 /* HAProxy in this very place, as soon as the keeper has written what it is to be. */
 int verb_keeper_gateway(const struct cli_args *a)
 {
-    static char program[] = "haproxy", workers[] = "-W", fore[] = "-db", master[] = "-S",
-                socket[] = FOLDER "/master.sock", file[] = "-f", config[] = CONFIG;
-    char *const argv[] = {program, workers, fore, master, socket, file, config, NULL};
+    struct sigaction act = {.sa_handler = on_leave};
+    struct gateway_door d;
+    struct err e;
+    bool running;
 
     (void)a;
+    sigaction(SIGUSR1, &act, NULL);
+    setenv(FLEET_GATEWAY_INSTANCE, "0", 0);
+    if (gateway_door_init(&d, FLEET_GATEWAY_FOLDER, getenv(FLEET_GATEWAY_INSTANCE), &e) < 0)
+        return cli_fail(&e);
     while (access(CONFIG, R_OK) < 0) {
         if (cli__stop)
             return CLI_OK;
         poll(NULL, 0, LOOK_MS);
     }
-    execv(HAPROXY, argv);
-    return cli_fail_with(CLI_FAILED, "start " HAPROXY ": %s", strerror(errno));
+    if (gateway_door_come(&d, &running, &e) < 0)
+        return cli_fail(&e);
+    return cli__stop ? CLI_OK : start(&d, running);
 }

@@ -11,11 +11,13 @@
 #include "engine/engine.h"
 #include "fleet/cert.h"
 #include "fleet/fleet.h"
+#include "fleet/service.h"
 #include "fleet/version.h"
 #include "image/image.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +27,19 @@
 #define NS 1000000000LL
 #define PROGRAM "/usr/bin/maya"
 #define MEMORY (256LL << 20)
-#define GATEWAY_STOP_S 30 /* streams end when the old process does */
+#define STOP_S 30 /* the gateway's streams end when it does */
+/* Longer than it takes to stop, in which the gateway is not to be found unwell. */
+#define GATEWAY_WELL_S 15
+#define CHANGE_S 180 /* for the Swarm to put one gateway in the place of the other */
+#define BEGIN_S 15   /* for it to begin */
+#define WATCH_S 2    /* for one that was found well to go on so */
+#define LOOK_MS 100
 
 /* What differs between the two. */
 static const struct part {
     const char *name, *sentence;
-    bool on_host; /* has the host's own ports */
-    bool start_first;
+    bool on_host;     /* has the host's own ports */
+    bool replaceable; /* by one that runs beside it */
 } parts[] = {
     {"gateway", "the one way in", true, true},
     {"keeper", "keeps the gateway in step with the engine", true, false},
@@ -73,7 +81,7 @@ static int make_image(struct engine *en, struct image_made *ret, struct err *e)
 
     if (rc == 0) {
         image_add_bytes(t, "etc/passwd", 0644, passwd, sizeof(passwd) - 1);
-        image_add_folder(t, FRONT_FOLDER, 0700, 0);
+        image_add_folder(t, FLEET_GATEWAY_FOLDER, 0700, 0);
         image_add_folder(t, "tmp", 01777, 0);
         rc = image_load(en, "maya-front", t, config, ret, e);
     }
@@ -85,7 +93,7 @@ static int make_image(struct engine *en, struct image_made *ret, struct err *e)
 static json_t *mounts(const struct part *p, const char *socket)
 {
     json_t *list = json_pack("[{s:s, s:s, s:s}]", "Type", "volume", "Source", FRONT_VOLUME,
-                             "Target", FRONT_FOLDER);
+                             "Target", FLEET_GATEWAY_FOLDER);
 
     if (strcmp(p->name, "keeper") == 0)
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "Type", "bind", "Source",
@@ -117,6 +125,26 @@ static json_t *arguments(const struct part *p, const struct front_cfg *cfg)
                      json_sprintf("--https=%d", cfg->https_port));
 }
 
+/*
+ * The one that is told to leave serves whom it has, and the Swarm tells it only when the next
+ * one has taken its place: who asks whether that is well sees to it.
+ */
+static void make_replaceable(json_t *body)
+{
+    static const struct image_health how = {GATEWAY_WELL_S, 5, 3, true};
+    json_t *container = json_object_get(json_object_get(body, "TaskTemplate"), "ContainerSpec");
+    json_t *health = image_health(&how);
+
+    json_array_append_new(json_object_get(health, "Test"), json_string("gateway"));
+    json_object_set_new(container, "Healthcheck", health);
+    json_object_set_new(container, "StopSignal", json_string("SIGUSR1"));
+    json_object_set_new(container, "Env",
+                        json_pack("[s]", FLEET_GATEWAY_INSTANCE "={{.Task.ID}}"));
+    json_object_set_new(json_object_get(body, "UpdateConfig"), "FailureAction",
+                        json_string("rollback"));
+    json_object_set_new(body, "RollbackConfig", json_pack("{s:s}", "Order", "start-first"));
+}
+
 /* Root, but for the ports below 1024 and the engine's socket it may do nothing that others may
  * not. */
 static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const char *image,
@@ -136,13 +164,15 @@ static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const 
         "Name", service, "Labels", LABEL_PART, p->name, LABEL_HTTP, http, LABEL_HTTPS, https,
         "TaskTemplate", "ContainerSpec", "Image", image, "Args", arguments(p, cfg), "ReadOnly",
         1, "Mounts", mounts(p, socket), "Secrets", secrets(p, certs), "StopGracePeriod",
-        (json_int_t)(GATEWAY_STOP_S * NS), "CapabilityDrop", "ALL", "CapabilityAdd",
+        (json_int_t)(STOP_S * NS), "CapabilityDrop", "ALL", "CapabilityAdd",
         "CAP_NET_BIND_SERVICE", "Resources", "Limits", "MemoryBytes", (json_int_t)MEMORY,
         "Reservations", "MemoryBytes", (json_int_t)(64LL << 20), "Placement", "Constraints",
         place, "RestartPolicy", "Condition", "any", "Delay", (json_int_t)(NS / 2), "Networks",
         "Target", host_net, "Mode", "Replicated", "Replicas", 1, "UpdateConfig", "Order",
-        p->start_first ? "start-first" : "stop-first", "Monitor", (json_int_t)(5 * NS));
+        p->replaceable ? "start-first" : "stop-first", "Monitor", (json_int_t)(WATCH_S * NS));
     MUST(body);
+    if (p->replaceable)
+        make_replaceable(body);
     free(place);
     free(service);
     return body;
@@ -177,16 +207,70 @@ static void replace(void *ctx, json_t *spec)
     json_object_update(spec, ctx);
 }
 
-static int see_to(struct engine *en, json_t *body, struct err *e)
+/* What the Swarm says of a change of this service: "updating", "completed"; "" when nothing. */
+static int state_of(struct engine *en, const char *name, char *ret, size_t size, struct err *e)
+{
+    json_t *s = NULL;
+
+    if (engine_json(en, "GET", NULL, &s, e, "/services/%s", name) < 0)
+        return -1;
+    snprintf(ret, size, "%s", fleet__text(json_object_get(s, "UpdateStatus"), "State"));
+    json_decref(s);
+    return 0;
+}
+
+/* Until the new one has the place of the one before: nothing else is changed meanwhile. */
+static int wait_replaced(struct engine *en, const char *name, struct err *e)
+{
+    int64_t began = fleet__now_ms(), waited = 0;
+    char state[32], words[160];
+
+    do {
+        if (state_of(en, name, state, sizeof(state), e) < 0)
+            return -1;
+        if (strcmp(state, "completed") == 0 || (!*state && waited > BEGIN_S * 1000))
+            return 0;
+        bool goes_on = strcmp(state, "updating") == 0 || strcmp(state, "rollback_started") == 0;
+        if (*state && !goes_on)
+            break;
+        poll(NULL, 0, LOOK_MS);
+        waited = fleet__now_ms() - began;
+    } while (waited < CHANGE_S * 1000);
+    fleet__last_words(en, name, words, sizeof(words));
+    return err_set(
+        e, ERR_IO, 0,
+        "the gateway of this build does not start, and the one before it goes on%s%s",
+        *words ? "; it says: " : "", words);
+}
+
+/* The host's network has another id in the Swarm, which the engine puts in the place of ours.
+ */
+static void same_network(json_t *body, const json_t *there)
+{
+    const json_t *spec = json_object_get(there, "Spec");
+    json_t *net = json_object_get(json_object_get(spec, "TaskTemplate"), "Networks");
+
+    if (json_array_size(net) == 1)
+        json_object_set(json_object_get(body, "TaskTemplate"), "Networks", net);
+}
+
+/* A task that the Swarm would not have to replace is not waited for. */
+static int see_to(struct engine *en, json_t *body, bool replaceable, struct err *e)
 {
     const char *name = fleet__text(body, "Name");
     json_t *there = NULL;
     int rc = engine_json(en, "GET", NULL, &there, e, "/services/%s", name);
 
-    if (rc < 0 && e->code == ERR_NOT_FOUND)
+    same_network(body, there);
+    if (rc < 0 && e->code == ERR_NOT_FOUND) {
         rc = engine_json(en, "POST", body, NULL, e, "/services/create");
-    else if (rc == 0 && !covers(json_object_get(there, "Spec"), body))
+    } else if (rc == 0 && !covers(json_object_get(there, "Spec"), body)) {
+        const json_t *task = json_object_get(json_object_get(there, "Spec"), "TaskTemplate");
+        bool other = !covers(task, json_object_get(body, "TaskTemplate"));
         rc = fleet__service_change(en, name, replace, body, e);
+        if (rc == 0 && other && replaceable)
+            rc = wait_replaced(en, name, e);
+    }
     json_decref(there);
     return rc;
 }
@@ -322,7 +406,7 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
         rc = look_up(en, &node, &net, e);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
         json_t *body = body_of(&parts[i], cfg, image.ref, node, net, socket, certs);
-        rc = see_to(en, body, e);
+        rc = see_to(en, body, parts[i].replaceable, e);
         json_decref(body);
     }
     if (rc == 0)

@@ -8,7 +8,6 @@ struct engine;
 
 /* What the two share: HAProxy's configuration, its sockets, certificates. */
 #define FRONT_VOLUME "maya-front"
-#define FRONT_FOLDER "/run/maya"
 
 struct front_cfg {
     int http_port, https_port; /* 0: none; both -1: as they are, or FRONT_HTTP_PORT and none */

@@ -8,6 +8,11 @@
 
 struct engine;
 
+/* What the gateway and the keeper share, in the container of either. */
+#define FLEET_GATEWAY_FOLDER "/run/maya"
+/* In the environment of the gateway's container: what tells it from the one before. */
+#define FLEET_GATEWAY_INSTANCE "MAYA_GATEWAY"
+
 struct fleet_keeper_cfg {
     const char *folder; /* shared with the gateway: configuration, sockets, certificates */
     int http_port, https_port; /* of the gateway; 0: none */

@@ -239,6 +239,22 @@ static int reload(struct front *f, const struct gateway_plan *p, int64_t now_ms,
     return rc;
 }
 
+/* The one that was replaced goes on with what it has, as after a reload. */
+static void see_replaced(struct front *f, int64_t now_ms)
+{
+    char now[sizeof(f->door)];
+    ssize_t n = readlink(f->runtime, now, sizeof(now) - 1);
+
+    now[n > 0 ? n : 0] = '\0';
+    if (strcmp(now, f->door) == 0)
+        return;
+    if (*f->door) {
+        log_info("keeper", "gateway_replaced", "by=%s", now);
+        f->asked_ms = now_ms;
+    }
+    str_copy(f->door, sizeof(f->door), now);
+}
+
 int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_ms,
                      struct err *e)
 {
@@ -250,6 +266,7 @@ int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_
         return -1;
     mark_of(f, p, mark);
     rc = write_config(f, p, mark, e);
+    see_replaced(f, now_ms);
     if (rc == 0)
         rc = gateway_ask(f->runtime, "show info", TIMEOUT_MS, &info, e);
     if (rc == 0 && !strstr(buf_text(&info), mark))

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/strs.h"
+#include "fleet/keeper.h"
 #include "fleet/keeper_wait.h"
 
 #include <stdio.h>
@@ -27,6 +28,7 @@ void front__init(struct front *f, const char *folder, int http_port, int https_p
 {
     *f = (struct front){.folder = folder, .http_port = http_port, .https_port = https_port};
     snprintf(f->runtime, sizeof(f->runtime), "%s/runtime.sock", folder);
+    snprintf(f->peer, sizeof(f->peer), "%s/peer.sock", folder);
     snprintf(f->master, sizeof(f->master), "%s/master.sock", folder);
     snprintf(f->config, sizeof(f->config), "%s/haproxy.cfg", folder);
 }
@@ -250,6 +252,8 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
 
     *p = (struct plan){.plan = {
                            .runtime = f->runtime,
+                           .instance = FLEET_GATEWAY_INSTANCE,
+                           .peer = f->peer,
                            .bind = "*",
                            .http_port = (unsigned)f->http_port,
                            .max_conns = front__most_connections(),

@@ -97,9 +97,10 @@ struct seats { /* of one app */
 struct front {
     const char *folder;
     int http_port, https_port;
-    char runtime[120], master[120], config[120];
+    char runtime[120], master[120], config[120], peer[120];
+    char door[120];    /* whose runtime socket it was last: the socket is a link */
     char *written;     /* the configuration as it was written last */
-    int64_t asked_ms;  /* when HAProxy was last asked to read it */
+    int64_t asked_ms;  /* when HAProxy was last asked to read it, or replaced by another */
     uint8_t certs[16]; /* a digest of the certificates */
     struct seats *apps;
     size_t count;

@@ -2,10 +2,10 @@
  * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it
  * is an image by itself. What it is to be stands in its environment: VERSION is what it
  * answers; DIE: it says so and ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100
- * answers are 500; SLOW_MS: an answer takes so long; LEAK_KB: each answer leaves so much memory
- * behind; METRICS: what /metrics says; METRICS_GROW: a counter there that grows each time;
- * METRICS_MEMORY: it says there what memory it has, as Maya does. On SIGTERM it finishes and
- * ends.
+ * answers are 500; SLOW_MS: an answer takes so long, and one of /slow/MS so long; LEAK_KB: each
+ * answer leaves so much memory behind; METRICS: what /metrics says; METRICS_GROW: a counter
+ * there that grows each time; METRICS_MEMORY: it says there what memory it has, as Maya does.
+ * On SIGTERM it finishes and ends.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -84,7 +84,7 @@ static int answer(const char *path, const char **ret_body)
         return 200;
     }
     leak(number("LEAK_KB"));
-    wait_ms(number("SLOW_MS"));
+    wait_ms(strncmp(path, "/slow/", 6) == 0 ? strtol(path + 6, NULL, 10) : number("SLOW_MS"));
     return atomic_fetch_add(&asked, 1) % 100 < number("ERRORS") ? 500 : 200;
 }
 

@@ -117,18 +117,12 @@ class Crowd:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
 
-def services(place, name):
-    return next(s for s in place.engine.json("GET", "/services") if s["Spec"]["Name"] == name)
-
-
 def restart(place, name):
     """What `docker service update --force` does; returns when the new one runs alone."""
-    s = services(place, name)
-    s["Spec"]["TaskTemplate"]["ForceUpdate"] = s["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
-    place.engine.call("POST", f"/services/{s['ID']}/update?version={s['Version']['Index']}", s["Spec"])
+    place.engine.replace(name)
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        state = (services(place, name).get("UpdateStatus") or {}).get("State")
+        state = (place.engine.json("GET", f"/services/{name}").get("UpdateStatus") or {}).get("State")
         if state == "completed":
             return
         time.sleep(0.2)

@@ -215,6 +215,25 @@ class Engine:
         """The answers of a call that gives one JSON object a line."""
         return [json.loads(line) for line in self.call(method, path, body, **more).splitlines()]
 
+    # Services
+
+    def change(self, service, how):
+        """Post what `how` makes of its spec; anew when somebody else has changed it meanwhile."""
+        while True:
+            s = self.json("GET", f"/services/{service}")
+            how(s["Spec"])
+            try:
+                return self.call("POST", f"/services/{s['ID']}/update?version={s['Version']['Index']}", s["Spec"])
+            except EngineError as e:
+                if "out of sequence" not in str(e):
+                    raise
+
+    def replace(self, service):
+        """Its containers, as `docker service update --force` does."""
+        def force(spec):
+            spec["TaskTemplate"]["ForceUpdate"] = spec["TaskTemplate"].get("ForceUpdate", 0) + 1
+        self.change(service, force)
+
     # Images
 
     def images(self):

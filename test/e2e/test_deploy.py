@@ -147,12 +147,10 @@ def test_one_that_was_killed_while_it_handed_over(place, app):
     p = in_the_middle(place, app)
     p.kill()
     p.communicate()
-    name = f"{app}-v{max(place.services(app))}"
-    service = place.engine.json("GET", f"/services/{name}")
-    service["Spec"]["Labels"].update({"maya.role": "stable", "maya.weight": "100"})
-    service["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"] = ["PORT=8000", "VERSION=meant"]
-    place.engine.call("POST", f"/services/{name}/update?version={service['Version']['Index']}",
-                      service["Spec"])
+    def mean_it(spec):
+        spec["Labels"].update({"maya.role": "stable", "maya.weight": "100"})
+        spec["TaskTemplate"]["ContainerSpec"]["Env"] = ["PORT=8000", "VERSION=meant"]
+    place.engine.change(f"{app}-v{max(place.services(app))}", mean_it)
     wait_for(lambda: before not in place.services(app))
     wait_for(lambda: place.ask() == (200, "meant"))
     place.deploy(app, {"VERSION": "one"})

@@ -111,10 +111,8 @@ class Watched:
 
 
 def restart_keeper(site):
-    (s,) = [s for s in site.engine.json("GET", "/services") if s["Spec"]["Name"] == "maya-keeper"]
-    s["Spec"]["TaskTemplate"]["ForceUpdate"] = s["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
     begun = len([row for row in site.keeper_log() if row["event"] == "scale_stay"])
-    site.engine.call("POST", f"/services/{s['ID']}/update?version={s['Version']['Index']}", s["Spec"])
+    site.engine.replace("maya-keeper")
     wait_for("another keeper has looked", lambda: len(
         {c["Id"] for c in site.engine.json("GET", "/containers/json?all=1") if "maya-keeper" in c["Names"][0]}) > 1
         and len([row for row in site.keeper_log() if row["event"] == "scale_stay"]) > begun)

@@ -231,6 +231,10 @@ static bool complete_verb(const struct typed *t)
         if (ours && !v && t->count == 2)
             offer(t, "", str_of(one->verb), one->sentence);
     }
+    if (v && cli__own_args(v, t->count - 1, t->words) < t->count) {
+        puts(":files");
+        return true;
+    }
     if (!v || value_of_flag(t, verb_value))
         return any;
     const char *prev = t->words[t->count - 2];

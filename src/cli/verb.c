@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "engine/engine.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,9 @@ static const struct cli_flag_row flags[] = {
 #undef FLAG
 };
 
-_Static_assert(CLI_FLAG__COUNT <= 64, "a flag is a bit");
+_Static_assert(CLI_FLAG__COUNT < 64, "a flag is a bit, and the last bit is COMMAND");
 #define F(id) (UINT64_C(1) << CLI_FLAG_##id)
+#define COMMAND (UINT64_C(1) << 63) /* its last word needed is a program's name */
 static const struct cli_verb verbs[] = {
 #define VERB(command, verb, usage, least, most, mask, sentence)                                \
     {#command,                                                                                 \
@@ -238,11 +240,43 @@ static bool take_flag(const struct cli_verb *v, int argc, char **argv, int *at,
     return true;
 }
 
+/* "--engine X": the next argument is this one's. */
+static bool value_follows(const struct cli_verb *v, const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        if (cli__takes(v, i) && flags[i].value &&
+            (strcmp(text + 1 + (text[1] == '-'), flags[i].name) == 0 ||
+             (flags[i].letter && text[1] == flags[i].letter && !text[2])))
+            return true;
+    return false;
+}
+
+int cli__own_args(const struct cli_verb *v, int argc, char **argv)
+{
+    int words = 0;
+
+    if (!(v->flags & COMMAND))
+        return INT_MAX;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return i + 1;
+        if (argv[i][0] != '-' || !argv[i][1])
+            words++;
+        else if (value_follows(v, argv[i]))
+            i++;
+        if (words == v->least)
+            return i + 1;
+    }
+    return INT_MAX;
+}
+
 static bool read_args(const struct cli_verb *v, int argc, char **argv, struct cli_args *a)
 {
+    int own = cli__own_args(v, argc, argv);
     bool only_words = false;
 
     for (int i = alone(v) ? 1 : 2; i < argc; i++) {
+        only_words |= i >= own;
         if (!only_words && strcmp(argv[i], "--") == 0)
             only_words = true;
         else if (only_words || argv[i][0] != '-' || !argv[i][1])
@@ -276,7 +310,8 @@ int cli__run_verb(int argc, char **argv)
         v = find(argv[0], argv[1]);
     if (!v)
         return unknown_verb(argv[0], argv[1]);
-    if (cli_wants_help(argc, argv))
+    int own = cli__own_args(v, argc, argv);
+    if (cli_wants_help(own < argc ? own : argc, argv))
         return help_verb(v);
     a.word = xalloc((size_t)argc * sizeof(*a.word));
     if (read_args(v, argc, argv, &a)) {

@@ -40,6 +40,11 @@ struct cli_verb {
 };
 const struct cli_verb *cli__verb_at(size_t i); /* NULL after the last */
 bool cli__takes(const struct cli_verb *v, size_t flag);
+/*
+ * The first argument that belongs to the program which a verb runs, whatever it looks like;
+ * INT_MAX when there is none yet, and for other verbs. argv[0] is the command.
+ */
+int cli__own_args(const struct cli_verb *v, int argc, char **argv);
 
 struct cli_flag_row {
     const char *name, *value, *sentence;

@@ -127,6 +127,8 @@ def test_everything_of_the_tables():
     assert set(ask("config", "")) == {"check", *flags}
     assert ask("key", "r") == ["rotate"]
     assert ask("--v") == ["--version"]
+    assert ask("container", "exec", "--engine", "x", "ID", "--") == ["--engine", "--help"]
+    assert ask("container", "exec", "--engine", "x", "ID", "ls", "--") == [":files"]
     for row in re.findall(r'^OPTION\(\w+, "\w+", "([\w-]+)", CONFIG_CHOICE, .*?"([\w|,-]+)", "[^"]*"\)$',
                           (ROOT / "src/config/config.def").read_text(), re.M):
         first = [c.split(",")[0] for c in row[1].split("|")]

@@ -108,6 +108,16 @@ def test_exec_brings_output_input_and_the_exit_code(swarm, app):
     assert done.stdout == b"x" * 300000 + b"\xff\0"
 
 
+def test_flags_behind_the_command_are_its_own(swarm, app):
+    who = one_of(swarm, app)
+    exec_ = ("container", "exec", "--engine", swarm.host, who)
+    assert maya(swarm, *exec_, "/bin/echo", "-n", "--help", "--", "x") == "--help -- x"
+    assert maya(swarm, *exec_, "--", "/bin/echo", "-n", "hi") == "hi"
+    assert "flags behind COMMAND are its own" in maya(swarm, "container", "exec", who, "--help", "/bin/echo")
+    assert "has no flag '--nonsense'" in maya(swarm, "container", "exec", who, "--nonsense",
+                                              "/bin/echo", code=2)
+
+
 def test_exec_of_what_is_not_there(swarm, app):
     done = subprocess.run([MAYA, "container", "exec", one_of(swarm, app), "/nonexistent"],
                           env=swarm.env, capture_output=True, text=True, timeout=60)

@@ -152,8 +152,11 @@ int verb_secret_delete(const struct cli_args *a)
         return CLI_FAILED;
     if (cli__engine(a, &en, &e) < 0)
         code = cli_fail(&e);
-    else if (fleet_secret_delete(en, a->word[0], &e) < 0 &&
-             !(e.code == ERR_NOT_FOUND && a->flag[CLI_FLAG_MISSING]))
+    else if (fleet_secret_delete(en, a->word[0], &e) == 0)
+        printf("The secret '%s' is gone.\n", a->word[0]);
+    else if (e.code == ERR_NOT_FOUND && a->flag[CLI_FLAG_MISSING])
+        printf("There is no secret '%s'.\n", a->word[0]);
+    else
         code = cli_fail(&e);
     engine_close(&en);
     return code;

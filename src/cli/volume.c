@@ -216,13 +216,23 @@ int verb_volume_rm(const struct cli_args *a)
 {
     struct engine *en = NULL;
     struct err e = {0};
-    int code = CLI_OK;
+    const bool deep = a->flag[CLI_FLAG_RECURSIVE] != NULL;
+    struct buf path = BUF_INIT;
+    int code = CLI_FAILED;
 
-    if (cli__engine(a, &en, &e) < 0 ||
-        fleet_volume_rm(en, a->word[0], a->word[1], a->flag[CLI_FLAG_RECURSIVE] != NULL, &e) <
-            0)
-        code = cli_fail(&e);
+    cli__clean(&path, a->word[1]);
+    if (!deep || cli__confirm(a, "Remove '%s' from the volume '%s', and all that is in it?",
+                              buf_text(&path), a->word[0])) {
+        if (cli__engine(a, &en, &e) < 0 ||
+            fleet_volume_rm(en, a->word[0], a->word[1], deep, &e) < 0) {
+            code = cli_fail(&e);
+        } else {
+            printf("'%s' is gone from the volume '%s'.\n", buf_text(&path), a->word[0]);
+            code = CLI_OK;
+        }
+    }
     engine_close(&en);
+    buf_release(&path);
     return code;
 }
 
@@ -236,8 +246,11 @@ int verb_volume_delete(const struct cli_args *a)
         return CLI_FAILED;
     if (cli__engine(a, &en, &e) < 0)
         code = cli_fail(&e);
-    else if (fleet_volume_delete(en, a->word[0], &e) < 0 &&
-             !(e.code == ERR_NOT_FOUND && a->flag[CLI_FLAG_MISSING]))
+    else if (fleet_volume_delete(en, a->word[0], &e) == 0)
+        printf("The volume '%s' is gone.\n", a->word[0]);
+    else if (e.code == ERR_NOT_FOUND && a->flag[CLI_FLAG_MISSING])
+        printf("There is no volume '%s'.\n", a->word[0]);
+    else
         code = cli_fail(&e);
     engine_close(&en);
     return code;

@@ -80,6 +80,22 @@ static int choose_place(struct put *p, struct err *e)
     return rc;
 }
 
+/* A link is not followed, with a slash behind it neither: stat() goes over it then. */
+static int refuse_link(const char *path, struct err *e)
+{
+    char *bare = xstrdup(path);
+    struct stat st;
+
+    for (size_t n = strlen(bare); n > 1 && bare[n - 1] == '/'; n--)
+        bare[n - 1] = '\0';
+    bool link = lstat(bare, &st) == 0 && S_ISLNK(st.st_mode);
+    free(bare);
+    if (link)
+        return err_set(e, ERR_INVALID, 0,
+                       "'%.150s' is a link, and none is followed; name what it leads to", path);
+    return 0;
+}
+
 static int gather(struct put *p, struct err *e)
 {
     struct stat st;
@@ -90,6 +106,8 @@ static int gather(struct put *p, struct err *e)
     if (strcmp(p->c->local, "-") == 0) {
         if (spool_input(p, e) < 0)
             return -1;
+    } else if (refuse_link(p->c->local, e) < 0) {
+        return -1;
     } else {
         p->from = xstrdup(p->c->local);
     }

@@ -37,10 +37,11 @@ def test_create_list_replace_and_delete(swarm):
     assert secrets_of(swarm)["one"]["version"] == "v2"
     assert len(swarm.json("GET", "/secrets")) == 2  # whoever runs with the first one keeps it
     assert "--yes" in maya(swarm, "secret", "delete", "one", code=1)
-    maya(swarm, "secret", "delete", "one", "-y")
+    assert maya(swarm, "secret", "delete", "one", "-y") == "The secret 'one' is gone.\n"
     assert swarm.json("GET", "/secrets") == []
     assert "no secret 'one'" in maya(swarm, "secret", "delete", "one", "-y", code=1)
-    maya(swarm, "secret", "delete", "one", "-y", "--allow-missing")
+    said = maya(swarm, "secret", "delete", "one", "-y", "--allow-missing")
+    assert said == "There is no secret 'one'.\n"
     assert maya(swarm, "secret", "list").startswith("No secrets yet")
 
 

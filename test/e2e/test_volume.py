@@ -62,11 +62,11 @@ def test_volumes_are_made_listed_and_deleted(swarm):
     rows = json.loads(maya(swarm, "list", "--json"))
     assert [(r["name"], r["used_by"]) for r in rows] == [("one", None), ("two", None)]
     assert "--yes" in maya(swarm, "delete", "one", code=1)
-    maya(swarm, "delete", "one", "-y")
+    assert maya(swarm, "delete", "one", "-y") == "The volume 'one' is gone.\n"
     maya(swarm, "delete", "two", "-y")
     for words in (["delete", "one", "-y"], ["delete", "others", "-y"], ["ls", "others"]):
         assert "there is no volume '" in maya(swarm, *words, code=1)
-    maya(swarm, "delete", "one", "-y", "--allow-missing")
+    assert maya(swarm, "delete", "one", "-y", "--allow-missing") == "There is no volume 'one'.\n"
 
 
 NAMES = ["a.txt", "sub/ü \"q\" $x", "sub/new\nline", "-y", "%41", "x" * 250,
@@ -170,16 +170,17 @@ def test_rm(swarm, volume, tmp_path):
     (there / "d/up").symlink_to("/")
     (there / "l").symlink_to("d")
     assert "-r removes it" in maya(swarm, "rm", volume, "d", code=2)
-    assert "is a link" in maya(swarm, "rm", volume, "l/e", "-r", code=2)
+    assert "is a link" in maya(swarm, "rm", volume, "l/e", "-r", "-y", code=2)
     maya(swarm, "rm", volume, "l")
     maya(swarm, "rm", volume, "d/e/f")
     assert "there is no '/d/e/f'" in maya(swarm, "rm", volume, "d/e/f", code=1)
-    maya(swarm, "rm", volume, "d", "-r")
+    assert "--yes" in maya(swarm, "rm", volume, "d", "-r", code=1) and (there / "d").is_dir()
+    assert maya(swarm, "rm", volume, "d", "-r", "-y") == f"'d' is gone from the volume '{volume}'.\n"
     assert os.listdir(there) == [] and (tmp_path / "keep").read_text() == "kept"
     (there / "x").mkdir(mode=0o000)
     os.chown(there / "x", 1234, 1234)
     assert "-r empties it" in maya(swarm, "rm", volume, "/", code=2)
-    maya(swarm, "rm", volume, "/", "-r")
+    maya(swarm, "rm", volume, "/", "-r", "-y")
     assert os.listdir(there) == []
 
 
@@ -206,6 +207,10 @@ def test_links_lead_nowhere(swarm, volume, tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "src/link").symlink_to("/etc/passwd")
     assert "src/link' is a link" in maya(swarm, "put", volume, str(tmp_path / "src"), code=2)
+    (tmp_path / "to_f").symlink_to("f")
+    (tmp_path / "to_src").symlink_to("src")
+    for link in ("to_f", "to_src", "to_src/"):
+        assert f"{link}' is a link" in maya(swarm, "put", volume, f"{tmp_path}/{link}", code=2)
     maya(swarm, "put", volume, str(tmp_path / "f"), "d/passwd", "--force")
     assert (there / "d/passwd").is_symlink() is False
     assert sorted(os.listdir(there)) == ["d", "out"]

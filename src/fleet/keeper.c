@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "fleet/keeper_hung.h"
 #include "fleet/keeper_int.h"
 #include "fleet/keeper_resize.h"
 #include "fleet/keeper_wait.h"
@@ -32,6 +33,7 @@ struct keeper {
     struct engine *en;
     struct front front;
     struct resize *resize;
+    struct hung *hung;
     struct trials *trials;
     struct watches *watches;
     struct leaving leaving[LEAVING_MAX];
@@ -180,6 +182,7 @@ static void look(struct keeper *k)
         complain(k, "gateway", &e);
     } else {
         k->said[0] = '\0';
+        hung__look(k->hung, k->en, &k->front, &w, fleet__now_ms());
         for (size_t i = 0; i < w.count; i++) {
             trials__look(k->trials, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
             watches__look(k->watches, k->en, &k->front, &w, &w.apps[i], fleet__now_ms());
@@ -204,12 +207,14 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
 {
     struct keeper k = {.en = en,
                        .resize = resize__new(en),
+                       .hung = hung__new(),
                        .trials = trials__new(),
                        .watches = watches__new()};
 
     if (engine_need_swarm(en, e) < 0) {
         watches__free(&k.watches);
         trials__free(&k.trials);
+        hung__free(&k.hung);
         resize__free(&k.resize);
         return -1;
     }
@@ -223,6 +228,7 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
     }
     watches__free(&k.watches);
     trials__free(&k.trials);
+    hung__free(&k.hung);
     resize__free(&k.resize);
     front__release(&k.front);
     log_info("keeper", "end", "reason=signal");

@@ -27,7 +27,7 @@ class App(http.server.BaseHTTPRequestHandler):
             end = float(urllib.parse.parse_qs(url.query)["s"][0]) + time.monotonic()
             while time.monotonic() < end:
                 time.sleep(0.05)
-        ready = url.path != "/ready" or READY
+        ready = url.path != "/ready" or READY and not os.path.exists("/tmp/busy")
         body = json.dumps({"says": SAYS, "container": socket.gethostname(), "path": self.path,
                            "host": self.headers["Host"]}).encode()
         self.send_response(200 if ready else 503)
@@ -126,6 +126,10 @@ class Site:
         return [t for t in self.engine.json("GET", "/tasks")
                 if t["ServiceID"] in services and t["Status"]["State"] == "running"
                 and t["DesiredState"] == "running"]
+
+    def pid(self, container):
+        """Of its program, as this machine counts."""
+        return self.engine.inspect(container)["State"]["Pid"]
 
     def roles(self, app):
         return [s["Spec"]["Labels"]["maya.role"] for s in self.engine.json("GET", "/services")

@@ -1,5 +1,7 @@
 """An app that is not Maya, deployed, scaled and rolled back by the same commands, beside Maya."""
 import json
+import os
+import signal
 import threading
 
 import pytest
@@ -61,6 +63,29 @@ def test_scaled_by_its_file(site, app):
     site.deploy(site.write("other", "one", hostnames=[HOST], min_containers=2))
     wait_for("one version", lambda: site.roles("other") == ["stable"])
     wait_for("both answer", lambda: len({site.json(HOST)["container"] for _ in range(8)}) == 2)
+
+
+def test_one_that_hangs_is_replaced(site, app):
+    """And not one that is well, but not ready."""
+    def containers():
+        return {t["Status"]["ContainerStatus"]["ContainerID"] for t in site.tasks("other")}
+
+    site.deploy(site.write("other", "one", hostnames=[HOST], min_containers=2, health={
+        "path": "/", "ready": "/ready", "interval": 1, "timeout": 1, "retries": 2, "watch": 0}))
+    wait_for("one version", lambda: site.roles("other") == ["stable"])
+    busy, hangs = wait_for("two", lambda: len(containers()) == 2 and sorted(containers()))
+    wait_for("both answer", lambda: len({site.json(HOST)["container"] for _ in range(8)}) == 2)
+    assert site.engine.exec(busy, site.python, "-S", "-c", "open('/tmp/busy', 'w')")[0] == 0
+    wait_for("the other one is all there is", lambda: {
+        site.json(HOST)["container"] for _ in range(8)} == {hangs[:12]})
+    os.kill(site.pid(hangs), signal.SIGSTOP)
+    wait_for("another one", lambda: hangs not in containers() and len(containers()) == 2)
+    assert busy in containers()
+    new = (containers() - {busy}).pop()
+    wait_for("it answers", lambda: site.ask(HOST)[0] == 200)
+    assert site.json(HOST)["container"] == new[:12]
+    rows = [row for row in site.keeper_log() if row["event"] == "hung"]
+    assert [row["container"] for row in rows] == [hangs[:12]] and rows[0]["status"] == 0
 
 
 def test_what_is_under_way_is_finished_when_another_version_comes(site, app):

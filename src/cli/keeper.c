@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CONFIG FLEET_GATEWAY_FOLDER "/haproxy.cfg"
@@ -20,6 +21,7 @@
 
 int cmd_keeper(int argc, char **argv)
 {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* nor does HAProxy become more than it is */
     return cli__run_verb(argc, argv);
 }
 

@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -69,11 +70,13 @@ static int64_t clock_s(void *ctx)
     return loop_unix_s();
 }
 
-/* Sessions are secrets: no core file holds them. Many people: many descriptors. */
+/* Sessions are secrets: no core file holds them. Many people: many descriptors. Nothing that
+ * this process ever starts may become more than it is. */
 static void set_limits(void)
 {
     struct rlimit files, none = {0, 0};
 
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &none);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;

@@ -84,11 +84,14 @@ static json_t *words(const struct spec *s)
 static json_t *container(const struct service_cfg *c)
 {
     const struct spec *s = c->spec;
-    json_t *body = json_pack("{s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:s, s:[s]}", "Image",
-                             c->image, "Env", environment(s), "User", spec_text(s, SPEC_USER),
-                             "ReadOnly", 1, "Mounts", mounts(s), "Secrets", secrets(c->secrets),
-                             "StopGracePeriod", (json_int_t)spec_stop_grace_s(s) * NS,
-                             "StopSignal", "SIGTERM", "CapabilityDrop", "ALL");
+    /* Engines before API 1.44 know nothing of privileges that are not to be gained, and pass
+     * over it. */
+    json_t *body =
+        json_pack("{s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:s, s:[s], s:{s:b}}", "Image", c->image,
+                  "Env", environment(s), "User", spec_text(s, SPEC_USER), "ReadOnly", 1,
+                  "Mounts", mounts(s), "Secrets", secrets(c->secrets), "StopGracePeriod",
+                  (json_int_t)spec_stop_grace_s(s) * NS, "StopSignal", "SIGTERM",
+                  "CapabilityDrop", "ALL", "Privileges", "NoNewPrivileges", 1);
     json_t *command = words(s);
 
     MUST(body);

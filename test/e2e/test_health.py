@@ -1,6 +1,7 @@
 """/healthz, /readyz and /metrics: exact, and true."""
 import datetime
 import json
+import pathlib
 import re
 import select
 import shutil
@@ -29,6 +30,10 @@ def test_healthz_exactly(node):
                         r'"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"\}', reply.body.decode())
     said = datetime.datetime.fromisoformat(reply.json()["timestamp"].replace("Z", "+00:00"))
     assert abs(datetime.datetime.now(datetime.timezone.utc) - said) < datetime.timedelta(minutes=1)
+
+
+def test_what_it_starts_gains_no_privileges(node):
+    assert "NoNewPrivs:\t1" in pathlib.Path(f"/proc/{node.pid}/status").read_text()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -1,6 +1,7 @@
 """An app that is not Maya, deployed, scaled and rolled back by the same commands, beside Maya."""
 import json
 import os
+import pathlib
 import signal
 import threading
 
@@ -57,6 +58,19 @@ def test_maya_beside_it(site, app, tmp_path):
     assert site.ask("bar.example.org", "/dashboard")[0] == 200
     container = site.tasks("bar")[0]["Status"]["ContainerStatus"]["ContainerID"]
     assert site.ask("bar.example.org", "/metrics")[1]["X-Container"] == container[:12]
+
+
+def gains_nothing(site, container):
+    """Whatever it starts has no more rights than it has itself."""
+    return "NoNewPrivs:\t1" in pathlib.Path(f"/proc/{site.pid(container)}/status").read_text()
+
+
+def test_nothing_gains_privileges(site, app):
+    ours = {c["Names"][0].split(".")[0].lstrip("/"): gains_nothing(site, c["Id"])
+            for c in site.engine.json("GET", "/containers/json")}
+    assert len(ours) == 4, ours  # both apps, the gateway, the keeper
+    old = int(site.engine.version["ApiVersion"].split(".")[1]) < 44  # it cannot be told
+    assert [name for name, well in ours.items() if not well] == (["other-v1"] if old else [])
 
 
 def test_scaled_by_its_file(site, app):

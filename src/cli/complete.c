@@ -1,8 +1,8 @@
 /*
  * `maya complete -- WORD...`: what the last word may become, for the scripts of `maya
  * completion`. A line is a candidate, a tab and what it means; ":files" and ":folders" ask the
- * shell for its own. All of it comes from the tables, so no script knows a command, a flag or a
- * choice.
+ * shell for its own. All of it comes from the tables and the engine, so no script knows a
+ * command, a flag or a choice.
  */
 #include "cli/cli.h"
 #include "cli/cli_int.h"
@@ -220,7 +220,37 @@ static bool verb_value(const struct typed *t, const char *flag, size_t len, cons
     return false;
 }
 
-static bool complete_verb(const struct typed *t)
+static void on_name(void *ctx, const char *name, const char *what)
+{
+    offer(ctx, "", str_of(name), what);
+}
+
+/* "NAME PATH [LOCAL]": what the n-th of them is. */
+static struct str nth_of(const char *usage, int n)
+{
+    for (; *usage; n--) {
+        size_t len = strcspn(usage, " ");
+        if (n == 0)
+            return (struct str){usage, len};
+        usage += len + (usage[len] == ' ');
+    }
+    return str_of("");
+}
+
+/* What is no flag: a name that the engine knows, or a file here. */
+static void offer_word(struct typed *t, const struct cli_verb *v)
+{
+    const char *engine = NULL;
+    int n = cli__words(v, t->count - 1, t->words, &engine);
+    struct str word = nth_of(v->usage, n);
+
+    if (str_eq(word, "LOCAL") || str_eq(word, "[LOCAL]"))
+        puts(":files");
+    else if (n == 0)
+        cli__names(v, engine, on_name, t);
+}
+
+static bool complete_verb(struct typed *t)
 {
     const struct cli_verb *v = verb_typed(t), *one;
     bool any = false;
@@ -252,8 +282,8 @@ static bool complete_verb(const struct typed *t)
                 offer_flag(t, cli__flag_at((enum cli_flag)i)->name,
                            cli__flag_at((enum cli_flag)i)->sentence);
         offer_flag(t, "help", "Tell about it.");
-    } else if (strstr(v->usage, "FILE") || strstr(v->usage, "PATH")) {
-        puts(":files");
+    } else {
+        offer_word(t, v);
     }
     return true;
 }

@@ -270,6 +270,28 @@ int cli__own_args(const struct cli_verb *v, int argc, char **argv)
     return INT_MAX;
 }
 
+int cli__words(const struct cli_verb *v, int argc, char **argv, const char **ret_engine)
+{
+    static const char engine[] = "--engine";
+    int words = 0;
+
+    for (int i = alone(v) ? 1 : 2; i < argc; i++) {
+        const char *text = argv[i];
+        size_t n = sizeof(engine) - 1;
+        bool ours = strncmp(text, engine, n) == 0;
+        if (ours && text[n] == '=')
+            *ret_engine = text + n + 1;
+        if (text[0] != '-' || !text[1]) {
+            words++;
+        } else if (value_follows(v, text)) {
+            i++;
+            if (ours && i < argc)
+                *ret_engine = argv[i];
+        }
+    }
+    return words;
+}
+
 static bool read_args(const struct cli_verb *v, int argc, char **argv, struct cli_args *a)
 {
     int own = cli__own_args(v, argc, argv);

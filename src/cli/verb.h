@@ -45,6 +45,12 @@ bool cli__takes(const struct cli_verb *v, size_t flag);
  * INT_MAX when there is none yet, and for other verbs. argv[0] is the command.
  */
 int cli__own_args(const struct cli_verb *v, int argc, char **argv);
+/* How many of the arguments are words; *ret_engine is the value of --engine, else it stays. */
+int cli__words(const struct cli_verb *v, int argc, char **argv, const char **ret_engine);
+
+/* complete_name.c: what the engine has that the verb's first word may be. Silent, and brief. */
+void cli__names(const struct cli_verb *v, const char *engine,
+                void (*on_name)(void *ctx, const char *name, const char *what), void *ctx);
 
 struct cli_flag_row {
     const char *name, *value, *sentence;

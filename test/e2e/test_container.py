@@ -73,6 +73,12 @@ def test_list_shows_the_containers_of_apps(swarm, app):
     assert maya(swarm, "container", "list", "--app", "none").startswith("No containers run")
 
 
+def test_tab_knows_containers(swarm, app):
+    rows = running(swarm, app, 2) + running(swarm, "other", 1)
+    assert set(maya(swarm, "complete", "--", "container", "stop", "").splitlines()) == {
+        f"{c['container_id'][:12]}\t{c['app']}" for c in rows}
+
+
 def test_a_stopped_one_is_replaced(swarm, app):
     before = {c["container_id"] for c in running(swarm, app, 2)}
     gone = sorted(before)[0]

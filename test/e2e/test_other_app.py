@@ -36,6 +36,7 @@ def test_it_answers_under_its_name(site, app):
     assert (status, json.loads(body)["code"]) == (404, "unknown_host")
     row = json.loads(site.maya("app", "list", "--json"))[0]
     assert row["app"] == "other" and row["version"] == "v1"
+    assert site.maya("complete", "--", "app", "logs", "-f", "").startswith("other\t")
 
 
 def test_maya_beside_it(site, app, tmp_path):

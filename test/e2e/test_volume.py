@@ -69,6 +69,20 @@ def test_volumes_are_made_listed_and_deleted(swarm):
     assert maya(swarm, "delete", "one", "-y", "--allow-missing") == "There is no volume 'one'.\n"
 
 
+def complete(engine, *words):
+    done = subprocess.run([MAYA, "complete", "--", "volume", *words], env=engine.env,
+                          capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""
+    return [line.split("\t")[0] for line in done.stdout.decode().splitlines()]
+
+
+def test_tab_knows_names_and_where_files_are(swarm, volume):
+    assert complete(swarm, "ls", "") == [volume] == complete(swarm, "get", "--force", volume[:2])
+    assert complete(swarm, "rm", "--engine", f"{swarm.host}x", "") == []  # nobody is there
+    assert complete(swarm, "put", volume, "") == [":files"] == complete(swarm, "get", volume, "/", "")
+    assert complete(swarm, "create", "") == [] == complete(swarm, "get", volume, "")
+
+
 NAMES = ["a.txt", "sub/ü \"q\" $x", "sub/new\nline", "-y", "%41", "x" * 250,
          "sub/deep/" + "y" * 200]
 

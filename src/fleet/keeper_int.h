@@ -130,6 +130,12 @@ unsigned front__certs(struct front *f);
 
 /* The seats of an app, as HAProxy calls it, and at least so many. */
 struct seats *front__get_seats(struct front *f, const char *app, unsigned slots);
+struct seats *front__find(struct front *f, const char *app); /* or NULL */
+
+/* keeper_compare.c: what differs from the plan is told to HAProxy; the seats hear of it. */
+int front__compare(struct front *f, const struct gateway_plan *p, int64_t now_ms,
+                   struct err *e) MUST_USE;
+#define FRONT_CHECK_MS 1000 /* how often HAProxy asks a container whether it is well */
 
 /* keeper_seats.c */
 

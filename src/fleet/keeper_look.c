@@ -28,6 +28,22 @@ static unsigned port_of(const json_t *task, int inside)
     return 0;
 }
 
+/* Where a version's containers listen: its service was given that, and Maya's agent check. */
+static int inside_of(const json_t *service)
+{
+    const json_t *ports = json_object_get(
+        json_object_get(json_object_get(service, "Spec"), "EndpointSpec"), "Ports");
+    int found = 0;
+
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        int port =
+            (int)json_integer_value(json_object_get(json_array_get(ports, i), "TargetPort"));
+        if (!found || found == FLEET_AGENT_PORT)
+            found = port;
+    }
+    return found;
+}
+
 static struct seen_app *app_of(struct world *w, const char *name)
 {
     for (size_t i = 0; i < w->count; i++)
@@ -117,7 +133,7 @@ static void add_task(struct world *w, const json_t *task)
     if (fleet__ended(task))
         return;
     v->tasks++;
-    unsigned port = port_of(task, (int)spec_int(a->spec, SPEC_PORT));
+    unsigned port = port_of(task, inside_of(v->service));
     if (!running(task) || !port)
         return;
     const json_t *node = fleet__by_id(w->nodes, fleet__text(task, "NodeID"));

@@ -82,6 +82,16 @@ def test_back_to_an_earlier_version(place, app):
     assert "no app 'nosuch'" in place.maya("app", "rollback", "nosuch", code=1)
 
 
+def test_each_version_has_its_own_port(place, app):
+    before = place.ask()
+    with People(place) as people:
+        place.deploy(app, {"VERSION": "moved"}, spec={"port": 9000})
+        assert place.ask() == (200, "moved")
+        place.maya("app", "rollback", app)
+        assert place.ask() == before
+    assert people.failed == []
+
+
 @pytest.mark.parametrize("env, spec, words", [
     ({"DIE": "the cellar is locked"}, {},
      "does not start: task: non-zero exit (3); it says: the cellar is locked"),

@@ -91,6 +91,17 @@ static bool same_place(const struct seat *seat, const struct gateway_slot *is)
     return str_eq(is->address, seat->address) && is->port == seat->server.port;
 }
 
+/* What it is found to be, before anything is changed. */
+static void hear(struct seat *seat, const struct gateway_slot *is)
+{
+    seat->up = is->up;
+    if (!same_place(seat, is))
+        return;
+    seat->ready &= is->up;
+    if (is->state != GATEWAY_MAINT) /* there it is asked nothing */
+        seat->server.down = !is->up;
+}
+
 static void on_slot(void *ctx, const struct gateway_slot *is)
 {
     struct asked *x = ctx;
@@ -107,7 +118,7 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
         seat_of(x->f, is->backend.data, is->backend.len, server, x->p, &a, &slot);
     if (!seat || x->rc < 0)
         return;
-    seat->up = is->up;
+    hear(seat, is);
     weights = xalloc((a->server_count + 1) * sizeof(*weights));
     gateway_weights(a, weights);
     unsigned weight = weights[slot - 1];
@@ -119,9 +130,13 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
             rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
         seat->put_down = doubted && rc == 0;
         seat->up = false;
-    } else if (seat->server.version && is->state != seat->server.state)
+    } else if (seat->server.version && is->state != seat->server.state) {
         rc = gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS, x->e);
-    else if (seat->server.version && is->weight != weight)
+        if (rc == 0 && seat->server.state == GATEWAY_READY && seat->server.down) {
+            rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
+            seat->up = false;
+        }
+    } else if (seat->server.version && is->weight != weight)
         rc = gateway_set_weight(x->f->runtime, a, slot, weight, TIMEOUT_MS, x->e);
     else
         return;
@@ -152,6 +167,9 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     seat->checked = st->check.len >= n &&
                     memcmp(st->check.data + st->check.len - n, fine, n) == 0 &&
                     (seat->put_down || x->now_ms - seat->since_ms > FRONT_CHECK_MS * 3 / 2);
+    /* One that is ready stays so while HAProxy starts anew; no other gets so meanwhile, when
+     * it is up because nobody has asked it yet, or was asked as another configuration said. */
+    seat->ready |= seat->up && seat->checked && x->f->current;
     uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
     /* Lower than before: another HAProxy counts, from 0. What another container had, is not
      * its.
@@ -165,8 +183,7 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     seat->errors = errors;
 }
 
-int front__compare(struct front *f, const struct gateway_plan *p, int64_t now_ms,
-                   struct err *e)
+int front__compare(struct front *f, const struct gateway_plan *p, int64_t now_ms, struct err *e)
 {
     struct asked x = {.f = f, .p = p, .e = e, .now_ms = now_ms};
     struct buf text = BUF_INIT;

@@ -23,6 +23,7 @@
 
 #define TIMEOUT_MS 3000
 #define RELOAD_MS 3000 /* between two attempts */
+#define ANOTHER_MS 500 /* for another configuration: HAProxy takes some time to start */
 #define PEM_MAX (512 << 10)
 #define MAX_CONNS 50000
 #define OWN_FILES 600 /* HAProxy's, beside two for each connection */
@@ -219,14 +220,17 @@ bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms)
     return f->asked_ms && now_ms - f->asked_ms < within_ms;
 }
 
-static int reload(struct front *f, const struct gateway_plan *p, int64_t now_ms, struct err *e)
+static int reload(struct front *f, const struct gateway_plan *p, const char *mark,
+                  int64_t now_ms, struct err *e)
 {
+    int64_t between_ms = strcmp(f->asked, mark) == 0 ? RELOAD_MS : ANOTHER_MS;
     struct buf said = BUF_INIT;
     struct err why;
 
-    if (f->asked_ms && now_ms - f->asked_ms < RELOAD_MS)
+    if (f->asked_ms && now_ms - f->asked_ms < between_ms)
         return 0;
     f->asked_ms = now_ms;
+    str_copy(f->asked, sizeof(f->asked), mark);
     /* HAProxy's master starts itself anew, and with it ends the connection it was told on. */
     int rc = gateway_ask(f->master, "reload", TIMEOUT_MS, &said, &why);
     if (rc < 0 && strncmp(why.msg, "reach", 5) == 0)
@@ -269,8 +273,12 @@ int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_
     see_replaced(f, now_ms);
     if (rc == 0)
         rc = gateway_ask(f->runtime, "show info", TIMEOUT_MS, &info, e);
-    if (rc == 0 && !strstr(buf_text(&info), mark))
-        rc = reload(f, p, now_ms, e);
+    bool same = rc == 0 && strstr(buf_text(&info), mark);
+    /* For a moment the process before answers at the same socket, too. */
+    f->current = same && f->same;
+    f->same = same;
+    if (rc == 0 && !same)
+        rc = reload(f, p, mark, now_ms, e);
     buf_release(&info);
     return rc;
 }

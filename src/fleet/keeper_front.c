@@ -136,7 +136,7 @@ static bool is_proven(const struct front *f, const struct seen_app *a, const cha
 
     free(name);
     for (unsigned i = 0; s && i < s->count; i++)
-        proven |= strcmp(s->at[i].task, task) == 0 && s->at[i].up;
+        proven |= strcmp(s->at[i].task, task) == 0 && s->at[i].up && s->at[i].ready;
     return proven;
 }
 
@@ -153,7 +153,11 @@ static void sit(const struct front *f, struct seats *s, struct seen_app *a, bool
         struct seat *seat;
         if (!belongs(a, t, next) || seat_with(s, t->id) || !(seat = seat_for(s, t)))
             continue;
-        *seat = (struct seat){.since_ms = now_ms, .proven = is_proven(f, a, t->id)};
+        bool proven = is_proven(f, a, t->id);
+        *seat = (struct seat){.since_ms = now_ms,
+                              .proven = proven,
+                              .ready = proven && !next,
+                              .server.down = !proven};
         str_copy(seat->task, sizeof(seat->task), t->id);
         str_copy(seat->address, sizeof(seat->address), t->address);
         snprintf(seat->version, sizeof(seat->version), "v%d", t->version % 100000);

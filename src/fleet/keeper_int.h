@@ -83,6 +83,7 @@ struct seat {
     bool up, checked, counted; /* checked: its readiness was asked for, and it is ready */
     bool proven;               /* it answered before it came here; else HAProxy asks it first */
     bool put_down;             /* until then HAProxy says that it is down */
+    bool ready;                /* `up`, and that by a check as it is to be done now */
     int64_t since_ms;          /* in it, or on its way out */
 };
 
@@ -101,6 +102,9 @@ struct front {
     char door[120];    /* whose runtime socket it was last: the socket is a link */
     char *written;     /* the configuration as it was written last */
     int64_t asked_ms;  /* when HAProxy was last asked to read it, or replaced by another */
+    char asked[33];    /* with which mark */
+    bool same;         /* HAProxy said that it runs with the one that is written */
+    bool current;      /* and did so at the look before, too: all it says is of that one */
     uint8_t certs[16]; /* a digest of the certificates */
     struct seats *apps;
     size_t count;
@@ -147,8 +151,8 @@ void front__adopt(struct front *f, int timeout_ms);
 
 /* The seat of a task that people come to; NULL: it has none. */
 const struct seat *front__seat(const struct front *f, const char *app, const char *task);
-/* Containers of a version that HAProxy finds up, under the app's name or its second one, where
- * they must have passed a check; requests under way at those under its name. */
+/* Containers of a version that are ready, under the app's name or its second one; requests
+ * under way at those under its name. */
 int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);
 /* Requests of an app that wait in HAProxy for a container. */

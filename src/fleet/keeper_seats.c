@@ -65,7 +65,7 @@ int front__up(const struct front *f, const char *app, bool next, int version)
 
     snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++)
-        n += s->at[i].up && (s->at[i].checked || !next) && s->at[i].server.version &&
+        n += s->at[i].up && s->at[i].ready && s->at[i].server.version &&
              strcmp(s->at[i].version, name) == 0;
     return n;
 }

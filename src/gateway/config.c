@@ -202,7 +202,7 @@ static void put_slot(const struct gateway_app *a, unsigned slot, const unsigned 
     else
         buf_printf(out, " weight %u", weight);
     /* HAProxy has no word for a server that drains from the start; one of weight 0 does. */
-    buf_str(out, empty || s->state == GATEWAY_MAINT ? " disabled\n" : "\n");
+    buf_str(out, empty || s->state == GATEWAY_MAINT || s->down ? " disabled\n" : "\n");
 }
 
 /*

@@ -50,6 +50,9 @@ struct gateway_server {
     unsigned port;
     unsigned agent_port; /* where MAYA_AGENT_CHECK_PORT is reached; 0 in an app without */
     enum gateway_state state;
+    /* It is not well, or nobody knows: a HAProxy that starts has it in maintenance, as it would
+     * send people there before its first check. Whoever keeps the gateway lets it in. */
+    bool down;
 };
 
 struct gateway_app {

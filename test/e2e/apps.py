@@ -113,6 +113,11 @@ class Place:
                 text.append(f"{c['Names']} {c['Status']}\n{self.engine.logs(c['Id'])[-1500:]}")
         return "\n".join(text)
 
+    def keeper_said(self):
+        """Its log, line by line."""
+        keeper, = [c["Id"] for c in self.engine.json("GET", "/containers/json") if "keeper" in c["Names"][0]]
+        return [json.loads(line) for line in self.engine.logs(keeper).splitlines()]
+
     def ask(self, path="/", host=None, timeout=20, **headers):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:

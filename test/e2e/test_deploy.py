@@ -129,6 +129,16 @@ def test_ctrl_c_takes_back_what_was_begun(place, app):
     assert place.history(app)[f"v{int(max(place.history(app), key=lambda v: int(v[1:]))[1:])}"]["state"] == "failed"
 
 
+def test_a_changed_path_is_the_one_that_is_asked(place, app):
+    """Also right after HAProxy was to read another configuration, as when the first goes."""
+    place.deploy(app, {"VERSION": "open"}, spec={"health": {"ready": "/", "within": 30, "watch": 0}})
+    for _ in range(2):
+        why = place.deploy(app, {"VERSION": "shut", "UNREADY": "1"}, code=1,
+                           spec={"health": {"ready": "/readyz", "within": 4, "watch": 0}})
+        assert "was not ready within 4 s" in why
+        assert place.ask() == (200, "open")
+
+
 def test_two_at_once(place, app):
     p = in_the_middle(place, app)
     why = place.deploy(app, {"VERSION": "other"}, code=75)
@@ -151,16 +161,40 @@ def test_what_a_killed_deploy_left_is_cleaned_up(place, app):
     assert place.ask() == (200, "after")
 
 
+def let_serve(place, app, env=None):
+    """As a deploy that hands over to the newest version, and is killed before it lets the other go."""
+    def change(spec):
+        spec["Labels"].update({"maya.role": "stable", "maya.weight": "100"})
+        if env:
+            spec["TaskTemplate"]["ContainerSpec"]["Env"] = env
+    place.engine.change(f"{app}-v{max(place.services(app))}", change)
+
+
+def test_nobody_is_ready_because_the_gateway_reloads(place, app):
+    """Two versions are stable, and the newer one is not ready: the older one stays."""
+    before, was = stable(place, app), place.ask()
+    p = in_the_middle(place, app)
+    p.kill()
+    p.communicate()
+    number = max(place.services(app))
+    let_serve(place, app)
+    with People(place) as people:
+        place.deploy("other", {"VERSION": "x"}, spec={"hostnames": ["other.test"]})
+        place.maya("app", "stop", "other", "-y")
+    assert people.failed == [] and people.seen == [was[1]]
+    assert place.services(app) == {before: "stable", number: "stable"}
+    said = [line for line in place.keeper_said() if line.get("app") == app and line.get("version") == number]
+    assert said and {line["containers"] for line in said if line["event"] == "ready"} == {0}, said
+    place.deploy(app, {"VERSION": "one"})
+
+
 def test_one_that_was_killed_while_it_handed_over(place, app):
     """Two versions are stable: the newer one is meant."""
     before = stable(place, app)
     p = in_the_middle(place, app)
     p.kill()
     p.communicate()
-    def mean_it(spec):
-        spec["Labels"].update({"maya.role": "stable", "maya.weight": "100"})
-        spec["TaskTemplate"]["ContainerSpec"]["Env"] = ["PORT=8000", "VERSION=meant"]
-    place.engine.change(f"{app}-v{max(place.services(app))}", mean_it)
+    let_serve(place, app, ["PORT=8000", "VERSION=meant"])
     wait_for(lambda: before not in place.services(app))
     wait_for(lambda: place.ask() == (200, "meant"))
     place.deploy(app, {"VERSION": "one"})

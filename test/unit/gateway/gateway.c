@@ -188,15 +188,38 @@ static void two_side_by_side(void)
     buf_release(&out);
 }
 
+/* HAProxy takes a server to be up until its first check has failed. */
+static void who_is_there_from_the_start(void)
+{
+    const struct gateway_version v = {.name = "v1", .weight = 100};
+    const struct gateway_server s[] = {
+        {.version = "v1", .address = "10.0.0.1", .port = 1, .state = GATEWAY_READY},
+        {.version = "v1",
+         .address = "10.0.0.2",
+         .port = 1,
+         .state = GATEWAY_READY,
+         .down = true},
+        {.version = "v1", .address = "10.0.0.3", .port = 1, .state = GATEWAY_MAINT}};
+    struct gateway_app a = app();
+
+    a.versions = &v;
+    a.version_count = 1;
+    a.servers = s;
+    a.server_count = ARRAY_LEN(s);
+    CHECK(says(&a, "server s1 10.0.0.1:1 weight 256\n"));
+    CHECK(says(&a, "server s2 10.0.0.2:1 weight 256 disabled\n"));
+    CHECK(says(&a, "server s3 10.0.0.3:1 weight 0 disabled\n"));
+}
+
 static void weights(void)
 {
     struct gateway_version v[3] = {
         {"v1", 95, GATEWAY_STABLE}, {"v2", 5, GATEWAY_CANARY}, {"v0", 1000, GATEWAY_OLD}};
     struct gateway_server s[5] = {
-        {"v1", "10.0.0.1", 1, 0, GATEWAY_READY},
-        {"v1", "10.0.0.2", 1, 0, GATEWAY_READY},
-        {"v2", "10.0.0.3", 1, 0, GATEWAY_READY},
-        {"v0", "10.0.0.4", 1, 0, GATEWAY_READY},
+        {"v1", "10.0.0.1", 1, 0, GATEWAY_READY, false},
+        {"v1", "10.0.0.2", 1, 0, GATEWAY_READY, false},
+        {"v2", "10.0.0.3", 1, 0, GATEWAY_READY, false},
+        {"v0", "10.0.0.4", 1, 0, GATEWAY_READY, false},
         {0},
     };
     struct gateway_app a = app();
@@ -276,6 +299,7 @@ static const struct tap_case cases[] = {
     {"hosts stand in the order of their rank", hosts_in_order_of_rank},
     {"checks, and who waits", checks_and_waiting},
     {"two side by side", two_side_by_side},
+    {"who is there from the start", who_is_there_from_the_start},
     {"weights share what a version has", weights},
     {"plans in JSON", plans_in_json},
 };

@@ -97,7 +97,8 @@ static void a_container_into_a_slot(void)
         "state maint", "addr 10.0.0.7 port 8000", "agent-addr 10.0.0.7", "agent-port 8001",
         "weight 13",   "agent-send 13%",          "state drain"};
     const struct gateway_app a = {.name = "bar", .agent = true};
-    const struct gateway_server s = {"v1", "10.0.0.7", 8000, 8001, GATEWAY_DRAIN}, none = {0};
+    const struct gateway_server s = {"v1", "10.0.0.7", 8000, 8001, GATEWAY_DRAIN, false},
+                                none = {0};
     struct err e;
     char line[128];
 

@@ -109,6 +109,9 @@ enum canary_verdict canary__judge(const struct canary_rule *rule, const struct c
                  (unsigned long long)it->unreadable);
     else if (too_many_ended(rule, it, stable))
         say_ended(it, why);
+    else if (rule->down_s && it->down_s >= rule->down_s)
+        snprintf(why, CANARY_WHY_MAX, "none of its containers was ready for %lld s",
+                 (long long)it->down_s);
     else if (it->grew > 2 * stable->grew + LEAK_BYTES)
         snprintf(why, CANARY_WHY_MAX,
                  "it grew by %llu MiB that no session holds, the others by %llu MiB",
@@ -129,7 +132,7 @@ enum canary_verdict canary__judge(const struct canary_rule *rule, const struct c
                  canary__first_word_s(stable, LATE_SHARE));
     if (why[0])
         return CANARY_BAD;
-    if (seconds >= rule->step_s && it->requests >= rule->sample)
+    if (seconds >= rule->step_s && it->requests >= rule->sample && !it->doubted)
         return CANARY_GOOD;
     if (seconds < rule->limit_s)
         return CANARY_WAIT;

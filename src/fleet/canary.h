@@ -15,6 +15,8 @@ struct canary_seen {
     uint64_t requests, errors; /* of the gateway: tried; 5xx, broken connections and answers */
     uint64_t ended;            /* containers that ended by themselves */
     uint64_t killed;           /* of those, killed, as for memory */
+    int64_t down_s;            /* since when none of them is up; 0: one is, or none is wanted */
+    bool doubted;              /* none of them passed its last check: it is not well yet */
     /* What Maya's containers say of themselves; 0 where nobody says it. */
     uint64_t unreadable; /* stored sessions that could not be read, or were too new */
     uint64_t rejected;   /* sessions refused for room */
@@ -28,6 +30,7 @@ struct canary_seen {
 struct canary_rule {
     uint64_t sample;         /* requests to the canary before it is judged well */
     uint64_t ended;          /* so many containers that end are too many */
+    int64_t down_s;          /* none may be up for so long; 0: that is not looked at */
     int64_t step_s, limit_s; /* the least and the most a step takes */
 };
 

@@ -170,6 +170,7 @@ static void on_stat(void *ctx, const struct gateway_stat *st)
     /* One that is ready stays so while HAProxy starts anew; no other gets so meanwhile, when
      * it is up because nobody has asked it yet, or was asked as another configuration said. */
     seat->ready |= seat->up && seat->checked && x->f->current;
+    seat->met |= seat->up && seat->ready;
     uint64_t errors = st->server_errors + st->response_errors + st->connect_errors;
     /* Lower than before: another HAProxy counts, from 0. What another container had, is not
      * its.

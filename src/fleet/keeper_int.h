@@ -84,6 +84,7 @@ struct seat {
     bool proven;               /* it answered before it came here; else HAProxy asks it first */
     bool put_down;             /* until then HAProxy says that it is down */
     bool ready;                /* `up`, and that by a check as it is to be done now */
+    bool met;                  /* it was ready once */
     int64_t since_ms;          /* in it, or on its way out */
 };
 
@@ -155,6 +156,13 @@ const struct seat *front__seat(const struct front *f, const char *app, const cha
  * under way at those under its name. */
 int front__up(const struct front *f, const char *app, bool next, int version);
 uint64_t front__busy(const struct front *f, const char *app, int version);
+/* Of a version's containers under the app's name. */
+struct front_health {
+    bool up;   /* one is */
+    bool well; /* one is, and passed its last check */
+    bool lost; /* one was ready, is still there, and is not up any more */
+};
+struct front_health front__health(const struct front *f, const char *app, int version);
 /* Requests of an app that wait in HAProxy for a container. */
 uint64_t front__queued(const struct front *f, const char *app);
 /* Add what a version was asked since the look before, and what of it failed. */

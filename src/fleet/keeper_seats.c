@@ -70,6 +70,24 @@ int front__up(const struct front *f, const char *app, bool next, int version)
     return n;
 }
 
+struct front_health front__health(const struct front *f, const char *app, int version)
+{
+    const struct seats *s = seats_for(f, app, false);
+    struct front_health ret = {0};
+    char name[8];
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    for (unsigned i = 0; s && i < s->count; i++) {
+        const struct seat *seat = &s->at[i];
+        if (!seat->server.version || strcmp(seat->version, name) != 0)
+            continue;
+        ret.up |= seat->up;
+        ret.well |= seat->up && seat->checked;
+        ret.lost |= seat->met && !seat->up;
+    }
+    return ret;
+}
+
 void front__new(const struct front *f, const char *app, int version, uint64_t *requests,
                 uint64_t *errors)
 {

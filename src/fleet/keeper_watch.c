@@ -1,9 +1,9 @@
 /*
  * A version that took over at once is watched for a while, and the one before is kept beside
- * it, given nothing: when its containers end by themselves, or most of its answers are errors,
- * the one before serves again. LABEL_WATCH of its service says how long, in seconds of this
- * clock; a keeper that starts begins anew. It is put there by whoever lets it serve, and
- * removed here.
+ * it, given nothing: when its containers end by themselves, none of them answers any more, or
+ * most of its answers are errors, the one before serves again. LABEL_WATCH of its service says
+ * how long, in seconds of this clock; a keeper that starts begins anew. It is put there by
+ * whoever lets it serve, and removed here.
  */
 #include "fleet/keeper_int.h"
 
@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOWN_S 5 /* beyond what HAProxy takes to find that one does not answer */
+
 struct watch {
     char *app;
     int version;
-    int64_t since_ms;
+    int64_t since_ms, down_ms; /* down_ms: since when none of its containers is up; 0: one is */
     unsigned ended_before, killed_before;
     struct canary_seen seen;
 };
@@ -103,6 +105,7 @@ static struct watch *watch_of(struct watches *all, const struct seen_app *a,
     if (t->version != v->number) {
         t->version = v->number;
         t->since_ms = now_ms;
+        t->down_ms = 0;
         t->ended_before = v->ended;
         t->killed_before = v->killed;
         t->seen = (struct canary_seen){0};
@@ -150,13 +153,31 @@ static void take_back(struct engine *en, const struct world *w, const struct see
     free(text);
 }
 
+/*
+ * For how long may none of its containers be up? One that did answer and does not any more
+ * hangs; one that has just been started, in place of another, has the time that a start has.
+ */
+static int64_t see_down(struct watch *t, const struct front *f, const struct seen_app *a,
+                        const struct seen_version *v, int64_t now_ms)
+{
+    const struct front_health is = front__health(f, a->name, v->number);
+    bool down = !is.up && v->wanted > 0;
+
+    if (!down)
+        t->down_ms = 0;
+    else if (!t->down_ms)
+        t->down_ms = now_ms;
+    t->seen.down_s = down ? (now_ms - t->down_ms) / 1000 : 0;
+    t->seen.doubted = !is.well && v->wanted > 0;
+    return is.lost || !a->spec ? DOWN_S : spec_int(a->spec, SPEC_READY_WITHIN);
+}
+
 void watches__look(struct watches *all, struct engine *en, const struct front *f,
                    const struct world *w, struct seen_app *a, int64_t now_ms)
 {
     static const struct canary_seen nobody = {0};
     struct seen_version *v = newest(a, ROLE_STABLE), *before = before_it(a, v);
-    const struct canary_rule rule = {
-        .ended = 1, .step_s = watch_s(v), .limit_s = watch_s(v) + 1};
+    struct canary_rule rule = {.ended = 1, .step_s = watch_s(v), .limit_s = INT64_MAX};
     char why[CANARY_WHY_MAX];
 
     if (!rule.step_s)
@@ -165,6 +186,7 @@ void watches__look(struct watches *all, struct engine *en, const struct front *f
     front__new(f, a->name, v->number, &t->seen.requests, &t->seen.errors);
     t->seen.ended = v->ended > t->ended_before ? v->ended - t->ended_before : 0;
     t->seen.killed = v->killed > t->killed_before ? v->killed - t->killed_before : 0;
+    rule.down_s = see_down(t, f, a, v, now_ms);
     enum canary_verdict verdict =
         canary__judge(&rule, &t->seen, &nobody, (now_ms - t->since_ms) / 1000, why);
     if (verdict == CANARY_WAIT)

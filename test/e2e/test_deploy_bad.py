@@ -72,6 +72,19 @@ def test_one_that_serves_and_is_bad_is_taken_back(place, env, words):
     assert place.history("web")[number]["state"] == "failed"
 
 
+def test_one_that_hangs_is_taken_back(place):
+    before = stable(place)
+    p = place.start("deploy", "-f", place.write("web", {"VERSION": "hangs"}, **watched(10)))
+    wait_for(lambda: place.services("web").get(before) == "old")
+    container, = [c["Id"] for c in place.engine.json("GET", "/containers/json")
+                  if c["Names"][0].startswith(f"/web-{newest(place)}.")]
+    os.kill(place.engine.json("GET", f"/containers/{container}/json")["State"]["Pid"], signal.SIGSTOP)
+    why = one_sentence(p.communicate(timeout=PATIENCE_S)[1])
+    assert p.returncode == 1 and "none of its containers was ready for" in why, why
+    assert why.endswith(f"v{before} serves again") and place.ask() == (200, "old")
+    assert stable(place) == before
+
+
 def test_one_that_was_promoted_and_is_bad_is_taken_back(place):
     before = stable(place)
     with People(place) as people:

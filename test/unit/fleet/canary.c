@@ -43,6 +43,26 @@ static void errors_of_its_own(void)
     CHECK(strstr(why, "50.0 % of its answers were errors, 0.1 % of the others"));
 }
 
+/* As of a version that serves: it is well at the end of its time, if it answers then. */
+static void none_that_answers(void)
+{
+    const struct canary_rule watched = {
+        .ended = 1, .down_s = 5, .step_s = 20, .limit_s = INT64_MAX};
+    struct canary_seen nobody = {0}, it = {.down_s = 4, .doubted = true};
+
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 3, why), CANARY_WAIT);
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 20, why), CANARY_WAIT);
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 1000, why), CANARY_WAIT);
+    it.down_s = 5;
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 3, why), CANARY_BAD);
+    CHECK_STR(why, "none of its containers was ready for 5 s");
+    it = (struct canary_seen){0};
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 19, why), CANARY_WAIT);
+    CHECK_INT(canary__judge(&watched, &it, &nobody, 20, why), CANARY_GOOD);
+    it.down_s = 1000; /* a canary is not judged by that: the others take what it does not */
+    CHECK_INT(judge(&it, &nobody, 1), CANARY_WAIT);
+}
+
 /* Where all suffer, it is not the canary's fault. */
 static void errors_of_all(void)
 {
@@ -149,6 +169,7 @@ static const struct tap_case cases[] = {
     {"nobody to compare with", nobody_to_compare_with},
     {"sessions that it cannot read", sessions_that_it_cannot_read},
     {"rejections, and containers that end", rejections_and_ends},
+    {"none that answers", none_that_answers},
     {"late first words", late_first_words},
     {"steps", steps},
 };

@@ -105,11 +105,31 @@ static void asked_as_another_configuration_says(void)
     CHECK_INT(ready(), 0);
 }
 
+static void one_that_hangs(void)
+{
+    sits(false);
+    look(false, "L7STS");
+    struct front_health is = front__health(&front, "bar", V);
+    CHECK(!is.up && !is.well && !is.lost); /* it has only been started */
+    look(true, "L7OK");
+    is = front__health(&front, "bar", V);
+    CHECK(is.up && is.well && !is.lost);
+    look(true, "* L7TOUT"); /* three of them count */
+    is = front__health(&front, "bar", V);
+    CHECK(is.up && !is.well && !is.lost);
+    look(false, "L7TOUT");
+    is = front__health(&front, "bar", V);
+    CHECK(!is.up && !is.well && is.lost);
+    is = front__health(&front, "bar", V + 1);
+    CHECK(!is.up && !is.well && !is.lost);
+}
+
 static const struct tap_case cases[] = {
     {"asked before it is ready", asked_before_it_is_ready},
     {"proven where it was before", proven_where_it_was_before},
     {"a HAProxy that starts", a_haproxy_that_starts},
     {"asked as another configuration says", asked_as_another_configuration_says},
+    {"one that hangs", one_that_hangs},
 };
 
 TAP_MAIN(cases)

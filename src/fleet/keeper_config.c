@@ -255,6 +255,7 @@ static void see_replaced(struct front *f, int64_t now_ms)
     if (*f->door) {
         log_info("keeper", "gateway_replaced", "by=%s", now);
         f->asked_ms = now_ms;
+        f->same = false;
     }
     str_copy(f->door, sizeof(f->door), now);
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/spec.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +18,14 @@
 #include <unistd.h>
 
 #define RENEW_S 10
+
+static char *lock_name(const char *app)
+{
+    char name[SPEC_OBJECT_MAX + 1];
+
+    spec_object_name(app, "-lock", name);
+    return xstrdup(name);
+}
 
 static int64_t now_s(void)
 {
@@ -107,7 +116,7 @@ static bool stale(struct lock *l, const char *app, struct err *e)
 int fleet__lock(struct engine *en, const char *app, const char *who, struct lock *ret,
                 struct err *e)
 {
-    struct lock l = {.en = en, .name = xprintf("%s-lock", app), .renewed_s = now_s()};
+    struct lock l = {.en = en, .name = lock_name(app), .renewed_s = now_s()};
     struct err why = {0};
 
     for (int i = 0; i < 3; i++) {
@@ -126,10 +135,13 @@ int fleet__lock(struct engine *en, const char *app, const char *who, struct lock
 
 int fleet__lock_look(struct engine *en, const char *app, struct err *e)
 {
+    char *name = lock_name(app);
     json_t *config = NULL;
     struct err why;
+    int got = engine_json(en, "GET", NULL, &config, &why, "/configs/%s", name);
 
-    if (engine_json(en, "GET", NULL, &config, &why, "/configs/%s-lock", app) < 0) {
+    free(name);
+    if (got < 0) {
         if (why.code == ERR_NOT_FOUND)
             return 0;
         *e = why;

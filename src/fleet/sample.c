@@ -143,10 +143,20 @@ static int wait_for_it(const struct rollout *r, const struct sample_build *b, co
     return rc < 0 ? -1 : 0;
 }
 
+/* Of the service and of the scratch volume; free() it. */
+static char *object_name(const struct rollout *r, int number)
+{
+    char suffix[24], name[SPEC_OBJECT_MAX + 1];
+
+    snprintf(suffix, sizeof(suffix), "-sample-%d", number);
+    spec_object_name(r->app, suffix, name);
+    return xstrdup(name);
+}
+
 static int run(const struct rollout *r, const struct sample_build *b, const char *scratch,
                bool write, struct said *ret, struct err *e)
 {
-    char *name = xprintf("maya-sample-%.30s-%d", r->app, b->number);
+    char *name = object_name(r, b->number);
     json_t *body = body_of(r, b, name, scratch, write);
     struct buf text = BUF_INIT;
     struct err ignored;
@@ -235,7 +245,7 @@ int sample__try(const struct rollout *r, const struct sample_build *fresh,
     if (!spec_is_maya(fresh->spec) || !spec_is_maya(old->spec) || !live || !before ||
         strcmp(live, before) != 0)
         return 0; /* it has nothing to do with what is stored */
-    char *scratch = xprintf("maya-sample-%.40s-%d", r->app, fresh->number);
+    char *scratch = object_name(r, fresh->number);
     int rc = compare(r, fresh, old, scratch, e);
     engine_unstop(r->en);
     remove_volume(r, scratch);

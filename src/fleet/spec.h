@@ -40,6 +40,8 @@ enum spec_id {
 #define SPEC_NAME_MAX 64
 #define SPEC_TAG_MAX 50
 #define SPEC_FILE "deploy.yaml"
+/* Before a name of the app: where a version that waits or begins is reached. */
+#define SPEC_NEXT_HOST "next."
 
 struct spec;
 

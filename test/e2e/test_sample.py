@@ -134,7 +134,7 @@ def test_a_build_whose_sessions_have_another_form(place):
     host, path = "form.example.org", place.folder / "form.yaml"
 
     def deploy(level, *flags, program=MAYA, code=0):
-        path.write_text(json.dumps({"name": "form", "size": "small", "memory": 256, "sessions": 8,
+        path.write_text(json.dumps({"name": "its.form", "size": "small", "memory": 256, "sessions": 8,
                                     "hostnames": [host], "max_containers": 1, "drain": 2,
                                     "health": {"watch": 0}, "env": {"MAYA_LOG_LEVEL": level}}))
         p = place.start("deploy", "-f", str(path), "--http", str(place.port), *flags, program=program,
@@ -152,14 +152,14 @@ def test_a_build_whose_sessions_have_another_form(place):
         "be no way back; --force deploys it all the same")
     assert place.all_there_is() == kept
     deploy("info", "--force", program=AHEAD)
-    assert place.services("form") == {2: "stable"}
+    assert place.services("its.form") == {2: "stable"}
     chat(place, ids[0], host)
     kept = place.all_there_is()
     # The old build comes again, and cannot read what the newer one has written.
     says = ("cannot take over 1 of 2 stored sessions (this session has format 99, this build reads up to 3; "
             "use a newer build); --force deploys it all the same")
     assert deploy("debug", code=1) == f"maya: v3 {says}"
-    assert place.maya("app", "rollback", "form", code=1).strip().splitlines()[-1] == f"maya: v3 {says}"
+    assert place.maya("app", "rollback", "its.form", code=1).strip().splitlines()[-1] == f"maya: v3 {says}"
     assert place.all_there_is() == kept
-    assert place.services("form") == {2: "stable"} and not place.locks()
+    assert place.services("its.form") == {2: "stable"} and not place.locks()
     chat(place, ids[0], host)

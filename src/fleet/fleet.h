@@ -22,6 +22,7 @@ struct engine;
 
 /* Letters, digits, dash, period, underscore; begins with a letter or digit; at most `max`. */
 int fleet_check_name(const char *what, const char *name, size_t max, struct err *e) MUST_USE;
+int fleet_check_volume_name(const char *name, struct err *e) MUST_USE; /* at least two */
 
 /* secret.c: named sets of values that an app gets as its environment */
 

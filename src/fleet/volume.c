@@ -150,7 +150,7 @@ int fleet_volume_create(struct engine *en, const char *name, struct err *e)
     json_t *there = NULL;
     struct err why;
 
-    if (fleet_check_name("a volume", name, FLEET_VOLUME_NAME_MAX, e) < 0)
+    if (fleet_check_volume_name(name, e) < 0)
         return -1;
     if (engine_json(en, "GET", NULL, &there, &why, "/volumes/%s", name) == 0) {
         json_decref(there);

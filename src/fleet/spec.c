@@ -147,6 +147,14 @@ static bool chosen(const char *choices, const char *text)
     return false;
 }
 
+/* 1.1 and 1.2 of YAML read it differently, and so do programs. */
+static bool zero_in_front(const struct spec_row *r, const char *text)
+{
+    text += *text == '+' || *text == '-';
+    return (r->type == SPEC_INT_TYPE || r->type == SPEC_NUMBER_TYPE) && text[0] == '0' &&
+           isdigit((unsigned char)text[1]);
+}
+
 static bool fits(const struct spec_row *r, const char *text, double *ret)
 {
     int64_t whole;
@@ -179,6 +187,17 @@ int spec__set(struct spec *s, enum spec_id id, const char *text, int line, const
     const struct spec_row *r = &spec__rows[id];
     double number = 0;
 
+    if (zero_in_front(r, text)) {
+        const char *right = text + strspn(text, "+-0");
+        right -= !isdigit((unsigned char)*right); /* "00" is 0 */
+        if (line)
+            return spec__err(s, line, e,
+                             "'%s' is '%.40s'; write it without a 0 in front, as %.40s", whose,
+                             text, right);
+        return err_set(e, ERR_CONFIG, 0,
+                       "%s is '%.40s'; write it without a 0 in front, as %.40s", whose, text,
+                       right);
+    }
     if (!fits(r, text, &number)) {
         struct buf may = BUF_INIT;
         spec__may_be(r, &may);

@@ -83,9 +83,9 @@ static int line_of(const struct spec *s, enum spec_id id)
     return s->values[id].line;
 }
 
-static int item_line(const struct spec *s, enum spec_id id, size_t i)
+int spec__item_line(const struct spec *s, enum spec_id id, size_t n)
 {
-    return s->values[id].lines[i] ? s->values[id].lines[i] : s->values[id].line;
+    return s->values[id].lines[n] ? s->values[id].lines[n] : s->values[id].line;
 }
 
 /* The image's kind, and that each of its fields belongs to it. */
@@ -199,13 +199,13 @@ static int check_secrets(const struct spec *s, struct err *e)
 
     for (size_t i = 0; i < all.count; i++) {
         if (!spec_name_ok(all.at[i].key, FLEET_SECRET_NAME_MAX))
-            return spec__err(s, item_line(s, SPEC_SECRETS, i), e,
+            return spec__err(s, spec__item_line(s, SPEC_SECRETS, i), e,
                              "'%.40s' in 'secrets' is no secret's name: letters, digits, '-', "
                              "'.' and '_'; its values go into `maya secret create`",
                              all.at[i].key);
         for (size_t j = 0; j < i; j++)
             if (strcmp(all.at[i].key, all.at[j].key) == 0)
-                return spec__err(s, item_line(s, SPEC_SECRETS, i), e,
+                return spec__err(s, spec__item_line(s, SPEC_SECRETS, i), e,
                                  "'%s' is twice in 'secrets'; keep one of them", all.at[i].key);
     }
     return 0;
@@ -241,17 +241,17 @@ static int check_volumes(const struct spec *s, struct err *e)
 
     for (size_t i = 0; i < all.count; i++) {
         if (!spec_name_ok(all.at[i].key, SPEC_NAME_MAX) || strlen(all.at[i].key) < 2)
-            return spec__err(s, item_line(s, SPEC_VOLUMES, i), e,
+            return spec__err(s, spec__item_line(s, SPEC_VOLUMES, i), e,
                              "'%.40s' in 'volumes' is no volume's name: letters, digits, '-', "
                              "'.' and '_', at least two",
                              all.at[i].key);
         if (!place_ok(all.at[i].value))
-            return spec__err(s, item_line(s, SPEC_VOLUMES, i), e,
+            return spec__err(s, spec__item_line(s, SPEC_VOLUMES, i), e,
                              "the volume '%.40s' is put on '%.40s'; it may be a path as /data",
                              all.at[i].key, all.at[i].value);
         for (size_t j = 0; j < i; j++)
             if (strcmp(all.at[i].value, all.at[j].value) == 0)
-                return spec__err(s, item_line(s, SPEC_VOLUMES, i), e,
+                return spec__err(s, spec__item_line(s, SPEC_VOLUMES, i), e,
                                  "two volumes are put on '%s'; keep one of them",
                                  all.at[i].value);
     }
@@ -264,7 +264,7 @@ static int check_files(const struct spec *s, struct err *e)
 
     for (size_t i = 0; i < all.count; i++)
         if (*all.at[i].value != '/' || strpbrk(all.at[i].value, "\r\n") || !*all.at[i].key)
-            return spec__err(s, item_line(s, SPEC_IMAGE_FILES, i), e,
+            return spec__err(s, spec__item_line(s, SPEC_IMAGE_FILES, i), e,
                              "'%.40s' is to be put at '%.40s'; it may be a path as /app",
                              all.at[i].key, all.at[i].value);
     return 0;
@@ -299,7 +299,7 @@ static int check_hosts(const struct spec *s, struct err *e)
 
     for (size_t i = 0; i < all.count; i++)
         if (!host_ok(all.at[i].key))
-            return spec__err(s, item_line(s, SPEC_HOSTNAMES, i), e,
+            return spec__err(s, spec__item_line(s, SPEC_HOSTNAMES, i), e,
                              "'%.60s' in 'hostnames' is no name; it may be as maya.example.org "
                              "or *.example.org, in small letters, without a port",
                              all.at[i].key);
@@ -349,7 +349,7 @@ static bool is_secret(const char *name)
 static int check_variable(const struct spec *s, enum spec_id id, size_t item, struct err *e)
 {
     const struct image_pair *p = &s->values[id].pairs[item];
-    int line = item_line(s, id, item);
+    int line = spec__item_line(s, id, item);
 
     if (!variable_ok(p->key))
         return spec__err(s, line, e,

@@ -51,3 +51,14 @@ void spec__may_be(const struct spec_row *r, struct buf *out);
 /* spec_check.c: what is left unset gets its default; then whether the fields go together. */
 void spec__fill(struct spec *s);
 int spec__check(const struct spec *s, struct err *e) MUST_USE;
+/*
+ * spec_new.c: what a file must hold to besides. What is kept of a version is not asked: a rule
+ * that came later must not make unreadable what runs.
+ */
+int spec__check_new(const struct spec *s, struct err *e) MUST_USE;
+/* Of that what would stop the gateway for all apps: asked of a rollback, too. */
+int spec__check_front(const struct spec *s, struct err *e) MUST_USE;
+/* spec_use.c: the files that the image is made from. */
+int spec__image_files(const struct spec *s, struct err *e) MUST_USE;
+/* The line of the n-th in a list or a map; 0: not known. */
+int spec__item_line(const struct spec *s, enum spec_id id, size_t n);

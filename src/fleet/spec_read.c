@@ -243,7 +243,7 @@ static int finish(struct spec *s, const struct yaml *y, const struct spec_how *h
     if (override(s, how, e) < 0)
         return -1;
     spec__fill(s);
-    return spec__check(s, e);
+    return spec__check(s, e) < 0 ? -1 : spec__check_new(s, e);
 }
 
 static int take(const char *file, struct yaml *y, const struct spec_how *how, struct spec **ret,

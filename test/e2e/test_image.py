@@ -88,7 +88,7 @@ def test_it_is_small_and_the_same_each_time(engine, own, tmp_path):
     assert own["size"] < 30 * MIB
     again = made(engine, app(tmp_path, "name: My.Bar\n"))
     assert again["ref"] == own["ref"] and again["sent"] == 0
-    other = made(engine, app(tmp_path, "name: My.Bar\nport: 8001\n"))
+    other = made(engine, app(tmp_path, "name: My.Bar\nport: 8002\n"))
     assert other["ref"] != own["ref"]
     plan = subprocess.run([MAYA, "deploy", "--dry-run", "--json", "--name", "My.Bar"],
                           cwd=app(tmp_path, "name: x\n"), capture_output=True, text=True)

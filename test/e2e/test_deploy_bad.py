@@ -135,13 +135,25 @@ def test_names_that_another_app_has(place):
     assert refused(place, "more", **made) == (
         "the app web has every name that is no other app's already; give more names of its own under "
         "`hostnames`")
-    place.maya("deploy", "-f", place.write("shop", hostnames=["shop.example.org"]))
+    # As long as a name may be, and the least that a container may have of a core.
+    shop = "Shop." + "x" * 59
+    place.maya("deploy", "-f", place.write(shop, hostnames=["shop.example.org", "next.a.org"], cpu=0.01))
     with People(place) as people:
         assert refused(place, "more", hostnames=["more.example.org", "shop.example.org"], **made) == (
-            "'shop.example.org' is a name of the app shop already; give more another one under `hostnames`")
+            f"'shop.example.org' is a name of the app {shop} already; give more another one under `hostnames`")
+        assert refused(place, "more", hostnames=["next.shop.example.org"], **made) == (
+            f"'next.shop.example.org' is where a new version of the app {shop} is tried; give more another one "
+            "under `hostnames`")
+        assert refused(place, "more", hostnames=["a.org"], **made) == (
+            f"'next.a.org' is a name of the app {shop} already, and a new version of more would be tried "
+            "there; give it another one under `hostnames`")
+        assert refused(place, shop, hostnames=["a.org"]).endswith("first, or give it other `hostnames`")
         assert place.ask(host="shop.example.org") == (200, "?")
     assert people.failed == []
-    place.maya("app", "stop", "shop", "-y")
+    place.maya("app", "stop", shop, "-y")
+    # Also one that is stopped has its name.
+    assert refused(place, shop.lower(), hostnames=["b.org"], **made) == (
+        f"there is an app '{shop}', and the engine takes '{shop.lower()}' for the same; give this one another `name`")
 
 
 def test_a_port_that_another_container_has(place):

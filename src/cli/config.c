@@ -82,6 +82,8 @@ static int check_deploy(const char *file)
     struct err e = {0};
     int rc = spec_load(file, &how, &s, &e);
 
+    if (rc == 0)
+        rc = spec_files(s, &e);
     if (rc == 0) {
         printf("%s: %s, %lld to %lld containers of %lld MiB\n", file, spec_text(s, SPEC_NAME),
                (long long)spec_int(s, SPEC_MIN_CONTAINERS),

@@ -135,7 +135,9 @@ static int print_plan(const struct spec *s, const char *tag, const struct image_
            (long long)spec_int(s, SPEC_MAX_CONTAINERS),
            (long long)spec_int(s, SPEC_BUFFER_CONTAINERS),
            (long long)spec_int(s, SPEC_SCALEDOWN));
-    printf("memory      %lld MiB each, no swap; ", (long long)spec_int(s, SPEC_MEMORY));
+    /* A Swarm's services can say nothing of swap, and the engine's own default is this. */
+    printf("memory      %lld MiB each, and as much swap again where the machine has some; ",
+           (long long)spec_int(s, SPEC_MEMORY));
     if (spec_number(s, SPEC_CPU) > 0)
         printf("%.15g cores\n", spec_number(s, SPEC_CPU));
     else
@@ -331,7 +333,7 @@ int verb_deploy_deploy(const struct cli_args *a)
 
     if (rc == 0 && !a->flag[CLI_FLAG_DRY_RUN])
         rc = deploy(a, s, &e);
-    else if (rc == 0)
+    else if (rc == 0 && (rc = spec_files(s, &e)) == 0)
         rc = spec_image(s, NULL, cli__agent_here(), cli__on_line, NULL, &made, &e);
     if (rc == 0 && a->flag[CLI_FLAG_DRY_RUN])
         rc = a->flag[CLI_FLAG_JSON] ? print_json(s, tag, &made, &e)

@@ -101,6 +101,11 @@ void spec_environment(const struct spec *s,
  * 0 for other apps. ERR_CONFIG with the arithmetic and what would fit.
  */
 int spec_prove(const struct spec *s, uint64_t footprint, struct err *e) MUST_USE;
+/*
+ * Are the files there that it names, can they be read, and can people be shown the certificate?
+ * Only for one that came from a file.
+ */
+int spec_files(const struct spec *s, struct err *e) MUST_USE;
 /* Seconds between a stop and the end by force: longer than the drain. */
 int spec_stop_grace_s(const struct spec *s);
 /* image_make() of it; `agent` is the folder when the file names none. */

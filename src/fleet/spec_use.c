@@ -2,11 +2,16 @@
 #include "fleet/spec_int.h"
 
 #include "base/alloc.h"
+#include "base/strs.h"
 #include "config/config.h"
+#include "fleet/cert.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define GRACE_S 10 /* beyond the drain: for the last writes */
 #define MIB 1048576.0
@@ -102,6 +107,51 @@ static bool names_agent(const struct spec *s)
     return false;
 }
 
+static int need_file(const struct spec *s, enum spec_id id, int line, const char *named,
+                     mode_t kind, struct err *e)
+{
+    char *path = *named == '/' ? xstrdup(named) : xprintf("%s/%s", s->folder, named);
+    struct stat st;
+    int rc = 0;
+
+    if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+        rc = spec__err(s, line, e, "'%s' says '%.80s', which cannot be read: %s",
+                       spec__rows[id].path, named, strerror(errno));
+    else if (kind && (st.st_mode & S_IFMT) != kind)
+        rc = spec__err(s, line, e, "'%s' says '%.80s', which is no %s", spec__rows[id].path,
+                       named, kind == S_IFDIR ? "folder" : "file");
+    free(path);
+    return rc;
+}
+
+int spec__image_files(const struct spec *s, struct err *e)
+{
+    static const struct {
+        enum spec_id id;
+        mode_t kind;
+    } named[] = {{SPEC_IMAGE_AGENT, S_IFDIR},
+                 {SPEC_IMAGE_REQUIREMENTS, S_IFREG},
+                 {SPEC_IMAGE_DOCKERFILE, S_IFREG},
+                 {SPEC_IMAGE_CONTEXT, S_IFDIR}};
+    const struct image_list files = spec_list(s, SPEC_IMAGE_FILES);
+
+    for (size_t i = 0; i < ARRAY_LEN(named); i++)
+        if (spec_given(s, named[i].id) &&
+            need_file(s, named[i].id, s->values[named[i].id].line, spec_text(s, named[i].id),
+                      named[i].kind, e) < 0)
+            return -1;
+    for (size_t i = 0; i < files.count; i++)
+        if (need_file(s, SPEC_IMAGE_FILES, spec__item_line(s, SPEC_IMAGE_FILES, i),
+                      files.at[i].key, 0, e) < 0)
+            return -1;
+    return 0;
+}
+
+int spec_files(const struct spec *s, struct err *e)
+{
+    return spec__image_files(s, e) < 0 ? -1 : fleet__cert_check(s, e);
+}
+
 int spec_image(const struct spec *s, struct engine *en, const char *agent,
                void (*on_line)(void *ctx, const char *line), void *ctx, struct image_made *ret,
                struct err *e)
@@ -138,6 +188,10 @@ int spec_image(const struct spec *s, struct engine *en, const char *agent,
         cfg.base = spec_text(s, SPEC_IMAGE_READY);
     if (cfg.kind == IMAGE_BASE)
         cfg.command = spec_list(s, SPEC_COMMAND);
+    if (spec__image_files(s, e) < 0) {
+        free(folders);
+        return -1;
+    }
     if (!*cfg.agent && agent) {
         here = realpath(agent, NULL); /* its folder is another than the file's */
         cfg.agent = here;

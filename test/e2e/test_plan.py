@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from certs import certificate
 from node import MAYA, ROOT
 
 
@@ -24,12 +25,13 @@ def app(folder, text, name="deploy.yaml"):
 
 
 def test_the_plan_says_it_all(tmp_path):
+    certificate(tmp_path / "tls", "DNS:bar.example.org")
     p = maya(app(tmp_path, """name: bar
 size: large
 env: {MAYA_LOG_LEVEL: debug}
 secrets: [keys]
 hostnames: [bar.example.org]
-tls: {certificate: c.pem, key: k.pem}
+tls: {certificate: tls/cert.pem, key: tls/key.pem}
 """), "deploy", "--dry-run", "--tag", "v1.0", "--strategy", "canary")
     assert p.returncode == 0, p.stderr
     lines = dict(re.match(r"(\S+)\s+(.*)", line).groups() for line in p.stdout.splitlines()
@@ -41,7 +43,8 @@ tls: {certificate: c.pem, key: k.pem}
     assert lines["in"] == "all      800 sessions, 81920 MiB when all containers run"
     assert "MAYA_LOG_LEVEL=debug" in p.stdout and "MAYA_SESSIONS_PER_CONTAINER=80" in p.stdout
     assert lines["secrets"] == "keys" and lines["volumes"] == "bar-data=/data"
-    assert lines["hostnames"] == "bar.example.org" and lines["tls"] == "c.pem"
+    assert lines["hostnames"] == "bar.example.org" and lines["tls"] == "tls/cert.pem"
+    assert lines["memory"].startswith("8192 MiB each, and as much swap again where the machine has some; ")
 
 
 def test_the_plan_for_programs(tmp_path):
@@ -66,13 +69,49 @@ def test_another_server(tmp_path):
      r"deploy.yaml:3: MAYA_SESSIONS_PER_CONTAINER 100 x .* what fits: \d+ sessions, or .* MiB of "
      "memory"),
     ("name: x\nimage: {base: b}\ncommand: [x]\n\tport: 1\n", "deploy.yaml:4: not valid YAML"),
-    ("name: x\nimage: {agent: none}\n", "open './none': No such file or directory"),
+    ("name: x\nimage: {agent: none}\n",
+     "deploy.yaml:2: 'image.agent' says 'none', which cannot be read: No such file or directory"),
 ])
 def test_one_sentence_when_it_is_wrong(tmp_path, text, says):
     p = maya(app(tmp_path, text), "deploy", "--dry-run")
     assert p.returncode == 1
     assert p.stderr.count("\n") == 1
     assert re.match("maya: " + says, p.stderr), p.stderr
+
+
+WEB = "name: x\ncommand: [/web]\nimage:\n  "
+
+
+@pytest.mark.parametrize("text, says", [
+    (WEB + "dockerfile: nope", ":4: 'image.dockerfile' says 'nope', which cannot be read: No such file"),
+    (WEB + "dockerfile: deploy.yaml\n  context: deploy.yaml", ":5: 'image.context' says 'deploy.yaml', "
+     "which is no folder"),
+    (WEB + "base: b\n  requirements: nope", ":5: 'image.requirements' says 'nope', which cannot be read"),
+    (WEB + "base: b\n  files:\n    deploy.yaml: /a\n    ./nope: /b", ":7: 'image.files' says './nope', "),
+    (WEB + "ready: UPPER CASE", ":4: 'image.ready' is 'UPPER CASE', which no engine takes"),
+    ("name: x\ncpu: 0.0001", ":2: 'cpu' is '0.0001', less than an engine can give"),
+    ("name: x\nport: 8001", ":2: 'port' is 8001, where Maya tells the gateway of her room"),
+    ("name: x\nport: 080", ":2: 'port' is '080'; write it without a 0 in front, as 80"),
+    ("name: x\nuser: '0:0'", ":2: 'user' is '0:0', which is root"),
+    ("name: x\nhostnames: [a.b, a.b]", ":2: 'a.b' is twice in 'hostnames'"),
+    ("name: x\nenv: {HOST: 127.0.0.1}", ":2: HOST is '127.0.0.1', where only the container itself"),
+    ("name: x\nenv: {MAYA_DATA_DIR: /tmp/x}", ":2: MAYA_DATA_DIR is '/tmp/x', which is on no volume"),
+    ("name: x\nenv: {MAYA_LOG_FORMAT: text}", ":2: MAYA_LOG_FORMAT is 'text', and `maya app logs` reads"),
+    ("name: x\ntls: {certificate: nope, key: tls/key.pem}", ":2: 'tls.certificate' is 'nope', which cannot"),
+    ("name: x\nhostnames: [a.b]\ntls: {certificate: tls/cert.pem, key: tls/key.pem}",
+     ":3: the certificate 'tls/cert.pem' is not for the name 'a.b'"),
+    ("name: x\ntls:\n  certificate: tls/cert.pem\n  key: old/key.pem", ":3: the certificate 'tls/cert.pem' "),
+])
+def test_what_would_fail_later_is_told_now(tmp_path, text, says):
+    """By both, with the line, and before an image is made."""
+    if "tls:" in text:
+        certificate(tmp_path / "tls", "DNS:bar.example.org")
+        certificate(tmp_path / "old", "DNS:bar.example.org")
+    app(tmp_path, text + "\n")
+    for args in (["deploy", "--dry-run"], ["config", "check", "-f", "deploy.yaml"]):
+        p = maya(tmp_path, *args)
+        assert (p.returncode, p.stdout, p.stderr.count("\n")) == (1, "", 1), p.stderr
+        assert p.stderr.startswith("maya: deploy.yaml" + says), p.stderr
 
 
 @pytest.mark.parametrize("args, says", [

@@ -289,20 +289,54 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
     }
 }
 
+static void release_app(struct gateway_app *a)
+{
+    for (size_t k = 0; k < a->host_count; k++)
+        free((char *)(uintptr_t)a->hosts[k]);
+    free((void *)(uintptr_t)a->hosts);
+    free((void *)(uintptr_t)a->name);
+    free((char *)(uintptr_t)a->waiting);
+    free((void *)(uintptr_t)a->versions);
+    free((void *)(uintptr_t)a->servers);
+}
+
 static void release_plan(struct plan *p)
 {
-    for (size_t i = 0; i < p->plan.app_count; i++) {
-        struct gateway_app *a = &p->apps[i];
-        for (size_t k = 0; k < a->host_count; k++)
-            free((char *)(uintptr_t)a->hosts[k]);
-        free((void *)(uintptr_t)a->hosts);
-        free((void *)(uintptr_t)a->name);
-        free((char *)(uintptr_t)a->waiting);
-        free((void *)(uintptr_t)a->versions);
-        free((void *)(uintptr_t)a->servers);
-    }
+    for (size_t i = 0; i < p->plan.app_count; i++)
+        release_app(&p->apps[i]);
     free(p->apps);
     free(p->certs);
+}
+
+/*
+ * An app that HAProxy would not take beside the others must not keep it from reading anything
+ * any more. A deploy lets none through, but two may come at the same moment.
+ */
+static void leave_out(struct front *f, struct plan *p)
+{
+    size_t all = p->plan.app_count, n = 0;
+    struct err e;
+
+    if (gateway_check(&p->plan, &e) == 0) {
+        f->left_out[0] = '\0';
+        return;
+    }
+    for (size_t i = 0; i < all; i++) {
+        struct gateway_app a = p->apps[i];
+        p->apps[n] = a;
+        p->plan.app_count = n + 1;
+        if (gateway_check(&p->plan, &e) == 0) {
+            n++;
+            continue;
+        }
+        bool first = n == i; /* the next one is told when this one is mended */
+        if (first && strcmp(f->left_out, a.name) != 0)
+            log_warn("keeper", "left_out", "app=%s why=\"%s\"", a.name, e.msg);
+        if (first)
+            str_copy(f->left_out, sizeof(f->left_out), a.name);
+        release_app(&a);
+    }
+    p->plan.app_count = n;
 }
 
 static void forget_gone(struct front *f)
@@ -326,6 +360,7 @@ int front__sync(struct front *f, struct world *w, int64_t now_ms, struct err *e)
     if (!f->written)
         front__adopt(f, TIMEOUT_MS);
     make_plan(f, w, &p, now_ms);
+    leave_out(f, &p);
     forget_gone(f);
     rc = front__configure(f, &p.plan, now_ms, e);
     if (rc == 0)

@@ -109,6 +109,7 @@ struct front {
     uint8_t certs[16]; /* a digest of the certificates */
     struct seats *apps;
     size_t count;
+    char left_out[80]; /* the first app that is, so that it is logged once */
 };
 void front__init(struct front *f, const char *folder, int http_port, int https_port);
 void front__release(struct front *f);

@@ -22,6 +22,7 @@
 #define TAIL_MAX 1000000
 
 struct logs {
+    const char *app;
     bool person, json, timestamps;
     struct buf line;
 };
@@ -137,6 +138,14 @@ static bool on_line(void *ctx, const struct fleet_log_line *l)
     return fwrite(buf_text(&g->line), 1, g->line.len, stdout) == g->line.len;
 }
 
+static void on_none(void *ctx)
+{
+    const struct logs *g = ctx;
+
+    fprintf(stderr, "maya: no containers of %s are left to hear; what begins is waited for\n",
+            g->app);
+}
+
 /* Whoever read us has gone: it is over, although there is nothing more to write. */
 static bool alive(void *ctx)
 {
@@ -221,9 +230,11 @@ static int read_want(const struct cli_args *a, struct fleet_logs *want, struct e
 
 int verb_app_logs(const struct cli_args *a)
 {
-    struct logs g = {.json = a->flag[CLI_FLAG_JSON] != NULL,
+    struct logs g = {.app = a->word[0],
+                     .json = a->flag[CLI_FLAG_JSON] != NULL,
                      .timestamps = a->flag[CLI_FLAG_TIMESTAMPS] != NULL};
-    struct fleet_logs want = {.on_line = on_line, .alive = alive, .ctx = &g};
+    struct fleet_logs want = {
+        .on_line = on_line, .on_none = on_none, .alive = alive, .ctx = &g};
     struct engine *en = NULL;
     struct err e = {0};
     size_t containers = 0;
@@ -236,7 +247,7 @@ int verb_app_logs(const struct cli_args *a)
     else if (fleet_app_logs(en, &want, &containers, &e) < 0)
         /* Ctrl-C is how following ends. */
         code = want.follow && e.code == ERR_STOPPED ? CLI_OK : cli_fail(&e);
-    else if (containers == 0)
+    else if (containers == 0 && !want.follow)
         fprintf(stderr, "maya: no containers of %s are left to hear\n", a->word[0]);
     buf_release(&g.line);
     engine_close(&en);

@@ -30,7 +30,7 @@ struct hearing {
     char *node;
     int64_t now_ns; /* the engine's clock, when it began */
     int64_t since_ns, until_ns;
-    bool follow, over;
+    bool follow, over, stopped; /* stopped: no version of the app ran, when it began */
     /* The last lines, when those are asked for: a ring. */
     struct log_line **ring;
     size_t ring_size, ring_count, ring_at;
@@ -275,7 +275,8 @@ static int begin_all(struct hearing *h, struct err *e)
 
     if (engine_need_swarm(h->en, e) < 0 || fleet__app_read(h->en, h->want->app, &a, e) < 0)
         return -1;
-    bool there = a.count || json_array_size(a.services);
+    h->stopped = json_array_size(a.services) == 0;
+    bool there = a.count || !h->stopped;
     fleet__app_release(&a);
     if (!there)
         return err_set(e, ERR_NOT_FOUND, 0,
@@ -309,6 +310,8 @@ int fleet_app_logs(struct engine *en, const struct fleet_logs *want, size_t *ret
                      want->app, want->container);
     *ret_containers = h.count;
     if (rc == 0 && want->follow && !h.over) {
+        if (h.stopped && want->on_none)
+            want->on_none(want->ctx);
         h.follow = true;
         h.since_ns = h.now_ns + 1;
         h.until_ns = 0;

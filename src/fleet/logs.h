@@ -34,7 +34,8 @@ struct fleet_logs {
     bool follow;
     /* false ends it, and it worked */
     bool (*on_line)(void *ctx, const struct fleet_log_line *line);
-    bool (*alive)(void *ctx); /* asked several times a second while following; or NULL */
+    void (*on_none)(void *ctx); /* while following: the app was stopped; or NULL */
+    bool (*alive)(void *ctx);   /* asked several times a second while following; or NULL */
     void *ctx;
 };
 

@@ -55,6 +55,15 @@ static int containers_of(const json_t *list, int version)
     return n;
 }
 
+static const char *state_of(const struct app *a)
+{
+    if (json_array_size(a->services) == 0)
+        return "stopped";
+    if (fleet__running(a, ROLE_STABLE))
+        return "deployed";
+    return fleet__running(a, ROLE_NEXT) ? "starting" : "stopping";
+}
+
 static int describe(struct engine *en, const char *name, json_t *list, struct err *e)
 {
     struct app a;
@@ -73,10 +82,9 @@ static int describe(struct engine *en, const char *name, json_t *list, struct er
     for (size_t i = 0; i < a.count; i++)
         n += containers_of(containers, a.versions[i].number);
     if (shown)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", name, "state",
-                            json_array_size(a.services) ? "deployed" : "stopped", "version",
-                            shown->number, "containers", n, "created", shown->created));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", name,
+                                              "state", state_of(&a), "version", shown->number,
+                                              "containers", n, "created", shown->created));
     json_decref(containers);
     fleet__app_release(&a);
     return 0;

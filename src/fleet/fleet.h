@@ -89,8 +89,9 @@ int fleet_container_exec(struct engine *en, const char *id, const struct fleet_e
 /* app.c: apps and what became of them */
 
 /*
- * *ret: [{"name", "state": "deployed" or "stopped", "version": 7, "containers": 2, "created",
- * "hosts": ["..."]}], by name. The caller's reference, as below.
+ * *ret: [{"name", "state": "deployed", "starting" (no version serves yet), "stopping" or
+ * "stopped", "version": 7, "containers": 2, "created"}], by name. The caller's reference, as
+ * below.
  */
 int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
 /*

@@ -304,8 +304,6 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
     char *address = NULL;
     int rc = spec_prove(s, cli_footprint(), e);
 
-    if (rc == 0 && (a->flag[CLI_FLAG_HTTP] || a->flag[CLI_FLAG_HTTPS]))
-        how.http_port = how.https_port = 0;
     if (rc < 0 || cli__port(a, CLI_FLAG_HTTP, &how.http_port, e) < 0 ||
         cli__port(a, CLI_FLAG_HTTPS, &how.https_port, e) < 0 || cli__engine(a, &en, e) < 0)
         return -1;

@@ -16,7 +16,7 @@ struct fleet_deploy {
     const char *tag;           /* or NULL */
     const char *who;           /* "ann@laptop" */
     const char *commit;        /* "0f31a5b*", or NULL */
-    int http_port, https_port; /* of the gateway; both -1: as they are */
+    int http_port, https_port; /* of the gateway; 0: none, -1: as it is */
     int canary_weight;         /* percent */
     bool force;     /* also when nothing changed; what waits or is being tried is taken back */
     bool unchecked; /* stored sessions are not tried before */

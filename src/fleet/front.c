@@ -361,16 +361,32 @@ static int need_https(const struct front_cfg *cfg, const char *app, struct err *
                    app);
 }
 
+/* What is wanted, and what nobody named as it is. */
+static int meant(const struct front_cfg *wanted, const struct front_cfg *now,
+                 struct front_cfg *ret, struct err *e)
+{
+    ret->http_port = wanted->http_port < 0 ? now->http_port : wanted->http_port;
+    ret->https_port = wanted->https_port < 0 ? now->https_port : wanted->https_port;
+    if (ret->http_port == 0 && ret->https_port == 0)
+        return err_set(e, ERR_CONFIG, 0,
+                       "without a port for HTTP and without one for HTTPS nobody could come to "
+                       "any app; give --http or --https one");
+    if (ret->http_port == ret->https_port)
+        return err_set(e, ERR_CONFIG, 0, "--http and --https cannot both have port %d",
+                       ret->http_port);
+    return 0;
+}
+
 int fleet__front_check(struct engine *en, const struct front_cfg *wanted, const struct spec *s,
                        struct err *e)
 {
-    struct front_cfg now;
-    bool there, as_is = wanted->http_port < 0 && wanted->https_port < 0;
+    struct front_cfg now, cfg;
+    bool there;
 
-    if (front_ports(en, &now, &there, e) < 0 ||
-        ports_free(en, &now, there, as_is ? &now : wanted, e) < 0 ||
+    if (front_ports(en, &now, &there, e) < 0 || meant(wanted, &now, &cfg, e) < 0 ||
+        ports_free(en, &now, there, &cfg, e) < 0 ||
         (*spec_text(s, SPEC_TLS_CERTIFICATE) &&
-         need_https(as_is ? &now : wanted, spec_text(s, SPEC_NAME), e) < 0) ||
+         need_https(&cfg, spec_text(s, SPEC_NAME), e) < 0) ||
         fleet__cert_check(s, e) < 0)
         return -1;
     return fleet__hosts_check(en, s, e);
@@ -378,15 +394,11 @@ int fleet__front_check(struct engine *en, const struct front_cfg *wanted, const 
 
 int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *e)
 {
-    struct front_cfg now;
-    const struct front_cfg *cfg = wanted;
+    struct front_cfg now, cfg;
     bool there;
 
-    if (front_ports(en, &now, &there, e) < 0)
-        return -1;
-    if (wanted->http_port < 0 && wanted->https_port < 0)
-        cfg = &now;
-    if (ports_free(en, &now, there, cfg, e) < 0)
+    if (front_ports(en, &now, &there, e) < 0 || meant(wanted, &now, &cfg, e) < 0 ||
+        ports_free(en, &now, there, &cfg, e) < 0)
         return -1;
 
     const char *address = engine_shown(en);
@@ -398,14 +410,14 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
     int rc = fleet__cert_list(en, &certs, e);
 
     if (rc == 0 && json_array_size(certs))
-        rc = need_https(cfg, fleet__text(json_array_get(certs, 0), "app"), e);
+        rc = need_https(&cfg, fleet__text(json_array_get(certs, 0), "app"), e);
     if (rc == 0)
         rc = make_image(en, &image, e);
 
     if (rc == 0)
         rc = look_up(en, &node, &net, e);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
-        json_t *body = body_of(&parts[i], cfg, image.ref, node, net, socket, certs);
+        json_t *body = body_of(&parts[i], &cfg, image.ref, node, net, socket, certs);
         rc = see_to(en, body, parts[i].replaceable, e);
         json_decref(body);
     }

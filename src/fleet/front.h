@@ -10,7 +10,7 @@ struct engine;
 #define FRONT_VOLUME "maya-front"
 
 struct front_cfg {
-    int http_port, https_port; /* 0: none; both -1: as they are, or FRONT_HTTP_PORT and none */
+    int http_port, https_port; /* 0: none; -1: as it is, or FRONT_HTTP_PORT and none */
 };
 #define FRONT_HTTP_PORT 8080
 /* See that both run, as this program would have them. */

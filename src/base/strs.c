@@ -48,6 +48,25 @@ bool str_copy(char *dst, size_t size, const char *src)
     return whole;
 }
 
+void str_keep_end(const char *text, char *dst, size_t size)
+{
+    size_t len = strlen(text);
+    const char *at = text;
+
+    if (len < size) {
+        memcpy(dst, text, len + 1);
+        return;
+    }
+    at += len + 4 - size; /* room for the dots and the NUL */
+    while ((*at & 0xc0) == 0x80)
+        at++; /* never half of a character */
+    const char *word = strchr(at, ' ');
+    if (word && word[1] && word - at < 16)
+        at = word + 1;
+    memcpy(dst, "...", 3);
+    memcpy(dst + 3, at, strlen(at) + 1);
+}
+
 /* Length of the sequence at s, 0 when it is not valid (Unicode 15, table 3-7). */
 static size_t utf8_len(const unsigned char *s, size_t left)
 {

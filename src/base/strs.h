@@ -23,6 +23,11 @@ struct str str_trim(struct str s);
 /* Copy with truncation; always NUL-terminated. Returns false when cut. */
 bool str_copy(char *dst, size_t size, const char *src);
 
+/* What does not fit is left out at the beginning, "..." in its place: a cause stands at the
+ * end.
+ */
+void str_keep_end(const char *text, char *dst, size_t size);
+
 /* Length of the valid UTF-8 prefix (no surrogates, no overlong); == len when all is valid. */
 size_t utf8_valid_prefix(const char *s, size_t len);
 

@@ -81,6 +81,12 @@ static int read_version(const char *said, int *ret, struct err *e)
 int verb_app_rollback(const struct cli_args *a)
 {
     const char *said = a->words > 1 ? a->word[1] : a->flag[CLI_FLAG_TO];
+    bool anyway = a->flag[CLI_FLAG_ANYWAY] != NULL;
+    const struct fleet_deploy how = {.who = cli__who(),
+                                     .discard = anyway,
+                                     .unchecked = anyway,
+                                     .on_line = cli__on_line,
+                                     .on_wait = cli__on_wait};
     struct fleet_deployed done;
     struct engine *en = NULL;
     struct err e = {0};
@@ -89,8 +95,7 @@ int verb_app_rollback(const struct cli_args *a)
     if (a->words > 1 && a->flag[CLI_FLAG_TO])
         return cli_fail_with(CLI_USAGE, "the version is said twice, as a word and with --to");
     if ((said && read_version(said, &to, &e) < 0) || cli__engine(a, &en, &e) < 0 ||
-        fleet_rollback(en, a->word[0], to, a->flag[CLI_FLAG_FORCE] != NULL, cli__who(),
-                       cli__on_line, NULL, &done, &e) < 0)
+        fleet_rollback(en, a->word[0], to, &how, &done, &e) < 0)
         code = cli_fail(&e);
     else
         printf("%s is at v%d.\n", a->word[0], done.version);

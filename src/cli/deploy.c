@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB 1048576.0
+#define WAIT_LINE_S 5
 
 int cli__spec(const struct cli_args *a, struct spec **ret, struct err *e)
 {
@@ -188,11 +190,31 @@ static int print_json(const struct spec *s, const char *tag, const struct image_
     return 0;
 }
 
+/* On a terminal one line that changes; else a line now and then, for a log. */
+void cli__on_wait(void *ctx, const char *line)
+{
+    static time_t told;
+    static bool shown;
+    bool terminal = isatty(STDERR_FILENO);
+    time_t now = time(NULL);
+
+    (void)ctx;
+    if (terminal && (line || shown))
+        fprintf(stderr, "\r\033[K%s", line ? line : "");
+    shown = terminal && line;
+    if (terminal || !line) {
+        told = now;
+    } else if (now - told >= WAIT_LINE_S) {
+        fprintf(stderr, "%s\n", line);
+        told = now;
+    }
+}
+
 void cli__on_line(void *ctx, const char *line)
 {
     struct buf clean = BUF_INIT;
 
-    (void)ctx;
+    cli__on_wait(ctx, NULL);
     cli__clean(&clean, line);
     fprintf(stderr, "%s\n", buf_text(&clean));
     buf_release(&clean);
@@ -287,6 +309,7 @@ static int read_weight(const struct cli_args *a, const struct spec *s, int *ret,
 
 static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
 {
+    bool anyway = a->flag[CLI_FLAG_ANYWAY] != NULL;
     struct fleet_deploy how = {
         .spec = s,
         .agent = cli__agent_here(),
@@ -295,9 +318,11 @@ static int deploy(const struct cli_args *a, const struct spec *s, struct err *e)
         .commit = cli__commit(),
         .http_port = -1,
         .https_port = -1,
-        .force = a->flag[CLI_FLAG_FORCE] != NULL,
-        .unchecked = a->flag[CLI_FLAG_FORCE] != NULL,
+        .force = anyway,
+        .discard = anyway,
+        .unchecked = anyway,
         .on_line = cli__on_line,
+        .on_wait = cli__on_wait,
     };
     struct fleet_deployed done;
     struct engine *en = NULL;

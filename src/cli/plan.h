@@ -12,6 +12,8 @@ const char *cli__agent_here(void);
 int cli__prove(const struct spec *s, struct err *e) MUST_USE;
 /* What a deploy says while it works, to stderr. */
 void cli__on_line(void *ctx, const char *line);
+/* How far it has come; NULL: that is over. */
+void cli__on_wait(void *ctx, const char *line);
 /* "ann@laptop" */
 const char *cli__who(void);
 /* commit.c: "0f31a5b", with "*" behind it when there are changes; NULL where git knows nothing.

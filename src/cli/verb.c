@@ -308,6 +308,11 @@ static bool read_args(const struct cli_verb *v, int argc, char **argv, struct cl
     }
     if (a->words >= v->least && (v->most < 0 || a->words <= v->most))
         return true;
+    if (v->most == 0 && a->words == 1 && cli__takes(v, CLI_FLAG_FILE)) {
+        cli_fail_with(CLI_USAGE, "a file is named with -f: maya %s -f %.80s", spoken(v),
+                      a->word[0]);
+        return false;
+    }
     cli_fail_with(CLI_USAGE, "usage: maya %s%s%s", spoken(v), *v->usage ? " " : "", v->usage);
     return false;
 }

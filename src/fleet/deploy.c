@@ -12,6 +12,7 @@
 #include "fleet/cert.h"
 #include "fleet/fleet.h"
 #include "fleet/front.h"
+#include "fleet/ready.h"
 #include "fleet/rollout.h"
 #include "fleet/sample.h"
 #include "fleet/service.h"
@@ -111,70 +112,14 @@ static int create(struct deploy *d, struct err *e)
     return rc;
 }
 
-/* Why it does not start, in the engine's words; "" while nothing went wrong. */
-static void why_not(struct deploy *d, char *ret, size_t size, int *failures)
-{
-    const char *const filter[] = {"service", d->name, NULL};
-    json_t *tasks = NULL;
-    struct err e;
-
-    ret[0] = '\0';
-    *failures = 0;
-    if (engine_list(d->en, "/tasks", filter, &tasks, &e) < 0)
-        return;
-    for (size_t i = 0; i < json_array_size(tasks); i++) {
-        const json_t *status = json_object_get(json_array_get(tasks, i), "Status");
-        const char *state = fleet__text(status, "State"), *why = fleet__text(status, "Err");
-        bool failed = strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0;
-        *failures += failed;
-        if (*why && (failed || !*ret))
-            snprintf(ret, size, "%s", why);
-    }
-    json_decref(tasks);
-}
-
-/* How many that fail are enough to know. */
-#define ENOUGH_FAILURES 3
-
-/* `how` and `why` in the engine's words, and what its containers have to say. */
-static int not_well(struct deploy *d, const char *how, const char *why, struct err *e)
-{
-    char words[160];
-
-    fleet__last_words(d->en, d->name, words, sizeof(words));
-    return err_set(e, ERR_IO, 0, "v%d %s%s%.70s%s%s", d->number, how, *why ? ": " : "", why,
-                   *words ? "; it says: " : "", words);
-}
-
 static int wait_ready(struct deploy *d, struct err *e)
 {
-    int want = replicas_of(d), within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN);
-    int64_t until = fleet__now_ms() + within_s * INT64_C(1000);
-    char late[48];
+    const struct ready w = {.service = d->name,
+                            .number = d->number,
+                            .containers = replicas_of(d),
+                            .within_s = (int)spec_int(d->spec, SPEC_READY_WITHIN)};
 
-    snprintf(late, sizeof(late), "was not ready within %d s", within_s);
-    for (;;) {
-        json_t *service = NULL;
-        char why[240];
-        int failures = 0;
-        int64_t ready = 0;
-        if (engine_json(d->en, "GET", NULL, &service, e, "/services/%s", d->name) < 0)
-            return -1;
-        if (!str_to_int(fleet__label(service, LABEL_READY), &ready))
-            ready = 0;
-        why_not(d, why, sizeof(why), &failures);
-        json_decref(service);
-        if (ready >= want)
-            return 0;
-        if (failures >= ENOUGH_FAILURES)
-            return not_well(d, "does not start", *why ? why : "its containers end", e);
-        if (engine_disk_full(why))
-            return engine_refuse(d->en, ERR_IO, why, e);
-        if (fleet__now_ms() >= until)
-            return not_well(d, late, why, e);
-        if (rollout__pause(&d->r, e) < 0)
-            return -1;
-    }
+    return ready__wait(&d->r, &w, e);
 }
 
 /* Before it is tried the old ones go: two versions never run side by side. */
@@ -303,7 +248,7 @@ static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     d->locked = true;
     d->r.lock = &d->lock;
     if (fleet__app_read(d->en, d->app, &d->before, e) < 0 ||
-        rollout__clean(&d->r, &d->before, d->how->force, e) < 0)
+        rollout__clean(&d->r, &d->before, d->how->discard, e) < 0)
         return -1;
     fleet__app_release(&d->before);
     if (fleet__app_read(d->en, d->app, &d->before, e) < 0)
@@ -344,6 +289,7 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
                             .drain_s = spec_int(d->spec, SPEC_DRAIN),
                             .watch_s = spec_int(d->spec, SPEC_WATCH),
                             .on_line = d->how->on_line,
+                            .on_wait = d->how->on_wait,
                             .ctx = d->how->ctx};
     *ret = (struct fleet_deployed){0};
     rc = prepare(d, ret, e);
@@ -449,12 +395,10 @@ static const struct version *choose(const struct app *a, int number, struct err 
     return NULL;
 }
 
-int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,
-                   const char *who, void (*on_line)(void *ctx, const char *line), void *ctx,
-                   struct fleet_deployed *ret, struct err *e)
+int fleet_rollback(struct engine *en, const char *app, int number,
+                   const struct fleet_deploy *wanted, struct fleet_deployed *ret, struct err *e)
 {
-    struct fleet_deploy how = {
-        .who = who, .on_line = on_line, .ctx = ctx, .force = true, .unchecked = unchecked};
+    struct fleet_deploy how = *wanted;
     struct deploy d = {.en = en, .how = &how, .app = app, .at_once = true};
     struct app a = {0};
     struct spec *spec = NULL;
@@ -470,6 +414,7 @@ int fleet_rollback(struct engine *en, const char *app, int number, bool unchecke
         goto out;
     snprintf(tag, sizeof(tag), "rollback-to-v%d", v->number);
     how.tag = tag;
+    how.force = true;
     how.spec = d.spec = spec;
     d.image = xstrdup(fleet__text(kept, "image"));
     d.watch = json_is_true(json_object_get(kept, "watch"));

@@ -18,10 +18,13 @@ struct fleet_deploy {
     const char *commit;        /* "0f31a5b*", or NULL */
     int http_port, https_port; /* of the gateway; 0: none, -1: as it is */
     int canary_weight;         /* percent */
-    bool force;     /* also when nothing changed; what waits or is being tried is taken back */
-    bool unchecked; /* stored sessions are not tried before */
+    bool force;                /* also when nothing changed */
+    bool discard;              /* what waits or is being tried is taken back */
+    bool unchecked;            /* stored sessions are not tried before */
     /* What is being done, a line each, for people. */
     void (*on_line)(void *ctx, const char *line);
+    /* How far what takes long has come, once a second; NULL when it is over. Or NULL. */
+    void (*on_wait)(void *ctx, const char *line);
     void *ctx;
 };
 
@@ -40,10 +43,13 @@ struct fleet_deployed {
  */
 int fleet_deploy(struct engine *en, const struct fleet_deploy *how, struct fleet_deployed *ret,
                  struct err *e) MUST_USE;
-/* Make what was v`number` (0: the one before) the next version, from what is kept of it. */
-int fleet_rollback(struct engine *en, const char *app, int number, bool unchecked,
-                   const char *who, void (*on_line)(void *ctx, const char *line), void *ctx,
-                   struct fleet_deployed *ret, struct err *e) MUST_USE;
+/*
+ * Make what was v`number` (0: the one before) the next version, from what is kept of it. Of
+ * `wanted` what is left open by that counts: who, discard, unchecked and the calls back.
+ */
+int fleet_rollback(struct engine *en, const char *app, int number,
+                   const struct fleet_deploy *wanted, struct fleet_deployed *ret,
+                   struct err *e) MUST_USE;
 /*
  * A version that waits, or is being tried: let it serve (`promote`), or take it back.
  * ERR_NOT_FOUND when there is none.

@@ -13,6 +13,7 @@ struct rollout {
     struct lock *lock;        /* renewed while it waits; NULL: none is held */
     int64_t drain_s, watch_s; /* of the version that is to serve */
     void (*on_line)(void *ctx, const char *line); /* or NULL */
+    void (*on_wait)(void *ctx, const char *line); /* or NULL; see struct fleet_deploy */
     void *ctx;
 };
 void rollout__say(const struct rollout *r, const char *fmt, ...) PRINTF_LIKE(2, 3);

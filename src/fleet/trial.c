@@ -143,9 +143,25 @@ static int look_on(const struct rollout *r, int number, struct err *e)
     return rc;
 }
 
+/* Does another version run, that will finish and go? */
+static bool beside_others(const struct rollout *r)
+{
+    struct app a;
+    struct err ignored;
+    size_t running = 0;
+
+    if (fleet__app_read(r->en, r->app, &a, &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < a.count; i++)
+        running += a.versions[i].service != NULL;
+    fleet__app_release(&a);
+    return running > 1;
+}
+
 int trial__hand_over(const struct rollout *r, int number, struct err *e)
 {
     int64_t until = fleet__now_ms() + (r->watch_s + KEEPER_S) * 1000;
+    bool others = beside_others(r);
     int rc = rollout__hand_over(r, number, e);
 
     if (rc == 0)
@@ -164,7 +180,8 @@ int trial__hand_over(const struct rollout *r, int number, struct err *e)
                        number, r->app);
     if (rc < 0)
         return -1;
-    rollout__say(r, "v%d serves; what came before finishes and goes.", number);
+    rollout__say(r, "v%d serves%s.", number,
+                 others ? "; what came before finishes and goes" : "");
     rollout__watch_old_go(r);
     return 0;
 }

@@ -88,6 +88,7 @@ int image__pull(struct engine *en, const struct image_cfg *cfg, const char *ref,
 {
     const char *colon = tag_of(ref);
     struct buf path = BUF_INIT;
+    char cause[101];
     struct err why;
     char *repo = colon ? xstrndup(ref, (size_t)(colon - ref)) : xstrdup(ref);
 
@@ -100,12 +101,13 @@ int image__pull(struct engine *en, const struct image_cfg *cfg, const char *ref,
     struct engine_call call = {
         .method = "POST", .path = buf_text(&path), .silence_s = PULL_SILENCE_S};
     int rc = engine_lines(en, &call, on_pull, (void *)(uintptr_t)cfg, &why);
-    if (rc < 0 && why.code != ERR_STOPPED)
+    if (rc < 0 && why.code != ERR_STOPPED) {
+        str_keep_end(why.msg, cause, sizeof(cause));
         err_set(e, why.code, 0,
-                "the image '%.80s' is not in the engine and cannot be pulled: %.100s", ref,
-                why.msg);
-    else if (rc < 0)
+                "the image '%.80s' is not in the engine and cannot be pulled: %s", ref, cause);
+    } else if (rc < 0) {
         *e = why;
+    }
     engine_call_release(&call);
     buf_release(&path);
     free(repo);

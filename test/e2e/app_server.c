@@ -1,11 +1,11 @@
 /*
  * A small HTTP server that is not Maya, to be deployed by tests. Linked statically, so that it
  * is an image by itself. What it is to be stands in its environment: VERSION is what it
- * answers; DIE: it says so and ends at once; UNREADY: /readyz says 503; ERRORS: so many of 100
- * answers are 500; SLOW_MS: an answer takes so long, and one of /slow/MS so long; LEAK_KB: each
- * answer leaves so much memory behind; METRICS: what /metrics says; METRICS_GROW: a counter
- * there that grows each time; METRICS_MEMORY: it says there what memory it has, as Maya does.
- * On SIGTERM it finishes and ends.
+ * answers; DIE: it says so and ends at once; END: the same, as if all were well; UNREADY:
+ * /readyz says 503; ERRORS: so many of 100 answers are 500; SLOW_MS: an answer takes so long,
+ * and one of /slow/MS so long; LEAK_KB: each answer leaves so much memory behind; METRICS: what
+ * /metrics says; METRICS_GROW: a counter there that grows each time; METRICS_MEMORY: it says
+ * there what memory it has, as Maya does. On SIGTERM it finishes and ends.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -144,6 +144,10 @@ int main(void)
     if (getenv("DIE")) {
         fprintf(stderr, "%s\n", getenv("DIE"));
         return 3;
+    }
+    if (getenv("END")) {
+        fprintf(stderr, "%s\n", getenv("END"));
+        return 0;
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(fd, 128) < 0)

@@ -95,14 +95,17 @@ def test_each_version_has_its_own_port(place, app):
 @pytest.mark.parametrize("env, spec, words", [
     ({"DIE": "the cellar is locked"}, {},
      "does not start: task: non-zero exit (3); it says: the cellar is locked"),
-    ({"UNREADY": "1"}, {"health": {"ready": "/readyz", "within": 4}}, "was not ready within 4 s"),
-    ({}, {"command": ["/nosuch"]}, "does not start"),
+    ({"UNREADY": "1"}, {"health": {"ready": "/readyz", "within": 6}}, "was not ready within 6 s"),
+    ({"END": "all is drunk"}, {},
+     "'s command ended by itself (code 0), and is to go on; it says: all is drunk"),
+    ({}, {"command": ["/nosuch"]}, "/nosuch: no such file or directory"),
 ])
 def test_a_version_that_cannot_start_is_taken_back(place, app, env, spec, words):
     before = stable(place, app)
     with People(place) as people:
         why = place.deploy(app, {"VERSION": "bad", **env}, code=1, spec=spec)
     assert words in why.splitlines()[-1] and "is taken back" in why
+    assert "UNREADY" not in env or "0 of 1 container is ready, after" in why
     assert people.failed == [] and "bad" not in people.seen
     assert stable(place, app) == before
     assert not place.locks()
@@ -227,6 +230,8 @@ def test_beside_it_and_then_promoted(place, app):
         assert set(people.seen) == {"blue"}
         why = place.deploy(app, {"VERSION": "third"}, code=75)
         assert "waits to be promoted" in why
+        assert "waits to be promoted" in place.maya("app", "rollback", app, code=75)
+        assert place.services(app) == {before: "stable", before + 1: "next"}
         assert f"web is at v{before + 1}" in place.maya("app", "promote", app)
     assert people.failed == [] and people.seen[-1] == "green"
     assert stable(place, app) == before + 1

@@ -210,6 +210,11 @@ def test_an_app_that_was_stopped(swarm):
                           text=True)
     assert (done.returncode, done.stdout) == (0, "")
     assert "no containers of gone are left" in done.stderr
+    p = subprocess.Popen([MAYA, "app", "logs", "gone", "-f"], env=swarm.env, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    assert "no containers of gone are left to hear; what begins is waited for" in p.stderr.readline()
+    p.send_signal(signal.SIGINT)
+    assert p.communicate(timeout=PATIENCE_S) == ("", "") and p.returncode == 0
 
 
 def test_dashboard(swarm, app, tmp_path):

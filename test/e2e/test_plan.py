@@ -24,6 +24,13 @@ def app(folder, text, name="deploy.yaml"):
     return folder
 
 
+def test_a_file_is_named_with_its_flag(tmp_path):
+    for command in (["deploy"], ["image", "build"]):
+        p = maya(tmp_path, *command, "bar.yaml")
+        assert (p.returncode, p.stdout) == (2, "")
+        assert p.stderr == f"maya: a file is named with -f: maya {' '.join(command)} -f bar.yaml\n"
+
+
 def test_the_plan_says_it_all(tmp_path):
     certificate(tmp_path / "tls", "DNS:bar.example.org")
     p = maya(app(tmp_path, """name: bar

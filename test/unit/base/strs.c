@@ -126,10 +126,25 @@ static void doubles(void)
     CHECK(v == 77);
 }
 
+static void keep_end(void)
+{
+    char ret[24];
+
+    str_keep_end("it fits, to the letter", ret, 23);
+    CHECK_STR(ret, "it fits, to the letter");
+    str_keep_end("somebody: somebody else: no such file", ret, sizeof(ret));
+    CHECK_STR(ret, "...else: no such file"); /* from a word on */
+    str_keep_end("without_any_blank_in_all_of_it_at_all", ret, 12);
+    CHECK_STR(ret, "...t_at_all");
+    str_keep_end("\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", ret, 7);
+    CHECK_STR(ret, "...\xc3\xa4"); /* and of a whole character */
+}
+
 static const struct tap_case cases[] = {
-    {"compare", compare},           {"trim", trim},         {"copy", copy},
-    {"UTF-8, valid and not", utf8}, {"distance", distance}, {"whole numbers", integers},
-    {"numbers", doubles},
+    {"compare", compare},   {"trim", trim},
+    {"copy", copy},         {"UTF-8, valid and not", utf8},
+    {"distance", distance}, {"whole numbers", integers},
+    {"numbers", doubles},   {"the end is kept", keep_end},
 };
 
 TAP_MAIN(cases)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/cert.h"
 #include "fleet/front.h"
 #include "fleet/keeper_int.h"
 #include "fleet/version.h"
@@ -139,23 +140,44 @@ int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct e
     return 0;
 }
 
+/* A version that never served is none to go back to. */
+static int remove_all(struct engine *en, const struct app *a, struct err *e)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct version *v = &a->versions[i];
+        if (v->service && fleet__role(v->service) == ROLE_NEXT)
+            fleet__version_label(en, v, LABEL_STATE,
+                                 *fleet__label(v->service, LABEL_WAITS) ? "discarded"
+                                                                        : "failed");
+    }
+    for (size_t i = 0; i < json_array_size(a->services); i++)
+        if (fleet__service_remove(en, fleet__name(json_array_get(a->services, i)), e) < 0)
+            return -1;
+    if (fleet__cert_show(en, a->name, NULL, e) < 0)
+        return -1;
+    fleet__cert_tidy(en); /* those of its history stay */
+    return 0;
+}
+
 int fleet_app_stop(struct engine *en, const char *app, struct err *e)
 {
+    char *cert = NULL;
     struct lock lock;
     struct app a;
     int rc = 0;
 
     if (read_known(en, app, &a, e) < 0)
         return -1;
-    if (json_array_size(a.services) == 0)
+    rc = fleet__cert_shown(en, app, &cert, e);
+    if (rc == 0 && json_array_size(a.services) == 0 && !cert)
         rc = err_set(e, ERR_NOT_FOUND, 0, "%s is stopped already", app);
     if (rc == 0)
         rc = fleet__lock(en, app, "a stop", &lock, e);
     if (rc == 0) {
-        for (size_t i = 0; rc == 0 && i < json_array_size(a.services); i++)
-            rc = fleet__service_remove(en, fleet__name(json_array_get(a.services, i)), e);
+        rc = remove_all(en, &a, e);
         fleet__unlock(&lock);
     }
+    free(cert);
     fleet__app_release(&a);
     return rc;
 }

@@ -5,8 +5,8 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "engine/engine.h"
-#include "fleet/fleet_int.h"
 #include "fleet/spec_int.h"
+#include "fleet/version.h"
 #include "seal/seal.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PEM_MAX ((size_t)240 << 10) /* of each: both fit into a secret */
-#define DROPPED "dropped"
+#define KEPT "kept"
 
 /* Reads into memory that does not move: no copy of a key stays behind. */
 static int read_pem(const struct spec *s, enum spec_id id, struct buf *ret, struct err *e)
@@ -73,9 +73,41 @@ static int read_all(struct engine *en, json_t **ret, struct err *e)
     return rc;
 }
 
-static bool dropped(const json_t *secret)
+static bool shown(const json_t *secret)
 {
-    return strcmp(fleet__label(secret, LABEL_STATE), DROPPED) == 0;
+    return !*fleet__label(secret, LABEL_STATE);
+}
+
+static bool is_of(const json_t *secret, const char *app)
+{
+    return strcmp(fleet__label(secret, LABEL_CERT), app) == 0;
+}
+
+/* The names that a spec's certificate is for; free() it. */
+static char *hosts_of(const struct spec *s)
+{
+    const struct image_list hosts = spec_list(s, SPEC_HOSTNAMES);
+    struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < hosts.count; i++)
+        buf_printf(&text, "%s%s", i ? "," : "", hosts.at[i].key);
+    char *all = xstrdup(buf_text(&text));
+    buf_release(&text);
+    return all;
+}
+
+/* Of an app's, the newest for these names; without names, of those that are shown. */
+static const json_t *newest(const json_t *all, const char *app, const char *hosts)
+{
+    const json_t *best = NULL;
+
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        bool fits = hosts ? strcmp(fleet__label(one, LABEL_HOSTS), hosts) == 0 : shown(one);
+        if (is_of(one, app) && fits && (!best || fleet__version(one) > fleet__version(best)))
+            best = one;
+    }
+    return best;
 }
 
 /* Of the certificate alone, which is no secret: it belongs to one key. */
@@ -88,12 +120,14 @@ static void digest_of(const struct buf *chain, char ret[33])
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
-static int create(struct engine *en, const char *app, int version, const struct buf *chain,
-                  const struct buf *key, struct err *e)
+static int create(struct engine *en, const struct spec *s, int version, const struct buf *chain,
+                  const struct buf *key, char **ret, struct err *e)
 {
-    char *suffix = xprintf("-tls-%d", version), number[16], digest[33];
+    char *suffix = xprintf("-tls-%d", version), *hosts = hosts_of(s), number[16], digest[33];
+    const char *app = spec_text(s, SPEC_NAME);
     char name[SPEC_OBJECT_MAX + 1];
     struct buf both = BUF_INIT, text = BUF_INIT;
+    json_t *made = NULL;
 
     snprintf(number, sizeof(number), "%d", version);
     digest_of(chain, digest);
@@ -102,27 +136,31 @@ static int create(struct engine *en, const char *app, int version, const struct 
     buf_reserve(&text, (chain->len + key->len) * 2);
     buf_printf(&both, "%s\n%s", buf_text(chain), buf_text(key));
     base64_add(&text, both.data, both.len);
-    json_t *body =
-        json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "Name", name, "Labels", LABEL_CERT, app,
-                  LABEL_VERSION, number, LABEL_DIGEST, digest, "Data", buf_text(&text));
+    json_t *body = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:s}", "Name", name, "Labels",
+                             LABEL_CERT, app, LABEL_VERSION, number, LABEL_DIGEST, digest,
+                             LABEL_HOSTS, hosts, LABEL_STATE, KEPT, "Data", buf_text(&text));
     MUST(body);
-    int rc = engine_json(en, "POST", body, NULL, e, "/secrets/create");
+    int rc = engine_json(en, "POST", body, &made, e, "/secrets/create");
+    if (rc == 0)
+        *ret = xstrdup(fleet__text(made, "ID"));
     const char *data = json_string_value(json_object_get(body, "Data"));
     explicit_bzero((char *)(uintptr_t)data, strlen(data));
+    json_decref(made);
     json_decref(body);
     buf_wipe(&both);
     buf_wipe(&text);
+    free(hosts);
     free(suffix);
     return rc;
 }
 
-static int drop(struct engine *en, const json_t *secret, struct err *e)
+static int set_state(struct engine *en, const json_t *secret, const char *state, struct err *e)
 {
     json_t *spec = json_deep_copy(json_object_get(secret, "Spec"));
     json_int_t index =
         json_integer_value(json_object_get(json_object_get(secret, "Version"), "Index"));
 
-    json_object_set_new(json_object_get(spec, "Labels"), LABEL_STATE, json_string(DROPPED));
+    json_object_set_new(json_object_get(spec, "Labels"), LABEL_STATE, json_string(state));
     int rc = engine_json(en, "POST", spec, NULL, e, "/secrets/%s/update?version=%lld",
                          fleet__text(secret, "ID"), (long long)index);
     json_decref(spec);
@@ -148,38 +186,113 @@ int fleet__cert_check(const struct spec *s, struct err *e)
     return rc;
 }
 
-static int keep(struct engine *en, const struct spec *s, const json_t *before, struct err *e)
+static int keep(struct engine *en, const struct spec *s, const json_t *all, char **ret,
+                bool *ret_made, struct err *e)
 {
+    const char *app = spec_text(s, SPEC_NAME);
+    const json_t *last = fleet__newest_of(all, LABEL_CERT, app);
     struct buf chain = BUF_INIT, key = BUF_INIT;
-    char digest[33];
+    char digest[33], *hosts = hosts_of(s);
+    const json_t *before = newest(all, app, hosts);
     int rc = read_both(s, &chain, &key, e);
 
     if (rc == 0) {
         digest_of(&chain, digest);
-        if (!before || dropped(before) ||
-            strcmp(fleet__label(before, LABEL_DIGEST), digest) != 0)
-            rc = create(en, spec_text(s, SPEC_NAME), before ? fleet__version(before) + 1 : 1,
-                        &chain, &key, e);
+        if (before && strcmp(fleet__label(before, LABEL_DIGEST), digest) == 0) {
+            *ret = xstrdup(fleet__text(before, "ID"));
+        } else {
+            rc = create(en, s, last ? fleet__version(last) + 1 : 1, &chain, &key, ret, e);
+            *ret_made = rc == 0;
+        }
     }
     buf_wipe(&chain);
     buf_wipe(&key);
+    free(hosts);
     return rc;
 }
 
-int fleet__cert_keep(struct engine *en, const struct spec *s, struct err *e)
+int fleet__cert_keep(struct engine *en, const struct spec *s, char **ret, bool *ret_made,
+                     struct err *e)
+{
+    json_t *all = NULL;
+    int rc = 0;
+
+    *ret = NULL;
+    *ret_made = false;
+    if (!*spec_text(s, SPEC_TLS_CERTIFICATE))
+        return 0;
+    rc = read_all(en, &all, e);
+    if (rc == 0)
+        rc = keep(en, s, all, ret, ret_made, e);
+    json_decref(all);
+    return rc;
+}
+
+int fleet__cert_find(struct engine *en, const struct spec *s, char **ret, struct err *e)
+{
+    const char *app = spec_text(s, SPEC_NAME);
+    char *hosts = hosts_of(s);
+    json_t *all = NULL;
+    int rc = 0;
+
+    *ret = NULL;
+    if (*spec_text(s, SPEC_TLS_CERTIFICATE)) {
+        rc = read_all(en, &all, e);
+        const json_t *found = rc == 0 ? newest(all, app, hosts) : NULL;
+        if (found)
+            *ret = xstrdup(fleet__text(found, "ID"));
+        else if (rc == 0)
+            rc = err_set(e, ERR_CONFIG, 0,
+                         "no certificate is kept any more for the names that %.60s had then; "
+                         "`maya deploy` takes one from its files",
+                         app);
+    }
+    json_decref(all);
+    free(hosts);
+    return rc;
+}
+
+int fleet__cert_shown(struct engine *en, const char *app, char **ret, struct err *e)
+{
+    json_t *all = NULL;
+    int rc = read_all(en, &all, e);
+    const json_t *one = rc == 0 ? newest(all, app, NULL) : NULL;
+
+    *ret = one ? xstrdup(fleet__text(one, "ID")) : NULL;
+    json_decref(all);
+    return rc;
+}
+
+/* First that one: who ends in between leaves one at least. */
+int fleet__cert_show(struct engine *en, const char *app, const char *id, struct err *e)
 {
     json_t *all = NULL;
     int rc = read_all(en, &all, e);
 
-    if (rc == 0) {
-        const json_t *before = fleet__newest_of(all, LABEL_CERT, spec_text(s, SPEC_NAME));
-        if (*spec_text(s, SPEC_TLS_CERTIFICATE))
-            rc = keep(en, s, before, e);
-        else if (before && !dropped(before))
-            rc = drop(en, before, e);
+    if (rc == 0 && id) {
+        const json_t *one = fleet__by_id(all, id);
+        if (!one)
+            rc = err_set(e, ERR_CONFIG, 0, "the certificate of %.60s was deleted meanwhile",
+                         app);
+        else if (!shown(one))
+            rc = set_state(en, one, "", e);
+    }
+    for (size_t i = 0; rc == 0 && i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        bool other = !id || strcmp(fleet__text(one, "ID"), id) != 0;
+        if (other && is_of(one, app) && shown(one))
+            rc = set_state(en, one, KEPT, e);
     }
     json_decref(all);
     return rc;
+}
+
+void fleet__cert_forget(struct engine *en, const char *id)
+{
+    struct err ignored;
+
+    if (engine_json(en, "DELETE", NULL, NULL, &ignored, "/secrets/%s", id) < 0)
+        return; /* the keeper has it for a moment yet; the next one that tidies tries again */
 }
 
 static int by_app(const void *a, const void *b)
@@ -196,22 +309,57 @@ int fleet__cert_list(struct engine *en, json_t **ret, struct err *e)
 
     if (read_all(en, &all, e) < 0)
         return -1;
-    const json_t **shown = xalloc((json_array_size(all) + 1) * sizeof(*shown));
+    const json_t **rows = xalloc((json_array_size(all) + 1) * sizeof(*rows));
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *one = json_array_get(all, i);
-        if (one == fleet__newest_of(all, LABEL_CERT, fleet__label(one, LABEL_CERT)) &&
-            !dropped(one))
-            shown[n++] = one;
+        if (one == newest(all, fleet__label(one, LABEL_CERT), NULL))
+            rows[n++] = one;
     }
-    qsort((void *)(uintptr_t)shown, n, sizeof(*shown), by_app);
+    qsort((void *)(uintptr_t)rows, n, sizeof(*rows), by_app);
     *ret = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(
-            *ret, json_pack("{s:s, s:s, s:s}", "app", fleet__label(shown[i], LABEL_CERT), "id",
-                            fleet__text(shown[i], "ID"), "swarm_name", fleet__name(shown[i])));
-    free((void *)(uintptr_t)shown);
+            *ret, json_pack("{s:s, s:s, s:s}", "app", fleet__label(rows[i], LABEL_CERT), "id",
+                            fleet__text(rows[i], "ID"), "swarm_name", fleet__name(rows[i])));
+    free((void *)(uintptr_t)rows);
     json_decref(all);
     return 0;
+}
+
+/* Has a version that may serve again these names, and a certificate? */
+static bool asked_for(const struct app *a, const char *hosts)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < a->count && !found; i++) {
+        struct spec *s = NULL;
+        struct err ignored;
+        if (*fleet__label(a->versions[i].config, LABEL_STATE) ||
+            fleet__version_spec(&a->versions[i], &s, &ignored) < 0)
+            continue;
+        char *its = hosts_of(s);
+        found = *spec_text(s, SPEC_TLS_CERTIFICATE) && strcmp(its, hosts) == 0;
+        free(its);
+        spec_free(&s);
+    }
+    return found;
+}
+
+static bool needed(struct engine *en, const json_t *all, const json_t *one)
+{
+    const char *app = fleet__label(one, LABEL_CERT), *hosts = fleet__label(one, LABEL_HOSTS);
+    struct err ignored;
+    struct app a;
+
+    if (one == newest(all, app, NULL))
+        return true;
+    if (one != newest(all, app, hosts))
+        return false;
+    if (fleet__app_read(en, app, &a, &ignored) < 0)
+        return true; /* who cannot look deletes nothing */
+    bool is = asked_for(&a, hosts);
+    fleet__app_release(&a);
+    return is;
 }
 
 void fleet__cert_tidy(struct engine *en)
@@ -221,13 +369,8 @@ void fleet__cert_tidy(struct engine *en)
 
     if (read_all(en, &all, &e) < 0)
         return;
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *one = json_array_get(all, i);
-        if ((one != fleet__newest_of(all, LABEL_CERT, fleet__label(one, LABEL_CERT)) ||
-             dropped(one)) &&
-            engine_json(en, "DELETE", NULL, NULL, &e, "/secrets/%s", fleet__text(one, "ID")) <
-                0)
-            continue; /* the keeper has it for a moment yet; the next one tries again */
-    }
+    for (size_t i = 0; i < json_array_size(all); i++)
+        if (!needed(en, all, json_array_get(all, i)))
+            fleet__cert_forget(en, fleet__text(json_array_get(all, i), "ID"));
     json_decref(all);
 }

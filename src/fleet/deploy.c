@@ -9,13 +9,14 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
-#include "fleet/cert.h"
 #include "fleet/fleet.h"
 #include "fleet/front.h"
 #include "fleet/ready.h"
+#include "fleet/remains.h"
 #include "fleet/rollout.h"
 #include "fleet/sample.h"
 #include "fleet/service.h"
+#include "fleet/show.h"
 #include "fleet/trial.h"
 
 #include <stdio.h>
@@ -32,6 +33,9 @@ struct deploy {
     struct app before;
     struct lock lock;
     struct rollout r;
+    struct front_cfg front;
+    struct show show;
+    json_t *brings;       /* volumes that are there only with it */
     bool locked, at_once; /* at_once: whatever the strategy */
     bool watch;           /* the image's build knows `maya healthcheck --watch` */
     bool kept, sent_away; /* the new version has its place; the one before is let go */
@@ -195,14 +199,46 @@ static int try_sessions(struct deploy *d, const struct version *stable, struct e
     return rc;
 }
 
-/* The gateway and the keeper, as this program would have them. */
-static int see_to_front(struct deploy *d, struct err *e)
+/* Up to where it could serve. */
+static int start(struct deploy *d, bool recreate, struct err *e)
 {
-    const struct front_cfg front = {d->how->http_port, d->how->https_port};
+    int rc;
 
-    if (!d->at_once && fleet__cert_keep(d->en, d->spec, e) < 0)
+    rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
+                 replicas_of(d) == 1 ? "" : "s");
+    if (keep_version(d, e) < 0)
         return -1;
-    return fleet__front(d->en, &front, e);
+    d->kept = true;
+    rc = show__prepare(&d->show, d->spec, !d->at_once, e);
+    if (rc == 0)
+        rc = remains__look(d->en, &d->before, d->spec, &d->brings, e);
+    if (rc == 0)
+        rc = create(d, e);
+    if (rc == 0 && recreate)
+        rc = send_away(d, e);
+    return rc < 0 ? -1 : wait_ready(d, e);
+}
+
+static void undo(struct deploy *d)
+{
+    /* The stop that brought us here is heard; this has to go on. */
+    engine_unstop(d->en);
+    rollout__take_back(&d->r, d->number, "failed");
+    show__take_back(&d->show);
+    remains__remove(&d->r, d->brings);
+}
+
+static bool serves(const struct deploy *d)
+{
+    struct err ignored;
+    struct app a;
+
+    if (fleet__app_read(d->en, d->app, &a, &ignored) < 0)
+        return true; /* as far as anybody knows */
+    const struct version *v = fleet__version_of(&a, d->number);
+    bool is = v && v->service && fleet__role(v->service) == ROLE_STABLE;
+    fleet__app_release(&a);
+    return is;
 }
 
 static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
@@ -211,31 +247,37 @@ static int roll(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     const struct version *stable = fleet__running(&d->before, ROLE_STABLE);
     const char *strategy =
         stable && !d->at_once ? spec_text(d->spec, SPEC_STRATEGY) : "rolling";
+    bool canary = strcmp(strategy, "canary") == 0, waits = strcmp(strategy, "blue-green") == 0;
     int rc;
 
-    if (try_sessions(d, stable, e) < 0 || see_to_front(d, e) < 0)
+    if (try_sessions(d, stable, e) < 0 || fleet__front(d->en, &d->front, e) < 0)
         return -1;
-    rollout__say(&d->r, "v%d starts, %d container%s.", d->number, replicas_of(d),
-                 replicas_of(d) == 1 ? "" : "s");
-    if (keep_version(d, e) < 0)
-        return -1;
-    d->kept = true;
-    rc = create(d, e);
-    if (rc == 0 && strcmp(strategy, "recreate") == 0)
-        rc = send_away(d, e);
+    rc = start(d, strcmp(strategy, "recreate") == 0, e);
     if (rc == 0)
-        rc = wait_ready(d, e);
-    bool canary = strcmp(strategy, "canary") == 0, waits = strcmp(strategy, "blue-green") == 0;
-    if (rc == 0 && waits)
-        rc = let_wait(d, ret, e);
+        rc = waits ? let_wait(d, ret, e) : show__begin(&d->show, e);
     if (rc == 0 && canary)
         rc = begin_trial(d, e);
+    if (rc < 0) {
+        if (d->kept)
+            undo(d);
+        return -1;
+    }
+    if (!waits)
+        rc = canary ? watch_trial(d, e) : trial__hand_over(&d->r, d->number, e);
+    /* Who stops looking on changes nothing. */
+    if (rc < 0 && e->code != ERR_STOPPED && !serves(d))
+        show__take_back(&d->show);
+    return rc;
+}
+
+/* The same version; its certificate and the gateway may be others all the same. */
+static int see_to_front(struct deploy *d, struct err *e)
+{
+    int rc = show__prepare(&d->show, d->spec, true, e);
+
     if (rc == 0)
-        return canary ? watch_trial(d, e) : waits ? 0 : trial__hand_over(&d->r, d->number, e);
-    /* The stop that brought us here is heard; this has to go on. */
-    engine_unstop(d->en);
-    rollout__take_back(&d->r, d->number, "failed");
-    return -1;
+        rc = fleet__front(d->en, &d->front, e);
+    return rc < 0 ? -1 : show__begin(&d->show, e);
 }
 
 static int prepare(struct deploy *d, struct fleet_deployed *ret, struct err *e)
@@ -284,6 +326,8 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
     int rc;
 
     d->start_ms = fleet__now_ms();
+    d->front = (struct front_cfg){d->how->http_port, d->how->https_port};
+    d->show = (struct show){.en = d->en, .app = d->app, .front = &d->front};
     d->r = (struct rollout){.en = d->en,
                             .app = d->app,
                             .drain_s = spec_int(d->spec, SPEC_DRAIN),
@@ -307,6 +351,8 @@ static int run(struct deploy *d, struct fleet_deployed *ret, struct err *e)
         fleet__unlock(&d->lock);
     }
     fleet__app_release(&d->before);
+    show__release(&d->show);
+    json_decref(d->brings);
     json_decref(d->secrets);
     free(d->image);
     free(d->name);
@@ -410,7 +456,7 @@ int fleet_rollback(struct engine *en, const char *app, int number,
         return -1;
     const struct version *v = choose(&a, number, e);
     if (!v || fleet__version_load(v, &kept, e) < 0 || fleet__version_spec(v, &spec, e) < 0 ||
-        fleet__hosts_check(en, spec, e) < 0)
+        fleet__hosts_check(en, spec, e) < 0 || show__check(en, spec, e) < 0)
         goto out;
     snprintf(tag, sizeof(tag), "rollback-to-v%d", v->number);
     how.tag = tag;

@@ -99,7 +99,8 @@ int fleet_app_list(struct engine *en, json_t **ret, struct err *e) MUST_USE;
  * "next", "old", "failed", "")}], the newest first. ERR_NOT_FOUND.
  */
 int fleet_app_history(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
-/* End all its containers; its history, volumes and secrets stay. ERR_NOT_FOUND. */
+/* End all its containers; its history, volumes and secrets stay, and the certificates of those
+ * versions that may serve again. ERR_NOT_FOUND. */
 int fleet_app_stop(struct engine *en, const char *app, struct err *e) MUST_USE;
 /* *ret: "http://127.0.0.1:8080", or that of its second name (`next`); free() it. With a
  * certificate it is https. ERR_NOT_FOUND. */

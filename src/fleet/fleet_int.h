@@ -11,7 +11,7 @@
 
 struct engine;
 
-#define LABEL_APP "maya.app"         /* of a service, a config: the app's name */
+#define LABEL_APP "maya.app" /* of a service, a config, a volume that came with it: the app */
 #define LABEL_VERSION "maya.version" /* "7" */
 #define LABEL_TAG "maya.tag"         /* of a config: what people call the version */
 #define LABEL_BY "maya.by"           /* of a config, a lock: who */
@@ -34,6 +34,7 @@ struct engine;
 #define LABEL_SECRET "maya.secret" /* of a secret: the name people gave it */
 #define LABEL_CERT "maya.certificate" /* of a secret: whose certificate it is, an app */
 #define LABEL_DIGEST "maya.digest"    /* of a certificate's secret: of the certificate */
+#define LABEL_HOSTS "maya.hosts"      /* of a certificate's secret: "a.org,b.org" */
 #define LABEL_KEYS "maya.keys"        /* of a secret: "A,B", the names of its values */
 
 /* swarm.c: all borrowed, "" or 0 for what is not there */

@@ -5,6 +5,7 @@
 #include "base/strs.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
+#include "fleet/show.h"
 #include "fleet/trial.h"
 
 #include <poll.h>
@@ -274,6 +275,27 @@ static int discard(const struct rollout *r, const struct version *v, struct err 
     return 0;
 }
 
+/* One that waited shows its certificate from now on. */
+static int promote_it(const struct rollout *r, const struct version *v, struct err *e)
+{
+    const struct front_cfg as_it_is = {-1, -1};
+    struct show show = {.en = r->en, .app = r->app, .front = &as_it_is};
+    struct spec *s = NULL;
+    int rc = fleet__version_spec(v, &s, e);
+
+    if (rc == 0)
+        rc = show__prepare(&show, s, false, e);
+    if (rc == 0)
+        rc = show__begin(&show, e);
+    if (rc == 0)
+        rc = trial__hand_over(r, v->number, e);
+    if (rc < 0 && e->code != ERR_STOPPED)
+        show__take_back(&show);
+    show__release(&show);
+    spec_free(&s);
+    return rc;
+}
+
 int fleet_decide(struct engine *en, const char *app, bool promote, const char *who,
                  void (*on_line)(void *ctx, const char *line), void *ctx, int *ret_version,
                  struct err *e)
@@ -292,11 +314,7 @@ int fleet_decide(struct engine *en, const char *app, bool promote, const char *w
     if (v) {
         *ret_version = v->number;
         times_of(v, &r);
-        if (!promote) {
-            rc = discard(&r, v, e);
-        } else {
-            rc = trial__hand_over(&r, v->number, e);
-        }
+        rc = promote ? promote_it(&r, v, e) : discard(&r, v, e);
     }
     fleet__app_release(&a);
 unlock:

@@ -38,16 +38,17 @@ static json_t *environment(const struct spec *s)
     return env;
 }
 
-static json_t *mounts(const struct spec *s)
+/* One that is not there comes with the version, and is known by the app's name. */
+static json_t *mounts(const struct service_cfg *c)
 {
-    const struct image_list volumes = spec_list(s, SPEC_VOLUMES);
+    const struct image_list volumes = spec_list(c->spec, SPEC_VOLUMES);
     json_t *list = json_array();
 
     for (size_t i = 0; i < volumes.count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{s:{s:s}}}", "Type", "volume",
-                                              "Source", volumes.at[i].key, "Target",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{s:{s:s, s:s}}}", "Type",
+                                              "volume", "Source", volumes.at[i].key, "Target",
                                               volumes.at[i].value, "VolumeOptions", "Labels",
-                                              LABEL_VOLUME, "1"));
+                                              LABEL_VOLUME, "1", LABEL_APP, c->app));
     /* Everything else is read-only. */
     json_array_append_new(list, json_pack("{s:s, s:s, s:{s:I, s:i}}", "Type", "tmpfs", "Target",
                                           "/tmp", "TmpfsOptions", "SizeBytes",
@@ -89,7 +90,7 @@ static json_t *container(const struct service_cfg *c)
     json_t *body =
         json_pack("{s:s, s:o, s:s, s:b, s:o, s:o, s:I, s:s, s:[s], s:{s:b}}", "Image", c->image,
                   "Env", environment(s), "User", spec_text(s, SPEC_USER), "ReadOnly", 1,
-                  "Mounts", mounts(s), "Secrets", secrets(c->secrets), "StopGracePeriod",
+                  "Mounts", mounts(c), "Secrets", secrets(c->secrets), "StopGracePeriod",
                   (json_int_t)spec_stop_grace_s(s) * NS, "StopSignal", "SIGTERM",
                   "CapabilityDrop", "ALL", "Privileges", "NoNewPrivileges", 1);
     json_t *command = words(s);

@@ -164,6 +164,49 @@ def test_a_port_that_another_container_has(place):
     assert f"another program has port {port} of this machine" in why and "--http says another" in why
 
 
+def test_ports_that_leave_no_way_in(place):
+    assert refused(place, "web", "--http", "0", "--https", "0").startswith("without a port for HTTP and without one")
+    assert "cannot both have port" in refused(place, "web", "--https", str(place.port))
+
+
+def test_a_port_that_is_not_named_stays(place):
+    keeper, port = "/services/maya-keeper", free_port()
+    with People(place) as people:
+        place.maya("deploy", "-f", place.write("web", {"VERSION": "old"}, **watched(0)), "--https", str(port))
+        labels = place.engine.json("GET", keeper)["Spec"]["Labels"]
+        assert (labels["maya.http"], labels["maya.https"]) == (str(place.port), str(port))
+        place.deploy("web", {"VERSION": "old"}, spec=watched(0))
+        assert place.engine.json("GET", keeper)["Spec"]["Labels"] == labels
+    assert people.failed == []
+
+
+def test_a_first_one_that_does_not_get_ready_leaves_nothing(place):
+    """What somebody else made of that name stays."""
+    place.maya("volume", "create", "fresh-kept")
+    before = place.all_there_is()
+    path = place.write("fresh", {"UNREADY": "1"}, hostnames=["fresh.example.org"],
+                       volumes={"fresh-data": "/data", "fresh-kept": "/kept"})
+    p = place.start("deploy", "-f", path)
+    wait_for(lambda: "fresh-data" in place.all_there_is()["volumes"] or p.poll() is not None)
+    rows = {row["app"]: row["state"] for row in json.loads(place.maya("app", "list", "--json"))}
+    assert rows["fresh"] == "starting" and rows["web"] == "deployed"
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=PATIENCE_S)[1]
+    assert one_sentence(err) == "stopped; no version of fresh serves", err
+    after = place.all_there_is()  # its place in the history, and the image that it names
+    assert after["configs"] - before["configs"] == {"fresh-v1"}
+    assert all(after[kind] == before[kind] for kind in ("services", "secrets", "volumes"))
+    # One that served once keeps what it has, whatever comes after.
+    good = place.write("fresh", hostnames=["fresh.example.org"], volumes={"fresh-data": "/data"})
+    p = place.start("deploy", "-f", good)
+    err = p.communicate(timeout=240)[1]
+    assert p.returncode == 0 and "v2 serves.\n" in err and "what came before" not in err, err
+    place.maya("app", "stop", "fresh", "-y")
+    place.maya("deploy", "-f", place.write("fresh", {"DIE": "no"}, hostnames=["fresh.example.org"],
+                                           volumes={"fresh-data": "/data"}), code=1)
+    assert "fresh-data" in place.all_there_is()["volumes"] and place.services("fresh") == {}
+
+
 def test_memory_and_containers_by_the_environment(place):
     """The names that people have from before."""
     for name, value, may in (("MODAL_MEMORY_MB", "0", "a whole number from 16 to"),

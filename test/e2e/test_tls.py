@@ -78,6 +78,14 @@ def test_a_certificate_wants_a_port(site):
     assert site.engine.json("GET", "/secrets") == []
 
 
+def test_a_first_one_that_is_not_ready_leaves_no_key(site):
+    path = site.write("never", ready=False, hostnames=[HOST], tls=make(site, "first"),
+                      health={"path": "/", "ready": "/ready", "within": 3})
+    site.deploy(path, code=1)
+    assert site.engine.json("GET", "/secrets") == []
+    site.maya("app", "stop", "never", "-y", code=1)
+
+
 def test_https_with_the_certificate_that_was_given(site):
     site.deploy(site.write("secure", hostnames=[HOST], tls=make(site, "first")))
     wait_shown(site, "first")
@@ -107,3 +115,36 @@ def test_dropped(site):
     site.deploy(site.write("secure", hostnames=[HOST]))
     wait_for("it is shown no more", lambda: shown(site)[0] is None)
     wait_for("HTTP goes on", lambda: site.ask(HOST)[0] == 200)
+
+
+def test_a_version_that_is_taken_back_has_changed_nothing(site):
+    site.deploy(site.write("secure", hostnames=[HOST], tls=make(site, "third")))
+    wait_shown(site, "third")
+    keeper = site.engine.json("GET", "/services/maya-keeper")["Spec"]
+    secrets = site.engine.json("GET", "/secrets")
+    bad = site.write("secure", ready=False, hostnames=[HOST], tls=make(site, "fourth"),
+                     health={"path": "/", "ready": "/ready", "within": 3})
+    assert "is taken back" in site.deploy(bad, code=1)
+    assert site.engine.json("GET", "/services/maya-keeper")["Spec"] == keeper
+    assert site.engine.json("GET", "/secrets") == secrets
+    wait_shown(site, "third")
+
+
+def test_one_that_waits_shows_its_own_once_it_is_promoted(site):
+    path = site.write("secure", says="green", hostnames=[HOST], tls=make(site, "fifth"))
+    site.deploy(path, "--strategy", "blue-green")
+    wait_shown(site, "third")
+    site.maya("app", "promote", "secure")
+    wait_shown(site, "fifth")
+
+
+def test_back_to_a_version_that_had_one(site):
+    site.deploy(site.write("secure", hostnames=[HOST]))
+    wait_for("it is shown no more", lambda: shown(site)[0] is None)
+    site.maya("app", "rollback", "secure")
+    wait_shown(site, "fifth")
+    # It stays over a stop, for who starts it again.
+    site.maya("app", "stop", "secure", "-y")
+    site.maya("app", "rollback", "secure")
+    wait_shown(site, "fifth")
+    assert len(site.engine.json("GET", "/secrets")) == 1

@@ -31,14 +31,18 @@ test-unit: $(UNIT_BIN) ## unit tests (SAN=address,undefined: with sanitizers)
 E2E ?= test/e2e
 # More than there are cores, since most tests wait most of the time.
 WORKERS ?= $(shell expr $(JOBS) + 1)
+E2E_ENV = MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
+	MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) MAYA_APP_SERVER=$(abspath $(B)/test/app_server) \
+	MAYA_AHEAD=$(abspath $(B)/test/maya_ahead)
 .PHONY: test-e2e
 test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_server $(B)/test/maya_ahead ## tests of the running program (E2E="-k sse": some of them)
-	@MAYA_BIN=$(abspath $(B)/maya) MAYA_PROBE=$(abspath $(B)/test/probe_server) \
-		MAYA_FAIL_ALLOC=$(abspath $(B)/test/fail_alloc.so) \
-		MAYA_APP_SERVER=$(abspath $(B)/test/app_server) \
-		MAYA_AHEAD=$(abspath $(B)/test/maya_ahead) \
-		$(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(WORKERS) --dist loadfile \
+	@$(E2E_ENV) $(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(WORKERS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
+
+# Alone, since the machine is to have nothing else to do.
+.PHONY: test-people
+test-people: all $(B)/test/app_server ## a thousand people talk while everything behind the gateway is changed
+	@$(E2E_ENV) PYTHONPATH=test/e2e:test/people $(PYTHON) -B -m pytest -q -p no:cacheprovider test/people
 
 # What somebody else wrote: a mock server (test_minds_peer.py) and the vendors' SDKs
 # (test_minds_sdk.py); without them those tests are skipped.

@@ -29,6 +29,7 @@ STAGES = [
     ("e2e", "end to end", ["test-e2e"], ["unit"], False),
     ("e2e-san", "end to end, sanitized", [SAN, "test-e2e"], ["e2e", "fuzz-san"], False),
     ("check", "checks", ["check"], ["fuzz-san", "unit"], True),
+    ("people", "a thousand people", ["test-people"], ["e2e-san"], False),
 ]
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|deselected)\b")
 

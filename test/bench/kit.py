@@ -18,7 +18,7 @@ import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "test/e2e"))
+sys.path[:0] = [str(ROOT / "test/e2e"), str(ROOT / "test/people")]
 MIB, GIB = 2 ** 20, 2 ** 30
 READY = re.compile(r"^maya: listening on http://([^:/ ]+):(\d+)$")
 TICK = os.sysconf("SC_CLK_TCK")

@@ -1,25 +1,8 @@
-"""People who talk through the gateway at a steady rate while everything behind it is changed.
-
-A Docker Engine of its own, Maya deployed on it, guests who order one glass of water after the other.
-What was acknowledged must be on their tab after each step, to the dollar. Some of them are watched:
-whoever does so reads what happens in the session as a browser's EventSource does.
-"""
-import asyncio
-import contextlib
-import json
+"""What people notice while everything that serves them is changed: test/people/evening.py."""
 import pathlib
 import tempfile
-import threading
-import time
 
 from kit import Row
-from watchers import Watcher
-
-HOST_ENV = {"MAYA_SESSION_RATE_LIMIT": "0", "MAYA_APP_RATE_LIMIT": "0", "MAYA_BURST_LIMIT": "0",
-            "MAYA_SESSION_HIBERNATE_SECONDS": "15", "MAYA_LOG_LEVEL": "warning"}
-SPEC = {"name": "bar", "memory": 1024, "session_memory": 0.25, "drain": 10,
-        "min_containers": 1, "max_containers": 3, "scaledown_window": 5,
-        "canary": {"step": 3, "within": 120, "sample": 40}}
 
 
 def arguments(parser):
@@ -32,262 +15,44 @@ def arguments(parser):
                         help="people: seconds between two messages of one")
 
 
-class Crowd:
-    """Guests on a loop of their own."""
-
-    def __init__(self, port, every):
-        self.port, self.every = port, every
-        self.acknowledged, self.failures, self.requests = {}, [], 0
-        self.slowest, self.watchers = 0.0, {}
-        self.loop = asyncio.new_event_loop()
-        self.tasks = []
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-
-    async def ask(self, method, path, session, body=None, timeout=30):
-        data = json.dumps(body).encode() if body else b""
-        head = (f"{method} {path} HTTP/1.1\r\nHost: bar\r\nX-Session-ID: {session}\r\n"
-                f"Connection: close\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(data)}\r\n\r\n").encode()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            writer.write(head + data)
-            answer = await asyncio.wait_for(reader.read(), timeout)
-        finally:
-            writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        return int(head.split(b" ", 2)[1]), body
-
-    async def guest(self, name, first, fresh):
-        await asyncio.sleep(first)
-        session, n = name, 0
-        while True:
-            if fresh:  # another one each time, as people who come in
-                session, n = f"{name}-x{n}", n + 1
-            begin = time.monotonic()
-            self.requests += 1
-            try:
-                status, body = await self.ask("POST", "/api/v1/chat", session,
-                                              {"user_input": "one water please"})
-            except (OSError, IndexError, ValueError, asyncio.TimeoutError) as e:
-                status, body = 0, repr(e).encode()
-            self.slowest = max(self.slowest, time.monotonic() - begin)
-            if status == 200:
-                n_th = self.acknowledged[session] = self.acknowledged.get(session, 0) + 1
-                if session in self.watchers:
-                    self.watchers[session].expect(n_th)
-            else:
-                self.failures.append((time.time(), session, status, body[:200]))
-            await asyncio.sleep(max(0, self.every - (time.monotonic() - begin)))
-
-    def come(self, name, n, fresh=False):
-        """Guests whose first messages are spread over one interval."""
-        made = [asyncio.run_coroutine_threadsafe(
-            self.guest(f"{name}-{i:05}", i * self.every / n, fresh), self.loop) for i in range(n)]
-        self.tasks += made
-        return made
-
-    def watch(self, name, n):
-        """Before the guests of that name come: each of the first n has a watcher."""
-        for i in range(n):
-            session = f"{name}-{i:05}"
-            self.watchers[session] = Watcher(self.port, session)
-            self.tasks.append(asyncio.run_coroutine_threadsafe(self.watchers[session].stay(), self.loop))
-
-    async def tab(self, session):
-        for _ in range(20):
-            with contextlib.suppress(OSError, ValueError, IndexError, asyncio.TimeoutError):
-                status, body = await self.ask("GET", f"/api/v1/payments/tab?session_id={session}", session)
-                if status == 200:
-                    return int(json.loads(body)["tab_amount"])
-            await asyncio.sleep(0.2)
-        return None
-
-    async def lost(self):
-        """Acknowledged turns that are on no tab, and sessions that are not there."""
-        turns = sessions = 0
-        names = list(self.acknowledged)
-        for i in range(0, len(names), 50):
-            some = {name: self.acknowledged[name] for name in names[i:i + 50]}
-            for n, tab in zip(some.values(), await asyncio.gather(*map(self.tab, some))):
-                turns += max(0, n - (tab or 0))
-                sessions += tab is None
-        return turns, sessions
-
-    def asked_for(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
-
-
-def restart(place, name):
-    """What `docker service update --force` does; returns when the new one runs alone."""
-    place.engine.replace(name)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        state = (place.engine.json("GET", f"/services/{name}").get("UpdateStatus") or {}).get("State")
-        if state == "completed":
-            return
-        time.sleep(0.2)
-
-
-def containers(place):
-    return [c for c in json.loads(place.maya("container", "list", "--app", "bar", "--json"))
-            if c["state"] == "running"]
-
-
-class Evening:
-    """What happens, one after the other."""
-
-    def __init__(self, place, crowd, people):
-        """A container has room for all of `people`, and not for so many and `more`."""
-        self.place, self.crowd, self.n = place, crowd, 0
-        self.sessions, self.more_count = people * 3 // 2, people * 2 // 5
-        self.fresh_count = people // 5
-
-    def deploy(self, *flags, env=None, code=0):
-        self.n += 1
-        spec = {**SPEC, "sessions": self.sessions, "env": {**HOST_ENV, "EVENING": str(self.n), **(env or {})}}
-        path = pathlib.Path(self.place.folder) / "bar.yaml"
-        path.write_text(json.dumps(spec))
-        self.place.maya("deploy", "-f", str(path), "-y", "--http", str(self.place.port), *flags,
-                        code=code)
-
-    def new_deploy(self):
-        self.deploy()
-
-    def rollback(self):
-        self.place.maya("app", "rollback", "bar")
-
-    def blue_green(self):
-        self.deploy("--strategy", "blue-green")
-        self.place.maya("app", "promote", "bar")
-
-    def canary(self):
-        guests = self.crowd.come(f"canary{self.n}", self.fresh_count, fresh=True)
-        self.deploy("--strategy", "canary", "--weight", "20")
-        self.leave(guests)
-
-    def bad_canary(self):
-        """Every answer of it is late: a mind that nobody reaches is asked first."""
-        guests = self.crowd.come(f"bad{self.n}", self.fresh_count, fresh=True)
-        self.deploy("--strategy", "canary", "--weight", "20", code=1,
-                    env={"MAYA_MIND": "openai", "MAYA_OPENAI_BASE_URL": "http://192.0.2.1/v1",
-                         "MAYA_MIND_CONNECT_SECONDS": "1", "MAYA_MIND_RETRIES": "0"})
-        self.leave(guests)
-
-    def leave(self, guests):
-        for g in guests:
-            g.cancel()
-
-    def wait_for(self, look, seconds=90):
-        end = time.monotonic() + seconds
-        while not look() and time.monotonic() < end:
-            time.sleep(0.5)
-
-    def scale_out(self):
-        """Some of those who come are watched: they are in the container that goes afterwards."""
-        self.wait_for(lambda: len(containers(self.place)) == 1)
-        self.crowd.watch(f"more{self.n}", self.more_count // 4)
-        self.more = self.crowd.come(f"more{self.n}", self.more_count)
-        self.wait_for(lambda: len(containers(self.place)) > 1)
-
-    def scale_in(self):
-        self.leave(self.more)
-        self.wait_for(lambda: len(containers(self.place)) == 1)
-
-    def kill_all(self, but):
-        """kill -9 of all containers but the youngest so many; returns when as many run as before."""
-        there = [c["container_id"] for c in sorted(containers(self.place), key=lambda c: c["since"])]
-        killed = there[:len(there) - but]
-        for who in killed:
-            self.place.engine.call("POST", f"/containers/{who}/kill?signal=KILL")
-        self.wait_for(lambda: len({c["container_id"] for c in containers(self.place)}
-                                  - set(killed)) >= len(there))
-
-    def kill(self):
-        self.more = self.crowd.come("beside", self.more_count)
-        self.wait_for(lambda: len(containers(self.place)) > 1)
-        time.sleep(3)
-        self.kill_all(but=1)
-        self.leave(self.more)
-        self.wait_for(lambda: len(containers(self.place)) == 1)
-
-    def kill_only(self):
-        self.wait_for(lambda: len(containers(self.place)) == 1)
-        self.kill_all(but=0)
-        answered = sum(self.crowd.acknowledged.values())
-        self.wait_for(lambda: sum(self.crowd.acknowledged.values()) > answered)
-
-    def gateway(self):
-        restart(self.place, "maya-gateway")
-        # The one before goes on with its streams for as long as it may.
-        self.wait_for(lambda: sum("maya-gateway" in c["Names"][0] for c in
-                                  self.place.engine.json("GET", "/containers/json")) == 1)
-
-    def keeper(self):
-        restart(self.place, "maya-keeper")
-
-
-STEPS = (("deploy", "new_deploy"), ("rollback", "rollback"),
-         ("blue-green, promoted", "blue_green"), ("canary, promoted", "canary"),
-         ("bad canary, taken back", "bad_canary"), ("scale out", "scale_out"),
-         ("scale in", "scale_in"), ("kill -9 of a container", "kill"),
-         ("restart of the gateway", "gateway"), ("restart of the keeper", "keeper"),
-         ("kill -9 of the only container", "kill_only"))
-
-
 def rows(bench):
     import apps  # of the tests; it needs pytest
+    import evening
 
     args = bench.args
     with tempfile.TemporaryDirectory() as folder:
         place = apps.Place(pathlib.Path(folder))
         try:
-            yield from evening(place, args)
+            what = evening.Evening(place, args.people, args.people_every)
+            what.begin(args.people, args.people_watched)
+            yield from steps(what, evening.STEPS, args.people_steps.split())
+            what.end()
         finally:
             place.close()
 
 
-def evening(place, args):
-    crowd = Crowd(place.port, args.people_every)
-    what = Evening(place, crowd, args.people)
-    what.deploy()
-    crowd.watch("guest", args.people_watched)
-    crowd.come("guest", args.people)
-    time.sleep(args.people_every * 1.5)
-    words = args.people_steps.split()
-    before = (0, 0)
-    for title, step in STEPS:
+def steps(what, all_of_them, words):
+    for title, step in all_of_them:
         if words and not any(w in title for w in words):
             continue
-        failed, asked = len(crowd.failures), crowd.requests
-        crowd.slowest = 0.0
-        begin, began = time.monotonic(), time.time()
-        getattr(what, step)()
-        took = time.monotonic() - begin
-        time.sleep(3)
-        now = crowd.asked_for(crowd.lost())
-        yield talked(crowd, f"{title}, {took:.0f} s", failed, asked, [b - a for a, b in zip(before, now)])
-        yield watched(crowd.watchers.values(), title)
-        before = now
-        for at, session, status, body in crowd.failures[failed:][:5]:
-            print(f"<!-- {at - began:.1f} s: {session} {status} {body!r} -->")
-    for t in crowd.tasks:
-        t.cancel()
-    yield Row("in the end: turns acknowledged, sessions",
-              f"{sum(crowd.acknowledged.values())}, {len(crowd.acknowledged)}")
+        n = what.take(step)
+        yield talked(title, n)
+        yield watched(title, n)
+        for _, session, status, body in n.failed[:5]:
+            print(f"<!-- {session} {status} {body!r} -->")
+    acknowledged = what.crowd.acknowledged
+    yield Row("in the end: turns acknowledged, sessions", f"{sum(acknowledged.values())}, {len(acknowledged)}")
 
 
-def talked(crowd, title, failed, asked, lost):
-    bad = len(crowd.failures) - failed
-    return Row(title, f"{bad} of {crowd.requests - asked} requests failed, {lost[0]} turns and "
-                      f"{lost[1]} sessions lost",
-               f"slowest {crowd.slowest * 1000:.0f} ms", "0, 0, 0", not bad and not any(lost), True)
+def talked(title, n):
+    lost = n.turns_lost, n.sessions_lost
+    return Row(f"{title}, {n.took:.0f} s", f"{len(n.failed)} of {n.asked} requests failed, {lost[0]} turns and "
+                                           f"{lost[1]} sessions lost",
+               f"slowest {n.slowest * 1000:.0f} ms", "0, 0, 0", not n.failed and not any(lost), True)
 
 
-def watched(watchers, title):
+def watched(title, n):
     """One row of the streams: what was missed must not be, a gap is a timing."""
-    told = [w.take() for w in watchers]
-    cut, refused, missed = (sum(t[i] for t in told) for i in range(3))
-    gap, late = (max((t[i] for t in told), default=0) for i in (3, 4))
-    return Row(f"{title}: streams", f"{cut} of {len(told)} cut, {missed} events missed, longest gap {gap:.2f} s",
-               f"latest event {late:.2f} s after its answer; {refused} refused", "0 missed, 1 s",
-               not missed and gap <= 1, missed > 0)
+    return Row(f"{title}: streams", f"{n.cut} of {n.streams} cut, {n.missed} events missed, longest gap {n.gap:.2f} s",
+               f"latest event {n.late:.2f} s after its answer; {n.refused} refused", "0 missed, 1 s",
+               not n.missed and n.gap <= 1, n.missed > 0)

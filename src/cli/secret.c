@@ -97,6 +97,39 @@ static int gather(const struct cli_args *a, struct fleet_values *v, struct err *
     return 0;
 }
 
+/* "a, b" */
+static void join(struct buf *out, const json_t *names)
+{
+    for (size_t i = 0; i < json_array_size(names); i++)
+        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(names, i)));
+}
+
+/* Who has the one before, in one sentence: what becomes of them. */
+static void tell_takers(struct engine *en, const char *name)
+{
+    json_t *now = NULL, *later = NULL;
+    struct buf takes = BUF_INIT, waits = BUF_INIT;
+    struct err ignored; /* it is kept all the same */
+
+    if (fleet_secret_takers(en, name, &now, &later, &ignored) < 0)
+        return;
+    size_t n = json_array_size(now), m = json_array_size(later);
+    join(&takes, now);
+    join(&waits, later);
+    if (n)
+        printf("%s take%s it over within seconds", buf_text(&takes), n == 1 ? "s" : "");
+    if (m)
+        printf(
+            "%s%s get%s it with the next deploy, since only Maya takes it over while she runs",
+            n ? "; " : "", buf_text(&waits), m == 1 ? "s" : "");
+    if (n || m)
+        printf(".\n");
+    buf_release(&waits);
+    buf_release(&takes);
+    json_decref(later);
+    json_decref(now);
+}
+
 int verb_secret_create(const struct cli_args *a)
 {
     struct fleet_values *v = fleet_values_new();
@@ -110,6 +143,8 @@ int verb_secret_create(const struct cli_args *a)
     else
         printf("The secret '%s' is kept, with %zu value%s.\n", a->word[0],
                fleet_values_count(v), fleet_values_count(v) == 1 ? "" : "s");
+    if (code == CLI_OK && a->flag[CLI_FLAG_FORCE])
+        tell_takers(en, a->word[0]);
     engine_close(&en);
     fleet_values_free(&v);
     return code;

@@ -14,6 +14,7 @@
 #include "fleet/ready.h"
 #include "fleet/remains.h"
 #include "fleet/rollout.h"
+#include "fleet/rotated.h"
 #include "fleet/sample.h"
 #include "fleet/service.h"
 #include "fleet/show.h"
@@ -180,21 +181,23 @@ static int let_wait(struct deploy *d, struct fleet_deployed *ret, struct err *e)
 static int try_sessions(struct deploy *d, const struct version *stable, struct err *e)
 {
     struct spec *spec = NULL;
-    json_t *kept = NULL;
+    json_t *kept = NULL, *had = NULL;
     int rc = 0;
 
     if (!stable || d->how->unchecked || !spec_is_maya(d->spec))
         return 0;
     if (fleet__version_load(stable, &kept, e) < 0 ||
-        fleet__version_spec(stable, &spec, e) < 0) {
+        fleet__version_spec(stable, &spec, e) < 0 ||
+        rotated__had(d->en, stable->service, json_object_get(kept, "secrets"), &had, e) < 0) {
+        spec_free(&spec);
         json_decref(kept);
         return -1;
     }
     const struct sample_build fresh = {d->number, d->spec, d->image, d->secrets};
-    const struct sample_build old = {stable->number, spec, fleet__text(kept, "image"),
-                                     json_object_get(kept, "secrets")};
+    const struct sample_build old = {stable->number, spec, fleet__text(kept, "image"), had};
     rc = sample__try(&d->r, &fresh, &old, e);
     spec_free(&spec);
+    json_decref(had);
     json_decref(kept);
     return rc;
 }

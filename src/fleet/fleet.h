@@ -37,11 +37,17 @@ int fleet_values_add(struct fleet_values *v, const char *name, const char *value
 size_t fleet_values_count(const struct fleet_values *v);
 
 /*
- * Keep them under a name. A secret that is there is replaced when told so: apps get the new one
- * with their next deploy; else ERR_EXISTS.
+ * Keep them under a name. A secret that is there is replaced when told so: Maya takes the new
+ * one over while she runs, other apps get it with their next deploy; else ERR_EXISTS.
  */
 int fleet_secret_create(struct engine *en, const char *name, const struct fleet_values *v,
                         bool replace, struct err *e) MUST_USE;
+/*
+ * rotated.c: of a secret that was replaced, the apps that have an older one: those that take it
+ * over while they run, and those that need a deploy. Arrays of names, the caller's references.
+ */
+int fleet_secret_takers(struct engine *en, const char *name, json_t **ret_now,
+                        json_t **ret_later, struct err *e) MUST_USE;
 /*
  * *ret: [{"name", "keys": ["A"], "version": 2, "created": "2025-...", "apps": ["x"]}], by name;
  * "id" and "swarm_name" are the Swarm's

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "fleet/cert.h"
 #include "fleet/fleet.h"
+#include "fleet/rotated.h"
 #include "fleet/service.h"
 #include "fleet/version.h"
 #include "image/image.h"
@@ -101,8 +102,9 @@ static json_t *mounts(const struct part *p, const char *socket)
     return list;
 }
 
-/* The keeper alone has the certificates; it gives them to the gateway. */
-static json_t *secrets(const struct part *p, const json_t *certs)
+/* The keeper alone has the certificates; it gives them to the gateway. What was rotated it
+ * brings to containers. */
+static json_t *secrets(const struct part *p, const json_t *certs, const json_t *rotated)
 {
     json_t *list = json_array();
 
@@ -114,6 +116,8 @@ static json_t *secrets(const struct part *p, const json_t *certs)
                                               json_sprintf("%s.pem", fleet__text(c, "app")),
                                               "UID", "0", "GID", "0", "Mode", 0400));
     }
+    if (strcmp(p->name, "keeper") == 0)
+        rotated__mount(list, rotated);
     return list;
 }
 
@@ -149,7 +153,7 @@ static void make_replaceable(json_t *body)
  * not. */
 static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const char *image,
                        const char *node, const char *host_net, const char *socket,
-                       const json_t *certs)
+                       const json_t *certs, const json_t *rotated)
 {
     char *service = xprintf("maya-%s", p->name), *place = xprintf("node.id==%s", node);
     char http[16], https[16];
@@ -163,8 +167,8 @@ static json_t *body_of(const struct part *p, const struct front_cfg *cfg, const 
         "s:{s:[s]}, s:{s:s, s:I}, s:[{s:s}]}, s:{s:{s:i}}, s:{s:s, s:I}}",
         "Name", service, "Labels", LABEL_PART, p->name, LABEL_HTTP, http, LABEL_HTTPS, https,
         "TaskTemplate", "ContainerSpec", "Image", image, "Args", arguments(p, cfg), "ReadOnly",
-        1, "Mounts", mounts(p, socket), "Secrets", secrets(p, certs), "StopGracePeriod",
-        (json_int_t)(STOP_S * NS), "CapabilityDrop", "ALL", "CapabilityAdd",
+        1, "Mounts", mounts(p, socket), "Secrets", secrets(p, certs, rotated),
+        "StopGracePeriod", (json_int_t)(STOP_S * NS), "CapabilityDrop", "ALL", "CapabilityAdd",
         "CAP_NET_BIND_SERVICE", "Resources", "Limits", "MemoryBytes", (json_int_t)MEMORY,
         "Reservations", "MemoryBytes", (json_int_t)(64LL << 20), "Placement", "Constraints",
         place, "RestartPolicy", "Condition", "any", "Delay", (json_int_t)(NS / 2), "Networks",
@@ -406,18 +410,20 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
         strncmp(address, "unix://", 7) == 0 ? address + 7 : "/var/run/docker.sock";
     struct image_made image = {0};
     char *node = NULL, *net = NULL;
-    json_t *certs = NULL;
+    json_t *certs = NULL, *rotated = NULL;
     int rc = fleet__cert_list(en, &certs, e);
 
     if (rc == 0 && json_array_size(certs))
         rc = need_https(&cfg, fleet__text(json_array_get(certs, 0), "app"), e);
     if (rc == 0)
         rc = make_image(en, &image, e);
+    if (rc == 0)
+        rc = rotated__list(en, &rotated, e);
 
     if (rc == 0)
         rc = look_up(en, &node, &net, e);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
-        json_t *body = body_of(&parts[i], &cfg, image.ref, node, net, socket, certs);
+        json_t *body = body_of(&parts[i], &cfg, image.ref, node, net, socket, certs, rotated);
         rc = see_to(en, body, parts[i].replaceable, e);
         json_decref(body);
     }
@@ -425,6 +431,7 @@ int fleet__front(struct engine *en, const struct front_cfg *wanted, struct err *
         fleet__cert_tidy(en);
     free(net);
     free(node);
+    json_decref(rotated);
     json_decref(certs);
     image_made_release(&image);
     return rc;

@@ -12,6 +12,7 @@
 #include "fleet/keeper_resize.h"
 #include "fleet/keeper_wait.h"
 #include "fleet/rollout.h"
+#include "fleet/rotated.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct keeper {
     struct hung *hung;
     struct trials *trials;
     struct watches *watches;
+    struct bringer *bringer; /* of secrets */
     struct leaving leaving[LEAVING_MAX];
     uint64_t stamp; /* of what was seen last */
     int64_t changed_ms;
@@ -222,10 +224,12 @@ int fleet_keeper(struct engine *en, const struct fleet_keeper_cfg *cfg, struct e
     front__init(&k.front, cfg->folder, cfg->http_port, cfg->https_port);
     log_info("keeper", "start", "engine=\"%s\" folder=\"%s\" http=%d https=%d",
              engine_shown(en), cfg->folder, cfg->http_port, cfg->https_port);
+    k.bringer = bringer__new(en);
     while (!*cfg->stop) {
         look(&k);
         wait__pause(pause_ms(&k));
     }
+    bringer__free(&k.bringer);
     watches__free(&k.watches);
     trials__free(&k.trials);
     hung__free(&k.hung);

@@ -4,6 +4,7 @@
  */
 #include "fleet/fleet.h"
 #include "fleet/fleet_int.h"
+#include "fleet/rotated.h"
 
 #include "base/alloc.h"
 #include "base/base64.h"
@@ -153,6 +154,24 @@ static void wipe_body(json_t *body)
     json_decref(body);
 }
 
+/*
+ * Those before the one that was the newest: a deploy under way may have chosen that. The engine
+ * keeps what a version has yet.
+ */
+static void tidy(struct engine *en, const json_t *all, const char *name)
+{
+    const json_t *newest = fleet__newest_of(all, LABEL_SECRET, name);
+    struct err ignored;
+
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *s = json_array_get(all, i);
+        if (s != newest && strcmp(fleet__label(s, LABEL_SECRET), name) == 0 &&
+            engine_json(en, "DELETE", NULL, NULL, &ignored, "/secrets/%s",
+                        fleet__text(s, "ID")) < 0)
+            continue;
+    }
+}
+
 int fleet_secret_create(struct engine *en, const char *name, const struct fleet_values *v,
                         bool replace, struct err *e)
 {
@@ -163,10 +182,11 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
         return -1;
     const json_t *before = fleet__newest_of(all, LABEL_SECRET, name);
     int version = before ? fleet__version(before) : 0;
-    json_decref(all);
-    if (version && !replace)
+    if (version && !replace) {
+        json_decref(all);
         return err_set(e, ERR_USED, 0, "there is a secret '%s' already; --force replaces it",
                        name);
+    }
     json_t *body = describe(name, version + 1, v);
     int rc = engine_json(en, "POST", body, NULL, e, "/secrets/create");
     wipe_body(body);
@@ -175,6 +195,9 @@ int fleet_secret_create(struct engine *en, const char *name, const struct fleet_
                 "a secret of the Swarm is called '%s.%d' already, and it is none of Maya's; "
                 "choose another name",
                 name, version + 1);
+    if (rc == 0)
+        tidy(en, all, name);
+    json_decref(all);
     return rc;
 }
 
@@ -192,7 +215,8 @@ static void add_users(json_t *apps, const json_t *services, const char *swarm)
                 json_string_value(json_object_get(json_array_get(uses, k), "SecretName"));
             const char *app = fleet__label(s, LABEL_APP);
             bool there = false;
-            if (!used || strcmp(used, swarm) != 0)
+            if (!used || strcmp(used, swarm) != 0 ||
+                strcmp(fleet__name(s), ROTATED_KEEPER) == 0) /* for others */
                 continue;
             if (!*app)
                 app = fleet__name(s);
@@ -285,8 +309,16 @@ static void join(struct buf *out, const json_t *texts)
         buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
 }
 
-static int delete_all(struct engine *en, const json_t *all, const char *name, struct err *e)
+/* Nobody but the keeper may have it yet, who brought it to a version that is gone. */
+static int delete_all(struct engine *en, const json_t *all, const json_t *services,
+                      const char *name, struct err *e)
 {
+    json_t *rotated = rotated__wanted(services, all);
+    int rc = rotated__give(en, services, rotated, true, e);
+
+    json_decref(rotated);
+    if (rc < 0)
+        return -1;
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *s = json_array_get(all, i);
         const char *id = json_string_value(json_object_get(s, "ID"));
@@ -313,7 +345,7 @@ int fleet_secret_delete(struct engine *en, const char *name, struct err *e)
                          "the secret '%s' is used by %s; deploy without it first, or stop that",
                          name, buf_text(&who));
         else
-            rc = delete_all(en, all, name, e);
+            rc = delete_all(en, all, services, name, e);
         buf_release(&who);
         json_decref(apps);
     }

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_int.h"
+#include "fleet/rotated.h"
 #include "image/image.h"
 
 #include <stdio.h>
@@ -34,6 +35,7 @@ static json_t *environment(const struct spec *s)
         snprintf(port, sizeof(port), "%d", FLEET_AGENT_PORT);
         add_variable(env, "MAYA_AGENT_CHECK_PORT", port);
         add_variable(env, "MAYA_LOG_FORMAT", "json");
+        rotated__environment(env);
     }
     return env;
 }

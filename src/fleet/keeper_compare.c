@@ -124,18 +124,17 @@ static void on_slot(void *ctx, const struct gateway_slot *is)
     unsigned weight = weights[slot - 1];
     free(weights);
     if (!same_place(seat, is)) {
-        rc = gateway_set_slot(x->f->runtime, a, slot, &seat->server, weight, TIMEOUT_MS, x->e);
-        bool doubted = rc == 0 && seat->server.version && !seat->proven;
-        if (doubted)
-            rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
-        seat->put_down = doubted && rc == 0;
+        struct gateway_server comes = seat->server;
+        comes.down = !seat->proven;
+        rc = gateway_set_slot(x->f->runtime, a, slot, &comes, weight, TIMEOUT_MS, x->e);
+        seat->put_down = rc == 0 && comes.version && comes.down;
         seat->up = false;
     } else if (seat->server.version && is->state != seat->server.state) {
-        rc = gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS, x->e);
-        if (rc == 0 && seat->server.state == GATEWAY_READY && seat->server.down) {
-            rc = gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e);
-            seat->up = false;
-        }
+        bool down = seat->server.state == GATEWAY_READY && seat->server.down;
+        rc = down ? gateway_set_down(x->f->runtime, a, slot, TIMEOUT_MS, x->e)
+                  : gateway_set_state(x->f->runtime, a, slot, seat->server.state, TIMEOUT_MS,
+                                      x->e);
+        seat->up &= !down;
     } else if (seat->server.version && is->weight != weight)
         rc = gateway_set_weight(x->f->runtime, a, slot, weight, TIMEOUT_MS, x->e);
     else

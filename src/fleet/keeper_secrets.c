@@ -83,6 +83,7 @@ static void on_bytes(void *ctx, int stream, const char *data, size_t len)
 }
 
 /* Asked ten times a second while the program runs. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): others say a size here */
 static bool too_late(void *ctx, int *rows, int *columns)
 {
     struct bringer *b = ctx;

@@ -142,7 +142,9 @@ int gateway_release(const char *runtime, const struct gateway_app *a, int timeou
  * its connection be closed, so that nobody sends on one which is just being closed.
  */
 int gateway_leave(const char *runtime, bool leaving, int timeout_ms, struct err *e) MUST_USE;
-/* Nobody comes to the container in this slot before its next check has found it well. */
+/* READY, and nobody comes to the container in this slot before its next check has found it
+ * well.
+ */
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e) MUST_USE;
 

@@ -260,10 +260,23 @@ int gateway_leave(const char *runtime, bool leaving, int timeout_ms, struct err 
                 timeout_ms, e);
 }
 
+/*
+ * A server that leaves maintenance is up until a check fails, whatever was said of it there. So
+ * it comes by way of DRAIN, where it is given nothing new; and in one line, so that nobody whom
+ * the table knows to have been in this slot finds it up in between.
+ */
 int gateway_set_down(const char *runtime, const struct gateway_app *a, unsigned slot,
                      int timeout_ms, struct err *e)
 {
-    return set(runtime, a, slot, timeout_ms, e, "health down");
+    static const char *const steps[] = {"state drain", "health down", "state ready"};
+    struct buf command = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        buf_printf(&command, "%sset server app-%s/s%u %s", i ? ";" : "", a->name, slot,
+                   steps[i]);
+    int rc = tell(runtime, buf_text(&command), timeout_ms, e);
+    buf_release(&command);
+    return rc;
 }
 
 int gateway_set_slot(const char *runtime, const struct gateway_app *a, unsigned slot,
@@ -286,7 +299,9 @@ int gateway_set_slot(const char *runtime, const struct gateway_app *a, unsigned 
     if (set(runtime, a, slot, timeout_ms, e, "weight %u", weight) < 0 ||
         gateway_set_weight(runtime, a, slot, weight, timeout_ms, e) < 0)
         return -1;
-    return s->state == GATEWAY_MAINT
-               ? 0
+    if (s->state == GATEWAY_MAINT)
+        return 0;
+    return s->state == GATEWAY_READY && s->down
+               ? gateway_set_down(runtime, a, slot, timeout_ms, e)
                : gateway_set_state(runtime, a, slot, s->state, timeout_ms, e);
 }

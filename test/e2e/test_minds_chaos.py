@@ -1,5 +1,7 @@
 """Many guests, some of whom leave, and a provider that does everything wrong now and then: what is
 ordered is always two Negronis at a time, nobody's memory is kept, and it ends clean."""
+import contextlib
+import http.client
 import random
 import threading
 
@@ -62,7 +64,9 @@ def test_chaos(nodes):
                 if reply.status not in (200, 413, 429, 503):
                     wrong.append(reply)
                 continue
-            with n.stream("two negronis please", session) as s:
+            # Who reads too slowly for a session that is nearly full is cut off, and would come back.
+            with n.stream("two negronis please", session) as s, \
+                    contextlib.suppress(http.client.IncompleteRead):
                 enough = chance.randrange(1, 12)
                 for i, event in enumerate(s):
                     if i >= enough:

@@ -18,9 +18,8 @@ const struct session *session_at_rest(const struct session_table *t, const char 
     return s && s->state == SESSION_IDLE && !session__expired(t, s->used_s, now_s) ? s : NULL;
 }
 
-static void tell(struct session_seen *q, int64_t used_s, uint64_t version)
+static void tell(struct session_seen *q, int64_t used_s)
 {
-    q->version = version;
     q->told(q, session__expired(q->table, used_s, q->now_s) ? -1 : used_s, NULL);
 }
 
@@ -28,8 +27,9 @@ static void read_seen(void *ctx, const struct store_row *row, const struct err *
 {
     struct session_seen *q = ctx;
 
+    q->version = row ? row->version : 0;
     if (row)
-        tell(q, row->used_at_s, row->version);
+        tell(q, row->used_at_s);
     else
         q->told(q, -1, failed);
 }
@@ -47,7 +47,7 @@ void session_seen(struct session_table *t, const char *id, int64_t now_s,
     else if (s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s))
         store_get(t->cfg.store, id, read_seen, q); /* maybe it goes on in another container */
     else if (s->state == SESSION_IDLE)
-        tell(q, s->used_s, s->version);
+        tell(q, s->used_s);
     else if (s->state == SESSION_BUSY && s->version > 0)
         q->told(q, now_s, NULL);
     else /* expired, or not yet stored */

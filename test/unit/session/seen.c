@@ -191,6 +191,13 @@ static void test_version(void)
     session_seen(t, "a", 1000, &a.q);
     CHECK_INT(a.q.version, 3);
     session_leave(held);
+    struct fake_row *row = fake_find("a");
+    row->version = 0; /* removed by another container: what is in memory says nothing */
+    a.used_s = NOT_TOLD;
+    session_seen(t, "a", 4601, &a.q);
+    CHECK_INT(a.used_s, -1);
+    CHECK_INT(a.q.version, 0);
+    row->version = 3;
     session_tick(t, 1300); /* asleep */
     a.used_s = NOT_TOLD;
     session_seen(t, "a", 1300, &a.q);

@@ -53,11 +53,11 @@ static int start(struct gateway_door *d, bool running)
 {
     static char program[] = "haproxy", workers[] = "-W", fore[] = "-db", master[] = "-S",
                 file[] = "-f", config[] = CONFIG, from[] = "-x";
-    char *argv[] = {program, workers, fore, master,     d->own_master,
-                    file,    config,  from, d->runtime, NULL};
+    /* What is behind the NULL is not seen. */
+    char *const argv[] = {program,       workers, fore,   master,
+                          d->own_master, file,    config, running ? from : NULL,
+                          d->runtime,    NULL};
 
-    if (!running)
-        argv[7] = NULL;
     execv(HAPROXY, argv);
     return cli_fail_with(CLI_FAILED, "start " HAPROXY ": %s", strerror(errno));
 }

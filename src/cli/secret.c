@@ -97,13 +97,6 @@ static int gather(const struct cli_args *a, struct fleet_values *v, struct err *
     return 0;
 }
 
-/* "a, b" */
-static void join(struct buf *out, const json_t *names)
-{
-    for (size_t i = 0; i < json_array_size(names); i++)
-        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(names, i)));
-}
-
 /* Who has the one before, in one sentence: what becomes of them. */
 static void tell_takers(struct engine *en, const char *name)
 {
@@ -114,8 +107,8 @@ static void tell_takers(struct engine *en, const char *name)
     if (fleet_secret_takers(en, name, &now, &later, &ignored) < 0)
         return;
     size_t n = json_array_size(now), m = json_array_size(later);
-    join(&takes, now);
-    join(&waits, later);
+    fleet_join(&takes, now);
+    fleet_join(&waits, later);
     if (n)
         printf("%s take%s it over within seconds", buf_text(&takes), n == 1 ? "s" : "");
     if (m)

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/cli_int.h"
 #include "engine/engine.h"
+#include "fleet/fleet.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -37,8 +38,7 @@ void cli__table_add_list(struct cli_table *t, const json_t *texts)
 {
     struct buf all = BUF_INIT;
 
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        buf_printf(&all, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
+    fleet_join(&all, texts);
     cli__table_add(t, all.len ? buf_text(&all) : NULL);
     buf_release(&all);
 }

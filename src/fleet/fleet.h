@@ -24,7 +24,10 @@ struct engine;
 int fleet_check_name(const char *what, const char *name, size_t max, struct err *e) MUST_USE;
 int fleet_check_volume_name(const char *name, struct err *e) MUST_USE; /* at least two */
 
-/* secret.c: named sets of values that an app gets as its environment */
+/* swarm.c: "a, b", of an array of texts. */
+void fleet_join(struct buf *out, const json_t *texts);
+
+/* secret.c: named sets of values that an app gets as a file of NAME=value lines */
 
 #define FLEET_SECRET_NAME_MAX 56
 

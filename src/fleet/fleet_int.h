@@ -52,3 +52,7 @@ bool fleet__ended(const json_t *task); /* it will not run any more */
 char *fleet__object(const char *app, int number) MUST_USE;
 /* The services that are versions of the app, NULL: of any app. */
 int fleet__services(struct engine *en, const char *app, json_t **ret, struct err *e) MUST_USE;
+
+/* secret.c: all secrets that are kept for apps, and all services, the keeper too. */
+int fleet__secrets_read(struct engine *en, json_t **all, json_t **services,
+                        struct err *e) MUST_USE;

@@ -38,12 +38,11 @@
 
 /* What differs between the two. */
 static const struct part {
-    const char *name, *sentence;
-    bool on_host;     /* has the host's own ports */
+    const char *name;
     bool replaceable; /* by one that runs beside it */
 } parts[] = {
-    {"gateway", "the one way in", true, true},
-    {"keeper", "keeps the gateway in step with the engine", true, false},
+    {"gateway", true}, /* the one way in */
+    {"keeper", false}, /* keeps the gateway in step with the engine */
 };
 
 static const char *find_haproxy(void)

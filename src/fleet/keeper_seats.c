@@ -57,16 +57,22 @@ const struct seat *front__seat(const struct front *f, const char *app, const cha
     return NULL;
 }
 
+/* Does a container of this version sit there? */
+static bool has(const struct seat *seat, int version)
+{
+    char name[sizeof(seat->version)];
+
+    snprintf(name, sizeof(name), "v%d", version % 100000);
+    return seat->server.version && strcmp(seat->version, name) == 0;
+}
+
 int front__up(const struct front *f, const char *app, bool next, int version)
 {
     const struct seats *s = seats_for(f, app, next);
-    char name[8];
     int n = 0;
 
-    snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++)
-        n += s->at[i].up && s->at[i].ready && s->at[i].server.version &&
-             strcmp(s->at[i].version, name) == 0;
+        n += s->at[i].up && s->at[i].ready && has(&s->at[i], version);
     return n;
 }
 
@@ -74,12 +80,10 @@ struct front_health front__health(const struct front *f, const char *app, int ve
 {
     const struct seats *s = seats_for(f, app, false);
     struct front_health ret = {0};
-    char name[8];
 
-    snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++) {
         const struct seat *seat = &s->at[i];
-        if (!seat->server.version || strcmp(seat->version, name) != 0)
+        if (!has(seat, version))
             continue;
         ret.up |= seat->up;
         ret.well |= seat->up && seat->checked;
@@ -92,11 +96,9 @@ void front__new(const struct front *f, const char *app, int version, uint64_t *r
                 uint64_t *errors)
 {
     const struct seats *s = seats_for(f, app, false);
-    char name[8];
 
-    snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++) {
-        if (!s->at[i].server.version || strcmp(s->at[i].version, name) != 0)
+        if (!has(&s->at[i], version))
             continue;
         *requests += s->at[i].new_requests;
         *errors += s->at[i].new_errors;
@@ -113,12 +115,10 @@ uint64_t front__queued(const struct front *f, const char *app)
 uint64_t front__busy(const struct front *f, const char *app, int version)
 {
     const struct seats *s = seats_for(f, app, false);
-    char name[8];
     uint64_t n = 0;
 
-    snprintf(name, sizeof(name), "v%d", version % 100000);
     for (unsigned i = 0; s && i < s->count; i++)
-        if (s->at[i].server.version && strcmp(s->at[i].version, name) == 0)
+        if (has(&s->at[i], version))
             n += s->at[i].current;
     return n;
 }

@@ -209,12 +209,9 @@ static int bring_all(struct bringer *b, const json_t *services, const json_t *wa
 
 static int look(struct bringer *b, struct err *e)
 {
-    static const char *const ours[] = {"label", LABEL_SECRET, NULL};
     json_t *services = NULL, *secrets = NULL;
-    int rc = engine_json(b->en, "GET", NULL, &services, e, "/services");
+    int rc = fleet__secrets_read(b->en, &secrets, &services, e);
 
-    if (rc == 0)
-        rc = engine_list(b->en, "/secrets", ours, &secrets, e);
     if (rc == 0) {
         json_t *wanted = rotated__wanted(services, secrets);
         b->soon = json_array_size(wanted) > 0;

@@ -104,20 +104,10 @@ json_t *rotated__wanted(const json_t *services, const json_t *secrets)
     return list;
 }
 
-static int read_both(struct engine *en, json_t **services, json_t **secrets, struct err *e)
-{
-    static const char *const ours[] = {"label", LABEL_SECRET, NULL};
-    int rc = fleet__services(en, NULL, services, e);
-
-    if (rc == 0)
-        rc = engine_list(en, "/secrets", ours, secrets, e);
-    return rc;
-}
-
 int rotated__list(struct engine *en, json_t **ret, struct err *e)
 {
     json_t *services = NULL, *secrets = NULL;
-    int rc = read_both(en, &services, &secrets, e);
+    int rc = fleet__secrets_read(en, &secrets, &services, e);
 
     if (rc == 0)
         *ret = rotated__wanted(services, secrets);
@@ -247,7 +237,7 @@ int fleet_secret_takers(struct engine *en, const char *name, json_t **ret_now,
                         json_t **ret_later, struct err *e)
 {
     json_t *services = NULL, *secrets = NULL;
-    int rc = read_both(en, &services, &secrets, e);
+    int rc = fleet__secrets_read(en, &secrets, &services, e);
 
     if (rc == 0) {
         const json_t *newest = fleet__newest_of(secrets, LABEL_SECRET, name);
@@ -255,7 +245,7 @@ int fleet_secret_takers(struct engine *en, const char *name, json_t **ret_now,
         *ret_later = json_array();
         for (size_t i = 0; newest && i < json_array_size(services); i++) {
             const json_t *s = json_array_get(services, i);
-            if (older(s, name, fleet__text(newest, "ID")))
+            if (*fleet__label(s, LABEL_APP) && older(s, name, fleet__text(newest, "ID")))
                 add(rotated__takes(s) ? *ret_now : *ret_later, fleet__label(s, LABEL_APP));
         }
     }

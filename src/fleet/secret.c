@@ -284,9 +284,9 @@ static json_t *list_newest(const json_t *all, const json_t *services)
     return list;
 }
 
-static int read_both(struct engine *en, json_t **all, json_t **services, struct err *e)
+int fleet__secrets_read(struct engine *en, json_t **all, json_t **services, struct err *e)
 {
-    if (engine_need_swarm(en, e) < 0 || read_all(en, all, e) < 0)
+    if (read_all(en, all, e) < 0)
         return -1;
     return engine_json(en, "GET", NULL, services, e, "/services");
 }
@@ -294,19 +294,15 @@ static int read_both(struct engine *en, json_t **all, json_t **services, struct 
 int fleet_secret_list(struct engine *en, json_t **ret, struct err *e)
 {
     json_t *all = NULL, *services = NULL;
-    int rc = read_both(en, &all, &services, e);
+    int rc = engine_need_swarm(en, e);
 
+    if (rc == 0)
+        rc = fleet__secrets_read(en, &all, &services, e);
     if (rc == 0)
         *ret = list_newest(all, services);
     json_decref(services);
     json_decref(all);
     return rc;
-}
-
-static void join(struct buf *out, const json_t *texts)
-{
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
 }
 
 /* Nobody but the keeper may have it yet, who brought it to a version that is gone. */
@@ -332,14 +328,16 @@ static int delete_all(struct engine *en, const json_t *all, const json_t *servic
 int fleet_secret_delete(struct engine *en, const char *name, struct err *e)
 {
     json_t *all = NULL, *services = NULL;
-    int rc = read_both(en, &all, &services, e);
+    int rc = engine_need_swarm(en, e);
 
+    if (rc == 0)
+        rc = fleet__secrets_read(en, &all, &services, e);
     if (rc == 0 && !fleet__newest_of(all, LABEL_SECRET, name))
         rc = err_set(e, ERR_NOT_FOUND, 0, "there is no secret '%.80s'", name);
     if (rc == 0) {
         json_t *apps = users_of(all, services, name);
         struct buf who = BUF_INIT;
-        join(&who, apps);
+        fleet_join(&who, apps);
         if (json_array_size(apps))
             rc = err_set(e, ERR_USED, 0,
                          "the secret '%s' is used by %s; deploy without it first, or stop that",

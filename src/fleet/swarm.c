@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/strs.h"
 #include "engine/engine.h"
+#include "fleet/fleet.h"
 #include "fleet/spec.h"
 
 #include <limits.h>
@@ -28,6 +29,12 @@ const char *fleet__name(const json_t *thing)
 const char *fleet__label(const json_t *thing, const char *label)
 {
     return fleet__text(json_object_get(json_object_get(thing, "Spec"), "Labels"), label);
+}
+
+void fleet_join(struct buf *out, const json_t *texts)
+{
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
 }
 
 int fleet__version(const json_t *thing)

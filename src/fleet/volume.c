@@ -14,8 +14,7 @@ char *volume__join(const json_t *texts)
 {
     struct buf out = BUF_INIT;
 
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        buf_printf(&out, "%s%s", i ? ", " : "", json_string_value(json_array_get(texts, i)));
+    fleet_join(&out, texts);
     char *text = xstrdup(buf_text(&out));
     buf_release(&out);
     return text;

@@ -39,7 +39,7 @@ test-e2e: all $(B)/test/probe_server $(B)/test/fail_alloc.so $(B)/test/app_serve
 	@$(E2E_ENV) $(PYTHON) -B -m pytest -q -p no:cacheprovider --rootdir test/e2e -n $(WORKERS) --dist loadfile \
 		$(if $(filter test/e2e%,$(E2E)),,test/e2e) $(E2E)
 
-# Alone, since the machine is to have nothing else to do.
+# After the other tests of the running program, since they would take its time.
 .PHONY: test-people
 test-people: all $(B)/test/app_server ## a thousand people talk while everything behind the gateway is changed
 	@$(E2E_ENV) PYTHONPATH=test/e2e:test/people $(PYTHON) -B -m pytest -q -p no:cacheprovider test/people

@@ -1,6 +1,7 @@
 """A thousand people talk while everything behind the gateway is changed, and nobody notices.
 
-In one engine and in this order, with nothing else to do for the machine: `make test-people`.
+In one engine and in this order, and not beside other tests of the running program: `make
+test-people`.
 How long it takes them is for the benchmark of the same name to say.
 """
 import pytest

@@ -289,6 +289,8 @@ class Cartesia:
             pass
 
     def _say(self, s, c, context, text):
+        if context.cancelled.is_set():
+            raise ValueError("cancelled")
         self.lines.append(text)
         data, first = pcm(text), True
         about = {"context_id": context.id, "done": False, "status_code": 206}

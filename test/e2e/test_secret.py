@@ -1,5 +1,4 @@
 """`maya secret` on a real Docker Engine in Swarm mode."""
-import base64
 import json
 import subprocess
 

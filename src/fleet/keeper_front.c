@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMEOUT_MS 3000
 #define SLOTS_MIN 8
@@ -197,6 +198,18 @@ static char *place_to_wait(const struct front *f, const struct seen_app *a, cons
     return NULL;
 }
 
+/* Has it a certificate that can be shown, and does it want no plain HTTP? */
+static bool sends_to_https(const struct front *f, const struct plan *p,
+                           const struct seen_app *a)
+{
+    char *cert = xprintf("%s/certs/%s.pem", f->folder, a->name);
+    bool is = p->plan.http_port && p->plan.https_port && access(cert, R_OK) == 0 &&
+              strcmp(spec_text(a->spec, SPEC_TLS_HTTP), "redirect") == 0;
+
+    free(cert);
+    return is;
+}
+
 static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool next,
                     bool fallback, int64_t now_ms)
 {
@@ -230,6 +243,7 @@ static void add_app(struct front *f, struct plan *p, struct seen_app *a, bool ne
         .fallback = fallback,
         .maya = spec_is_maya(spec),
         .agent = spec_is_maya(spec),
+        .redirect = !next && sends_to_https(f, p, a),
         .waiting = next ? NULL : place_to_wait(f, a, name),
         .wait_s = (unsigned)spec_int(spec, SPEC_READY_WITHIN),
         .health = spec_text(spec, SPEC_READY_PATH),
@@ -264,6 +278,13 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .buffer = BUFFER,
                            .check_ms = FRONT_CHECK_MS,
                        }};
+    if (front__certs(f)) {
+        p->plan.https_port = (unsigned)f->https_port;
+        p->certs = xprintf("%s/certs", f->folder);
+        p->cert_list[0] = p->certs;
+        p->plan.certs = p->cert_list;
+        p->plan.cert_count = 1;
+    }
     for (size_t i = 0; i < f->count; i++)
         f->apps[i].seen = false;
     for (size_t i = 0; i < w->count; i++) {
@@ -280,13 +301,6 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
         add_app(f, p, a, true, false, now_ms);
     }
     p->plan.apps = p->apps;
-    if (front__certs(f)) {
-        p->plan.https_port = (unsigned)f->https_port;
-        p->certs = xprintf("%s/certs", f->folder);
-        p->cert_list[0] = p->certs;
-        p->plan.certs = p->cert_list;
-        p->plan.cert_count = 1;
-    }
 }
 
 static void release_app(struct gateway_app *a)

@@ -214,9 +214,11 @@ static int check_tls(const struct gateway_plan *p, struct err *e)
 {
     if (p->https_port && !p->cert_count)
         return err_set(e, ERR_CONFIG, 0, "https_port %u needs a certificate", p->https_port);
-    if (p->redirect && !(p->https_port && p->http_port))
-        return err_set(e, ERR_CONFIG, 0,
-                       "a redirect needs both an http_port and an https_port");
+    for (size_t i = 0; i < p->app_count; i++)
+        if (p->apps[i].redirect && !(p->https_port && p->http_port))
+            return err_set(e, ERR_CONFIG, 0,
+                           "app '%s': a redirect needs both an http_port and an https_port",
+                           p->apps[i].name);
     for (size_t i = 0; i < p->cert_count; i++)
         if (!gateway__is_path(p->certs[i], 4000))
             return refuse(e, "", "certificate", p->certs[i],

@@ -9,6 +9,7 @@
 #define LONGEST_S 2147483 /* HAProxy counts milliseconds in an int */
 #define SOON_MS 100
 #define AGAIN_MS 5 /* after an answer that was held back for seconds */
+#define HTTPS_PORT 443 /* of a URL without a port */
 #define JSON "content-type application/json string "
 
 static unsigned seconds(unsigned s)
@@ -124,8 +125,6 @@ static void put_frontend(const struct gateway_plan *p, struct buf *out)
     buf_str(out, "frontend people\n");
     put_bind(p, p->http_port, false, out);
     put_bind(p, p->https_port, true, out);
-    if (p->redirect)
-        buf_str(out, "    http-request redirect scheme https code 308 unless { ssl_fc }\n");
     buf_str(out, "    http-request del-header X-Forwarded-For\n    option forwardfor\n"
                  "    http-request set-header X-Forwarded-Proto https if { ssl_fc }\n"
                  "    http-request set-header X-Forwarded-Proto http unless { ssl_fc }\n");
@@ -157,6 +156,15 @@ static void put_retry_paths(struct buf *out)
                 buf_printf(out, " %s", rows[i].path);
         buf_char(out, '\n');
     }
+}
+
+/* Here and not where hosts are told apart: an app's pattern may be beside another's name. */
+static void put_redirect(const struct gateway_plan *p, struct buf *out)
+{
+    buf_str(out, "    http-request redirect location https://%[req.hdr(host),host_only]");
+    if (p->https_port != HTTPS_PORT)
+        buf_printf(out, ":%u", p->https_port);
+    buf_str(out, "%[pathq] code 308 unless { ssl_fc }\n");
 }
 
 /* Who is where, and what may be sent again: as Maya's own statuses and headers say. */
@@ -247,6 +255,8 @@ static void put_app(const struct gateway_plan *p, const struct gateway_app *a, s
                "    http-check send meth GET uri '%s' ver HTTP/1.1 hdr Host gateway "
                "hdr Connection close\n    http-check expect status 200\n",
                seconds(a->turn_s), a->health);
+    if (a->redirect)
+        put_redirect(p, out);
     if (a->maya)
         put_maya(p, a, out);
     else

@@ -62,6 +62,7 @@ struct gateway_app {
     bool fallback;       /* takes what is for no other app; one at most */
     bool maya;           /* Maya's own statuses and headers hold: see docs/gateway.md */
     bool agent;          /* its containers tell their room on a port of their own */
+    bool redirect;       /* plain HTTP sends people to HTTPS, and never to a container */
     const char *waiting; /* path of a socket that holds requests while no container is up, or
                             NULL: they are answered 503 */
     unsigned wait_s;     /* how long a request waits for its turn there */
@@ -82,7 +83,6 @@ struct gateway_plan {
     const char *peer;     /* path of a socket: a reload hands over who is where; NULL: not */
     const char *bind;     /* numeric address, "*" (IPv4) or "::" (both) */
     unsigned http_port, https_port; /* 0: none; not both */
-    bool redirect;                  /* HTTP sends people to HTTPS */
     const char *const *certs;       /* files or folders of PEM with certificate and key */
     size_t cert_count;
     unsigned max_conns;

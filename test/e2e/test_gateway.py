@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from certs import certificate
 from gateway import HAPROXY, Fake, Gateway, Relay, Waiting, configuration, free_port, pass_on, server
 from node import until
 from provider import Provider, openai_words
@@ -68,7 +69,7 @@ def crew(nodes, tmp_path_factory):
 
 # -- the configuration
 
-def random_plan(r):
+def random_plan(r, cert):
     def name():
         return r.choice("abcxyz09") + "".join(r.choices("abc-019", k=r.randrange(20)))
 
@@ -95,13 +96,23 @@ def random_plan(r):
             "bind": r.choice(["*", "::", "127.0.0.1", "::1", "10.0.0.7"]),
             "http_port": r.randrange(1, 65536), "max_conns": r.randrange(10, 100000),
             "buffer": r.choice([16384, 65536, 1048576]), "check_ms": r.randrange(50, 60000),
-            **({"peer": "/tmp/maya-p.sock"} if r.random() < 0.5 else {}), "apps": apps}
+            **({"peer": "/tmp/maya-p.sock"} if r.random() < 0.5 else {}), "apps": apps,
+            **tls(r, apps, cert)}
+
+
+def tls(r, apps, cert):
+    if r.random() < 0.5:
+        return {}
+    for a in apps:
+        a["redirect"] = r.random() < 0.5
+    return {"https_port": r.choice([443, 8443]), "certs": [cert]}
 
 
 def test_haproxy_takes_what_is_made(tmp_path):
     r = random.Random(5)
+    _, cert = pem(tmp_path)
     for i in range(60):
-        plan = random_plan(r)
+        plan = random_plan(r, cert)
         config = configuration(plan)
         assert config == configuration(plan)
         (tmp_path / "c").write_text(config)
@@ -115,6 +126,7 @@ def test_haproxy_takes_what_is_made(tmp_path):
     ({"http_port": 0}, "http_port"),
     ({"http_port": 70000}, "70000"),
     ({"https_port": 8443}, "certificate"),
+    ({"apps": [{**BAR, "redirect": True}]}, "app 'bar': a redirect needs both"),
     ({"runtime": "relative.sock"}, "runtime"),
     ({"runtime": "/tmp/a b"}, "runtime"),
     ({"bind": "example.com"}, "bind"),
@@ -194,19 +206,32 @@ def test_nobody_comes_in_time(gateway, waiting):
         assert head.startswith("http/1.1 503 ") and "retry-after: 5" in head and "gateway-wait" not in head
 
 
+def pem(folder):
+    """The paths of a certificate, and of it with its key in one file."""
+    cert, _ = certificate(folder / "tls", "DNS:bar.example")
+    both = folder / "both.pem"
+    both.write_text(cert.read_text() + (folder / "tls/key.pem").read_text())
+    return str(cert), str(both)
+
+
 def test_tls(gateway, crew, tmp_path):
-    pem = tmp_path / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
-                    str(tmp_path / "key"), "-out", str(tmp_path / "crt"), "-days", "2", "-subj",
-                    "/CN=bar.example", "-addext", "subjectAltName=DNS:bar.example"],
-                   check=True, capture_output=True)
-    pem.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
+    cert, both = pem(tmp_path)
     (node,) = crew(1)
     port = free_port()
-    g = gateway(servers=[server(node)], https_port=port, certs=[str(pem)], redirect=True)
-    r = g.view().get("/api/v1/menu", headers={"Host": "bar.example"})
-    assert r.status == 308 and r.headers["location"] == "https://bar.example/api/v1/menu"
-    trust = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+    there = {"fallback": False, "servers": [server(node)]}
+    g = gateway([{**BAR, **there, "hosts": ["bar.example", "*.bars.example"], "redirect": True},
+                 {**BAR, **there, "name": "plain", "hosts": ["plain.bars.example"]}],
+                https_port=port, certs=[both])
+    for host in ("bar.example", "bar.example:8080", "BAR.example", "x.bars.example"):
+        r = g.view().get("/api/v1/menu?a=%20b", headers={"Host": host})
+        name = host.partition(":")[0].lower()
+        assert r.status == 308, (host, r)
+        assert r.headers["location"] == f"https://{name}:{port}/api/v1/menu?a=%20b"
+    assert g.view().post("/api/v1/chat", {"user_input": "hello"},
+                         headers={"Host": "bar.example"}).status == 308
+    r = g.view().get("/api/v1/menu", headers={"Host": "plain.bars.example"})
+    assert r.status == 200
+    trust = ssl.create_default_context(cafile=cert)
     with socket.create_connection(("127.0.0.1", port)) as raw, \
             trust.wrap_socket(raw, server_hostname="bar.example") as s:
         s.sendall(b"GET /api/v1/menu HTTP/1.1\r\nHost: bar.example\r\nConnection: close\r\n\r\n")

@@ -89,7 +89,8 @@ def test_a_first_one_that_is_not_ready_leaves_no_key(site):
 def test_https_with_the_certificate_that_was_given(site):
     site.deploy(site.write("secure", hostnames=[HOST], tls=make(site, "first")))
     wait_shown(site, "first")
-    wait_for("HTTP too", lambda: site.ask(HOST)[0] == 200)
+    wait_for("plain HTTP leads there", lambda: site.ask(HOST, "/a?b=c")[0] == 308)
+    assert site.ask(HOST, "/a?b=c")[1]["Location"] == f"https://{HOST}:{site.https}/a?b=c"
     assert site.maya("app", "dashboard", "secure") == f"https://{HOST}:{site.https}\n"
 
 
@@ -97,6 +98,10 @@ def test_another_certificate_takes_its_place(site):
     tls = make(site, "second")
     assert "nothing changed" not in site.deploy(site.write("secure", hostnames=[HOST], tls=tls))
     wait_shown(site, "second")
+    # Plain HTTP is served as well where the app wants it.
+    site.deploy(site.write("secure", hostnames=[HOST], tls={**tls, "http": "serve"}))
+    wait_for("HTTP too", lambda: site.ask(HOST)[0] == 200)
+    site.deploy(site.write("secure", hostnames=[HOST], tls=tls))
     # The same paths with another certificate: no new version, and it is shown all the same.
     make(site, "second")
     assert "nothing changed" in site.deploy(site.write("secure", hostnames=[HOST], tls=tls))

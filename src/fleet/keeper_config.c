@@ -14,10 +14,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -172,6 +174,18 @@ unsigned front__threads(void)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     return cores < 4 ? 1 : cores > 32 ? 16 : (unsigned)(cores / 2);
+}
+
+/* HAProxy does not start where it cannot listen, and a machine may be without IPv6. */
+const char *front__addresses(void)
+{
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool there = fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return there ? "::" : "*";
 }
 
 /* Of the text without who is where, with nobody anywhere, and of the certificates. */

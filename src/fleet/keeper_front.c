@@ -26,7 +26,10 @@
 
 void front__init(struct front *f, const char *folder, int http_port, int https_port)
 {
-    *f = (struct front){.folder = folder, .http_port = http_port, .https_port = https_port};
+    *f = (struct front){.folder = folder,
+                        .http_port = http_port,
+                        .https_port = https_port,
+                        .bind = front__addresses()};
     snprintf(f->runtime, sizeof(f->runtime), "%s/runtime.sock", folder);
     snprintf(f->peer, sizeof(f->peer), "%s/peer.sock", folder);
     snprintf(f->master, sizeof(f->master), "%s/master.sock", folder);
@@ -271,7 +274,7 @@ static void make_plan(struct front *f, struct world *w, struct plan *p, int64_t 
                            .runtime = f->runtime,
                            .instance = FLEET_GATEWAY_INSTANCE,
                            .peer = f->peer,
-                           .bind = "*",
+                           .bind = f->bind,
                            .http_port = (unsigned)f->http_port,
                            .max_conns = front__most_connections(),
                            .threads = front__threads(),

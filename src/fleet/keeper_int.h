@@ -99,6 +99,7 @@ struct seats { /* of one app */
 struct front {
     const char *folder;
     int http_port, https_port;
+    const char *bind; /* as in the gateway's plan */
     char runtime[120], master[120], config[120], peer[120];
     char door[120];    /* whose runtime socket it was last: the socket is a link */
     char *written;     /* the configuration as it was written last */
@@ -125,6 +126,7 @@ int front__configure(struct front *f, const struct gateway_plan *p, int64_t now_
 /* What this machine gives HAProxy. */
 unsigned front__most_connections(void);
 unsigned front__threads(void);
+const char *front__addresses(void); /* as a plan's `bind` */
 /* Has HAProxy read its configuration anew in this time? An older process may have requests. */
 bool front__reloaded(const struct front *f, int64_t now_ms, int64_t within_ms);
 /*

@@ -56,14 +56,15 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
         buf_printf(out, "peers gateway\n    peer gateway 'unix@%s'\n\n", p->peer);
 }
 
-static void put_bind(const struct gateway_plan *p, unsigned port, bool tls, struct buf *out)
+static void put_bind(const struct gateway_plan *p, const char *address, unsigned port, bool tls,
+                     struct buf *out)
 {
-    bool six = strchr(p->bind, ':') != NULL;
+    bool six = strchr(address, ':') != NULL;
 
     if (!port)
         return;
-    buf_printf(out, "    bind '%s%s:%u'%s", six ? "ipv6@" : "", p->bind, port,
-               strcmp(p->bind, "::") == 0 ? " v4v6" : "");
+    buf_printf(out, "    bind '%s%s:%u'%s", six ? "ipv6@" : "", address, port,
+               six ? " v6only" : "");
     for (size_t i = 0; tls && i < p->cert_count; i++) {
         buf_str(out, i ? " crt " : " ssl crt ");
         put_word(out, p->certs[i]);
@@ -122,9 +123,14 @@ static void put_routes(const struct gateway_plan *p, struct buf *out)
 
 static void put_frontend(const struct gateway_plan *p, struct buf *out)
 {
+    /* Two sockets, not one for both: that would call people by addresses like ::ffff:1.2.3.4. */
+    const char *const addresses[] = {p->bind, strcmp(p->bind, "::") == 0 ? "*" : NULL};
+
     buf_str(out, "frontend people\n");
-    put_bind(p, p->http_port, false, out);
-    put_bind(p, p->https_port, true, out);
+    for (size_t i = 0; i < ARRAY_LEN(addresses) && addresses[i]; i++) {
+        put_bind(p, addresses[i], p->http_port, false, out);
+        put_bind(p, addresses[i], p->https_port, true, out);
+    }
     buf_str(out, "    http-request del-header X-Forwarded-For\n    option forwardfor\n"
                  "    http-request set-header X-Forwarded-Proto https if { ssl_fc }\n"
                  "    http-request set-header X-Forwarded-Proto http unless { ssl_fc }\n");

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import pathlib
-import random
 import shutil
 import socket
 import subprocess
@@ -15,17 +14,9 @@ import time
 import pytest
 
 from docker import PATH, PATIENCE_S, start_engine
-from node import MAYA
+from node import MAYA, free_port
 
 APP_SERVER = pathlib.Path(os.environ.get("MAYA_APP_SERVER", MAYA.parent / "test/app_server"))
-
-
-def free_port():
-    """One that the kernel gives to nobody by chance before we have it: below its own range."""
-    while True:
-        port = random.randrange(12000, 32768)
-        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
-            return port
 
 
 def wait_for(look, patience=PATIENCE_S):

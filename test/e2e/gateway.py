@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 
-from node import MAYA, PATIENCE_S, Node, until
+from node import MAYA, PATIENCE_S, Node, free_port, until
 
 PR_SET_PDEATHSIG = 1
 
@@ -26,12 +26,6 @@ def find_haproxy():
 
 
 HAPROXY = find_haproxy()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def die_with_parent():

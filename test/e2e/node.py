@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import re
 import signal
 import socket
@@ -37,6 +38,23 @@ def until(what, says, patience_s=PATIENCE_S, between_s=0.01):
             return said
         assert time.monotonic() < end, f"never came: {what}"
         time.sleep(between_s)  # between two looks, not instead of one
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+IPV6 = has_ipv6()
+
+
+def free_port():
+    """One that the kernel gives to nobody by chance before we have it: below its own range."""
+    while True:
+        port = random.randrange(12000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
 
 
 class Reply:

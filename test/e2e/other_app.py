@@ -9,9 +9,8 @@ import subprocess
 
 import pytest
 
-from apps import free_port
 from docker import PATH, EngineError, start_engine
-from node import MAYA, until
+from node import MAYA, free_port, until
 
 PATIENCE_S = 90
 

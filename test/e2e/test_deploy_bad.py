@@ -11,8 +11,9 @@ import threading
 
 import pytest
 
-from apps import People, Place, free_port, wait_for
+from apps import People, Place, wait_for
 from docker import PATIENCE_S
+from node import free_port
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 

@@ -12,8 +12,8 @@ import threading
 import pytest
 
 from certs import certificate
-from gateway import HAPROXY, Fake, Gateway, Relay, Waiting, configuration, free_port, pass_on, server
-from node import until
+from gateway import HAPROXY, Fake, Gateway, Relay, Waiting, configuration, pass_on, server
+from node import IPV6, free_port, until
 from provider import Provider, openai_words
 
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="there is no haproxy (tools/deps.sh test)")
@@ -179,6 +179,17 @@ def test_routes_by_name(gateway, crew, fakes):
                            "X-Forwarded-Proto": "https", "Gateway-Key": "mine"})
     headers = page.seen[-1][2]
     assert headers["x-forwarded-for"] == "127.0.0.1" and headers["x-forwarded-proto"] == "http"
+
+
+@pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")
+def test_both_kinds_of_addresses(gateway, fakes):
+    page = fakes(lambda h, body: h.reply(200, b"here"))
+    g = gateway([{**BAR, "maya": False, "servers": [server(page)]}], bind="::")
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, g.port)) as s:
+            s.sendall(b"GET /from HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert s.recv(15) == b"HTTP/1.1 200 OK"
+        assert page.seen[-1][2]["x-forwarded-for"] == host
 
 
 def test_nobody_there(gateway):

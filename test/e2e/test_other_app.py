@@ -1,4 +1,5 @@
 """An app that is not Maya, deployed, scaled and rolled back by the same commands, beside Maya."""
+import http.client
 import json
 import os
 import pathlib
@@ -7,7 +8,8 @@ import threading
 
 import pytest
 
-from other_app import Site, wait_for
+from node import IPV6
+from other_app import PATIENCE_S, Site, wait_for
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 
@@ -37,6 +39,13 @@ def test_it_answers_under_its_name(site, app):
     row = json.loads(site.maya("app", "list", "--json"))[0]
     assert row["app"] == "other" and row["version"] == "v1"
     assert site.maya("complete", "--", "app", "logs", "-f", "").startswith("other\t")
+
+
+@pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")
+def test_over_ipv6(site, app):
+    c = http.client.HTTPConnection("::1", site.port, timeout=PATIENCE_S)
+    c.request("GET", "/", headers={"Host": HOST})
+    assert c.getresponse().status == 200
 
 
 def test_maya_beside_it(site, app, tmp_path):

@@ -11,8 +11,7 @@ import threading
 
 import pytest
 
-from gateway import free_port
-from node import MAYA, PATIENCE_S, ROOT, SANITIZED, Node, until
+from node import MAYA, PATIENCE_S, ROOT, SANITIZED, Node, free_port, until
 from test_events import Watcher
 
 FIRST_NAME = "Sandra"

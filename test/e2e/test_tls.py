@@ -6,7 +6,8 @@ import ssl
 import pytest
 
 from certs import PAST, certificate
-from other_app import Site, free_port, wait_for
+from node import free_port
+from other_app import Site, wait_for
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 

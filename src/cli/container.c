@@ -140,6 +140,8 @@ int verb_container_stop(const struct cli_args *a)
         return CLI_FAILED;
     if (cli__engine(a, &en, &e) < 0 || fleet_container_stop(en, a->word[0], &e) < 0)
         code = cli_fail(&e);
+    else
+        printf("The container %s has stopped; its app gets another one.\n", a->word[0]);
     engine_close(&en);
     return code;
 }

@@ -83,7 +83,8 @@ def test_a_stopped_one_is_replaced(swarm, app):
     before = {c["container_id"] for c in running(swarm, app, 2)}
     gone = sorted(before)[0]
     assert "--yes" in maya(swarm, "container", "stop", gone, code=1)
-    maya(swarm, "container", "stop", "-y", gone[:12])
+    said = maya(swarm, "container", "stop", "-y", gone[:12])
+    assert said == f"The container {gone[:12]} has stopped; its app gets another one.\n"
     assert swarm.inspect(gone)["State"]["ExitCode"] == 0  # it was asked, not killed
     wait_for(lambda: {c["container_id"] for c in running(swarm, app, 2)} - before)
 

@@ -4,6 +4,11 @@
 Two stages run at a time. Those that test the running program wait most of the time, and what the
 others compile and analyse, at a lower priority, fills the gaps. Lines come in the table's order.
 
+Tests of the running program share two cores with all of that, and what they talk with (browsers,
+engines) is stopped for seconds. When so few fail that this can be the reason, their files run once
+more in the end, alone, and the run says which failed at first: look at them, for it may be a fault
+that shows under load alone. A crash or a sanitizer's report always counts.
+
 Full output is kept in build/logs/<stage>.log. The last line is 'N passed, N failed'; the exit
 status is not 0 when anything failed. Stages may be named: tools/run-tests.py unit check
 """
@@ -31,6 +36,10 @@ STAGES = [
     ("check", "checks", ["check"], ["fuzz-san", "unit"], True),
     ("people", "a thousand people", ["test-people"], ["e2e-san"], False),
 ]
+# Of these a file that failed may run again, where so few tests failed, and not by such a report.
+AGAIN, AGAIN_MAX = ("e2e", "e2e-san"), 2
+REPORT = re.compile(r"(Address|Leak)Sanitizer|runtime error:|maya: bug:|died of signal")
+FAILED = re.compile(r"^(?:FAILED|ERROR) ((test/e2e/\w+\.py)::.*?)(?: - .*)?$", re.MULTILINE)
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|deselected)\b")
 
 
@@ -49,8 +58,8 @@ class Stage:
     stopped = threading.Event()
 
     def __init__(self, row, jobs, before):
-        self.name, self.title, make, needs, yields = row
-        self.command = [*(["nice", "-n", "19"] if yields else []), "make", f"-j{jobs}", *make]
+        self.name, self.title, self.make, needs, yields = row
+        self.command = [*(["nice", "-n", "19"] if yields else []), "make", f"-j{jobs}", *self.make]
         self.log = pathlib.Path(f"build/logs/{self.name}.log")
         self.needs = [before[n] for n in needs if n in before]
         self.process, self.status, self.text, self.took = None, None, "", 0
@@ -108,6 +117,26 @@ class Stage:
         return passed, failed
 
 
+def run_again(stages, jobs):
+    """What failed under load, alone. How many tests that failed at first pass now."""
+    failed = [(s, dict(FAILED.findall(s.text))) for s in stages.values()
+              if s.name in AGAIN and s.status]
+    if sum(len(tests) for _, tests in failed) > AGAIN_MAX or any(
+            not tests or REPORT.search(s.text) for s, tests in failed):
+        return 0
+    passed = 0
+    for stage, tests in failed:
+        files = " ".join(sorted(set(tests.values())))
+        row = (f"{stage.name}-again", f"{stage.title}, again", [*stage.make, f"E2E={files}",
+               "WORKERS=1"], [], False)
+        stages[row[0]] = one = Stage(row, jobs, {})
+        one.thread.start()
+        if one.result()[1] == 0:
+            passed += counts(stage.text)[1]
+            print(*(f"failed at first, passed alone: {name}" for name in tests), sep="\n")
+    return passed
+
+
 def interrupted(*_):
     raise KeyboardInterrupt
 
@@ -137,13 +166,16 @@ def main():
             passed, failed = stage.result()
             total_passed += passed
             total_failed += failed
+        again = run_again(stages, args.j)
     except KeyboardInterrupt:
         Stage.stopped.set()
         for stage in stages.values():
             stage.stop()
         print("interrupted; what was said is in build/logs")
         return 130
-    print(f"{total_passed} passed, {total_failed} failed")
+    total_failed -= again
+    print(f"{total_passed + again} passed, {total_failed} failed"
+          + (f", {again} not at first" if again else ""))
     return 1 if total_failed else 0
 
 

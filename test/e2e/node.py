@@ -235,8 +235,10 @@ class Node:
     def close(self):
         if self.process and self.process.poll() is None:
             self.stop()
-        else:
-            self.check_log()
+            return
+        self.check_log()
+        died = -self.process.returncode if self.process else 0
+        assert died <= 0, f"died of signal {died}; log:\n{self.log()[-4000:]}"
 
     # -- what it wrote
 

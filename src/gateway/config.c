@@ -47,11 +47,13 @@ static void put_global(const struct gateway_plan *p, struct buf *out)
                "hard-stop-after 1h\n"
                "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n\n",
                p->buffer);
+    /* Without http-no-delay what comes word by word is held back for 200 ms at a time. */
     buf_str(out, "defaults\n    mode http\n    timeout connect 2s\n    timeout client 75s\n"
                  "    timeout server 75s\n    timeout http-request 10s\n"
                  "    timeout http-keep-alive 75s\n    timeout queue 10s\n"
                  "    timeout tunnel 1h\n    timeout client-fin 10s\n"
-                 "    timeout server-fin 10s\n    option dontlognull\n\n");
+                 "    timeout server-fin 10s\n    option dontlognull\n"
+                 "    option http-no-delay\n\n");
     if (p->peer)
         buf_printf(out, "peers gateway\n    peer gateway 'unix@%s'\n\n", p->peer);
 }

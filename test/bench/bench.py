@@ -29,6 +29,7 @@ GROUPS = {
     "knowledge": "searches in a mebibyte of documents, and in as much as is allowed",
     "people": "people who talk while what serves them is deployed, killed and scaled",
     "minds": "what Maya adds to a provider, a thousand of its streams, clients that leave",
+    "way": "what the way through the gateway adds to a turn and to an event",
     "cache": "health for a minute beside a writer that fills the page cache",
 }
 

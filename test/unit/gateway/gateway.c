@@ -127,6 +127,7 @@ static void hosts_in_order_of_rank(void)
     const char *widest = strstr(buf_text(&out), "-i -m end '.example'");
     CHECK(exact && narrow && widest && exact < narrow && narrow < widest);
     CHECK(strstr(buf_text(&out), "default_backend nowhere") != NULL);
+    CHECK(strstr(buf_text(&out), "\n    option http-no-delay\n") != NULL);
     buf_release(&out);
 }
 

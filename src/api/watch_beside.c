@@ -25,6 +25,14 @@ void watch__written(struct watched *on, uint64_t version)
     watch__knows(on, version);
 }
 
+void watch__stored(struct watched *on, uint64_t version)
+{
+    if (on->known && version > on->version)
+        watch__send_bare(on, NULL, "reload");
+    if (!on->known || version > on->version)
+        watch__knows(on, version);
+}
+
 /* `on` may be gone afterwards. */
 static void send_away(struct watched *on, uint64_t version)
 {

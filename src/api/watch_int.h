@@ -45,8 +45,9 @@ void watch__send_changed(const struct watched *on, struct watcher *only,
                          const struct session *s, const char *what);
 void watch__send_bare(const struct watched *on, struct watcher *only, const char *type);
 void watch__send_ended(const struct watched *on);
-/* To a reader that has everything up to turn `last`. */
-void watch__catch_up(const struct watched *on, struct watcher *w, uint32_t last);
+/* To a reader that has everything up to turn `last`; what is in memory may be older than the row,
+ * so ask for that afterwards. */
+void watch__catch_up(struct watched *on, struct watcher *w, uint32_t last);
 
 /* watch_beside.c */
 /* Its version is known from here on. */
@@ -54,4 +55,7 @@ void watch__knows(struct watched *on, uint64_t version);
 /* What is written of it here made it this version: if that is more than one step, those who
  * watch are told to read again. */
 void watch__written(struct watched *on, uint64_t version);
+/* Its row was found to have this version, and nobody holds it: those who were told of an older
+ * one, which was in memory here, are told to read again. */
+void watch__stored(struct watched *on, uint64_t version);
 void watch__beside_tick(struct api *a);

@@ -127,17 +127,20 @@ static bool missed(const struct session *s, uint32_t last, size_t *ret)
     return true;
 }
 
-void watch__catch_up(const struct watched *on, struct watcher *w, uint32_t last)
+void watch__catch_up(struct watched *on, struct watcher *w, uint32_t last)
 {
     const struct session *s =
         session_at_rest(on->api->cfg.sessions, on->id, watch__now_s(on->api));
     struct buf order = BUF_INIT, summary = BUF_INIT;
     size_t bytes;
 
-    if (!s || !missed(s, last, &bytes) || bytes > WATCH_TELL_MAX) {
+    if (!s || (on->known && on->version > s->version) || !missed(s, last, &bytes) ||
+        bytes > WATCH_TELL_MAX) {
         watch__send_bare(on, w, "reload");
         return;
     }
+    if (!on->known)
+        watch__knows(on, s->version);
     const struct session_message *m = s->first;
     api__tab_texts(s, &order, &summary);
     for (uint32_t turn = s->turns - s->message_count / 2 + 1; m && m->next; turn++) {

@@ -18,18 +18,14 @@ const struct session *session_at_rest(const struct session_table *t, const char 
     return s && s->state == SESSION_IDLE && !session__expired(t, s->used_s, now_s) ? s : NULL;
 }
 
-static void tell(struct session_seen *q, int64_t used_s)
-{
-    q->told(q, session__expired(q->table, used_s, q->now_s) ? -1 : used_s, NULL);
-}
-
 static void read_seen(void *ctx, const struct store_row *row, const struct err *failed)
 {
     struct session_seen *q = ctx;
 
     q->version = row ? row->version : 0;
     if (row)
-        tell(q, row->used_at_s);
+        q->told(q, session__expired(q->table, row->used_at_s, q->now_s) ? -1 : row->used_at_s,
+                NULL);
     else
         q->told(q, -1, failed);
 }
@@ -44,10 +40,8 @@ void session_seen(struct session_table *t, const char *id, int64_t now_s,
     q->version = s ? s->version : 0;
     if (!s || s->state == SESSION_LOADING)
         store_get(t->cfg.store, id, read_seen, q);
-    else if (s->state == SESSION_IDLE && session__expired(t, s->used_s, now_s))
-        store_get(t->cfg.store, id, read_seen, q); /* maybe it goes on in another container */
-    else if (s->state == SESSION_IDLE)
-        tell(q, s->used_s);
+    else if (s->state == SESSION_IDLE) /* maybe it goes on in another container */
+        store_get_newer(t->cfg.store, id, s->version, read_seen, q);
     else if (s->state == SESSION_BUSY && s->version > 0)
         q->told(q, now_s, NULL);
     else /* expired, or not yet stored */

@@ -23,7 +23,7 @@ struct session_seen {
      * somebody holds it; -1: there is no such session, it is not stored yet, or has expired.
      */
     void (*told)(struct session_seen *q, int64_t used_s, const struct err *e);
-    uint64_t version;            /* then: its row's, as far as is known; 0: there is none */
+    uint64_t version;            /* then: its row's; 0: there is none */
     struct session_table *table; /* private, as the rest */
     int64_t now_s;
 };

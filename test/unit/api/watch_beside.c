@@ -45,9 +45,34 @@ static void test_goes_on_elsewhere(void)
     watch("a", "2", &a); /* no better here: what was written is known by now */
     pass_a_look();
     CHECK(!a.whole);
+    heard(&a, 0, "");
     quit(&a);
     quit(&b);
     answer_release(&fresh);
+    close_bar();
+}
+
+/* What is in memory here is older than the row: nobody took a turn here since it went away. */
+static void test_older_in_memory(void)
+{
+    struct answer a, b;
+
+    open_bar(0);
+    talk("a", "one");
+    talk("a", "two");
+    go_on_elsewhere("a");
+    fake.changed = false; /* and that long ago */
+    struct http_req *r = fake_request(HTTP_GET, "/api/v1/session/events", "", "", 0);
+    fake_header(r, "x-session-id", "a");
+    fake_header(r, "last-event-id", "1");
+    fake_send(bar_api, r, &a);
+    heard(&a, 4, "\"user_input\": \"two\"");
+    CHECK_INT(watch__find(bar_api, "a")->version, 3);
+    watch("a", "2", &b);
+    pass_a_look();
+    CHECK(!a.whole && !b.whole);
+    quit(&a);
+    quit(&b);
     close_bar();
 }
 
@@ -118,6 +143,7 @@ static void test_held_meanwhile(void)
 
 static const struct tap_case cases[] = {
     {"a session that goes on in another container", test_goes_on_elsewhere},
+    {"one of which only the row knows", test_older_in_memory},
     {"one that begins in another container", test_begins_elsewhere},
     {"one that went on elsewhere, and comes home", test_comes_home},
     {"one that is held while it is looked for", test_held_meanwhile},

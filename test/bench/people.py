@@ -53,6 +53,6 @@ def talked(title, n):
 
 def watched(title, n):
     """One row of the streams: what was missed must not be, a gap is a timing."""
-    return Row(f"{title}: streams", f"{n.cut} of {n.streams} cut, {n.missed} events missed, longest gap {n.gap:.2f} s",
+    return Row(f"{title}: streams", f"{n.cut} of {n.streams} cut, {len(n.missed)} events missed, longest gap {n.gap:.2f} s",
                f"latest event {n.late:.2f} s after its answer; {n.refused} refused", "0 missed, 1 s",
-               not n.missed and n.gap <= 1, n.missed > 0)
+               not n.missed and n.gap <= 1, bool(n.missed))

@@ -134,7 +134,7 @@ class Noticed(typing.NamedTuple):
     streams: int
     cut: int  # streams, some twice
     refused: int
-    missed: int  # events that no reader heard of
+    missed: list  # events that no reader heard of: (session, turn, s since its answer, what it is at)
     gap: float
     late: float
 
@@ -172,7 +172,7 @@ class Evening:
         told = [w.take() for w in crowd.watchers.values()]
         return Noticed(took, crowd.requests - asked, crowd.failures[failed:], self.lost[0] - before[0],
                        self.lost[1] - before[1], crowd.slowest, len(told),
-                       *(sum(t[i] for t in told) for i in range(3)),
+                       *(sum(t[i] for t in told) for i in range(2)), sum((t[2] for t in told), []),
                        *(max((t[i] for t in told), default=0) for i in (3, 4)))
 
     def deploy(self, *flags, env=None, code=0):

@@ -30,6 +30,7 @@ class Watcher:
         self.port, self.session, self.retry = port, session, RETRY_S
         self.last, self.cut_at, self.refused = "0", None, 0  # before the first turn
         self.cuts, self.gap, self.late = 0, 0.0, 0.0
+        self.at = "begin"  # what it is at, for who wonders why it heard nothing
         self.heard, self.answered = {}, {}  # turn -> when
 
     def expect(self, turn):
@@ -37,18 +38,18 @@ class Watcher:
         self.answered[turn] = time.monotonic()
 
     def take(self):
-        """Cut off, refused, events missed, longest gap, latest event; and begin anew."""
+        """Cut off, refused, the events missed, longest gap, latest event; and begin anew."""
         now = time.monotonic()
         if self.cut_at:
             self.gap = max(self.gap, now - self.cut_at)
-        missed = 0
+        missed = []
         for turn, at in list(self.answered.items()):
             if turn in self.heard:
                 self.late = max(self.late, self.heard[turn] - at)
             elif now - at < 1:
                 continue  # it may be on its way
             else:
-                missed += 1
+                missed.append((self.session, turn, round(now - at, 1), self.at))
             del self.answered[turn]
         told = self.cuts, self.refused, missed, self.gap, self.late
         self.cuts, self.refused, self.gap, self.late = 0, 0, 0.0, 0.0
@@ -56,7 +57,7 @@ class Watcher:
 
     async def open(self, path, *more):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write("\r\n".join((f"GET {path}?session_id={self.session} HTTP/1.1", "Host: bar",
+        writer.write("\r\n".join((f"GET {path} HTTP/1.1", "Host: bar", f"X-Session-ID: {self.session}",
                                   "Connection: close", *more, "", "")).encode())
         return reader, writer
 
@@ -67,10 +68,12 @@ class Watcher:
             if not self.cut_at:
                 self.cut_at = time.monotonic()
                 self.cuts += 1
+            self.at = "away"
             await asyncio.sleep(self.retry)
 
     async def listen(self):
         """Until the stream ends."""
+        self.at = "connecting"
         reader, writer = await self.open(EVENTS, f"Last-Event-ID: {self.last}")
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -78,6 +81,7 @@ class Watcher:
                 self.refused += 1
                 return
             lines, event = Lines(reader), {}
+            self.at = "listening"
             while True:
                 line = await lines.next()
                 if line:
@@ -98,7 +102,9 @@ class Watcher:
         if what.get("type") == "turn":
             self.heard.setdefault(what["turn"], time.monotonic())
         elif what.get("type") == "reload":
+            self.at = "reading the history"
             await self.read_history()
+            self.at = "listening"
 
     async def read_history(self):
         """All that was said is known now."""

@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 MIB = 1024 * 1024
 
@@ -143,11 +144,12 @@ class MemoryCgroup:
     @staticmethod
     def let_go(child):
         """End what fill_page_cache() or hold_memory() returned."""
-        child.communicate(timeout=30)
+        child.communicate(timeout=60)
 
     def remove(self):
         """Remove the cgroup; it must be empty. The kernel may need a moment after an exit."""
-        for _ in range(100000):
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
             try:
                 os.rmdir(self.path)
                 return

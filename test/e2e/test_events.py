@@ -136,19 +136,30 @@ def test_expiry(nodes, hibernate_s):
                   "MAYA_SESSION_EXPIRY_SECONDS": "3"})
     sid = "expiring-watched-1"
     with Watcher(node, sid) as w, Watcher(node, "never-said-a-word") as other:
-        node.say("an ipa please, if you can", sid)
-        w.next("turn")
-        if hibernate_s == "1":
-            until("its sleep", lambda: asleep(node))
-        with Watcher(node, sid) as late:
-            late.next("ended")
+        # On a busy machine it may have ended before the late one came: then once more.
+        until("a late one that is told", lambda: _ends_for_a_late_one(node, sid, w, hibernate_s))
+        node.say("hello there, my friend", "never-said-a-word")
+        assert other.next("turn")["turn"] == 1
+
+
+def _ends_for_a_late_one(node, sid, w, hibernate_s):
+    """Whether who came after the turn was told of the session's end; all others are, each time."""
+    node.say("an ipa please, if you can", sid)
+    assert w.next("turn")["turn"] == 1
+    if hibernate_s == "1":
+        until("its sleep", lambda: asleep(node))
+    with Watcher(node, sid) as late:
         w.next("ended")
         assert w.event.id == "0"
         node.say("hello there, my friend", sid)
         told = w.next("turn")
         assert told["turn"] == 1 and told["current_order"] == []
-        node.say("hello there, my friend", "never-said-a-word")
-        assert other.next("turn")["turn"] == 1
+        first = late.next()
+        in_time = first["type"] == "ended"
+        assert (late.next("turn") if in_time else first) == told
+    if not in_time:
+        w.next("ended")
+    return in_time
 
 
 def test_coming_back(node):

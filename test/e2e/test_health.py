@@ -3,7 +3,6 @@ import datetime
 import json
 import pathlib
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -56,7 +55,12 @@ def readyz_of_gateway(node, state):
 
 
 def test_readyz_is_no_news_to_a_gateway_that_knows(nodes):
-    node = nodes()
+    # It is kept back for a while only; on a busy machine that may pass before the stop begins.
+    until("a stop that is heard at once", lambda: hears_of_a_stop(nodes()))
+
+
+def hears_of_a_stop(node):
+    """Whether those that are kept waiting wait until it stops, and are told then."""
     for state in ("DOWN", "DOWN 1/2", "NOLB"):
         with readyz_of_gateway(node, state) as s:
             assert s.recv(100).startswith(b"HTTP/1.1 200 ")
@@ -65,15 +69,15 @@ def test_readyz_is_no_news_to_a_gateway_that_knows(nodes):
     until("all have come", lambda: node.metric("maya_http_connections") > 64)
     with readyz_of_gateway(node, "UP") as s:
         assert s.recv(100).startswith(b"HTTP/1.1 200 ")
-    assert not select.select(held[-8:], [], [], 0)[0]
     held.pop().close()  # who leaves is forgotten
     node.process.send_signal(signal.SIGTERM)
     answers = [s.recv(100).split(b"\r\n")[0] for s in held[-8:]]
-    assert answers == [b"HTTP/1.1 503 Service Unavailable"] * len(answers)
     for s in held:
         s.close()
     assert node.process.wait(60) == 0
     node._ended()
+    assert set(answers) <= {b"HTTP/1.1 503 Service Unavailable", b"HTTP/1.1 200 OK"}, answers
+    return b"HTTP/1.1 200 OK" not in answers
 
 
 def test_healthcheck_command(node):
@@ -153,11 +157,12 @@ def test_numbers_follow_what_happened(nodes):
 
 
 def test_memory_numbers_agree_with_the_kernel(node):
-    usage = node.metric("maya_container_memory_usage_bytes")
-    limit = node.metric("maya_container_memory_limit_bytes")
+    now = {name: value for (name, labels), value in node.metrics().items() if not labels}
+    usage = now["maya_container_memory_usage_bytes"]
+    limit = now["maya_container_memory_limit_bytes"]
     assert 0 < usage < limit
-    assert abs(node.metric("maya_container_memory_utilization") - usage / limit) < 0.05
-    rss = node.metric("process_resident_memory_bytes")
+    assert abs(now["maya_container_memory_utilization"] - usage / limit) < 0.05
+    rss = now["process_resident_memory_bytes"]
     assert abs(rss - node.rss()) < 0.2 * node.rss()
 
 

@@ -89,7 +89,8 @@ def test_real_memory_is_pressure_and_ends(node, group):
     finally:
         group.let_go(eater)
     until("health", lambda: health(node) == HEALTHY)
-    assert node.metric("maya_container_memory_pressure") == 0
+    # A sample that was taken while the eater went may have found a lower rung only.
+    until("no pressure", lambda: node.metric("maya_container_memory_pressure") == 0)
     assert node.chat("good evening", "late-guest-00001").status == 200
     assert group.oom_kills() == 0
     for rung in ("shed_caches", "hibernate", "refuse", "unhealthy"):

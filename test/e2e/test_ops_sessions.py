@@ -85,10 +85,11 @@ def test_the_totals(crowd):
     assert page["matched"] == 300 and len(page["sessions"]) == 1
     assert totals["budget_bytes"] == 1048576
     assert totals["reserved_bytes"] == 300 * 1048576
-    used, metric = at_rest(crowd, lambda: (
+    used, metric, total = at_rest(crowd, lambda: (
         sum(s["used_bytes"] for s in pages(crowd, "limit=1000")),
-        crowd.metric("maya_sessions_memory_bytes")))
-    assert used == metric == listing(crowd, "?limit=1")["totals"]["used_bytes"]
+        crowd.metric("maya_sessions_memory_bytes"),
+        listing(crowd, "?limit=1")["totals"]["used_bytes"]))
+    assert used == metric == total
     assert listing(crowd, "?state=busy")["sessions"] == []
 
 

@@ -2,6 +2,8 @@
 #include "fleet/keeper_wait.c"
 #include "unit/tap.h"
 
+#define LATER_MS 600000 /* a guest that is counted may take a while until it begins to wait */
+
 static char folder[] = "/tmp/maya-wait-XXXXXX";
 
 static int guest_at(const char *path)
@@ -60,7 +62,7 @@ static void test_held_and_passed_on(void)
     CHECK(send(guest, "hello", 5, 0) == 5);
     until_count("a", 1);
     int listener = container(&port);
-    wait__target("a", "127.0.0.1", port, 60, fleet__now_ms() + 1000);
+    wait__target("a", "127.0.0.1", port, 60, fleet__now_ms() + LATER_MS);
     int inside = accept(listener, NULL, NULL);
     CHECK(recv(inside, said, 5, MSG_WAITALL) == 5 && memcmp(said, "hello", 5) == 0);
     CHECK_INT(wait__count("a"), 0);
@@ -83,11 +85,11 @@ static void test_a_container_that_is_gone_is_waited_for(void)
     snprintf(path, sizeof(path), "%s/b.sock", folder);
     CHECK_INT(wait__open("b", path, &e), 0);
     close(container(&gone));
-    wait__target("b", "127.0.0.1", gone, 60, fleet__now_ms() + 1000);
+    wait__target("b", "127.0.0.1", gone, 60, fleet__now_ms() + LATER_MS);
     int guest = guest_at(path);
     until_count("b", 1);
     int listener = container(&port);
-    wait__target("b", "127.0.0.1", port, 60, fleet__now_ms() + 1000);
+    wait__target("b", "127.0.0.1", port, 60, fleet__now_ms() + LATER_MS);
     int inside = accept(listener, NULL, NULL);
     close(inside);
     CHECK_INT(read_all(guest, said, sizeof(said)), 0);
@@ -108,7 +110,7 @@ static void test_one_that_was_seen_before_is_not_meant(void)
     wait__target("g", "127.0.0.1", before, 60, fleet__now_ms());
     int guest = guest_at(path);
     until_count("g", 1);
-    wait__target("g", "127.0.0.1", after, 60, fleet__now_ms() + 1000);
+    wait__target("g", "127.0.0.1", after, 60, fleet__now_ms() + LATER_MS);
     int inside = accept(second, NULL, NULL);
     struct pollfd p = {.fd = first, .events = POLLIN};
     CHECK_INT(poll(&p, 1, 0), 0);

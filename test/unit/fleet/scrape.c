@@ -64,11 +64,10 @@ static void serve(void)
     close(fd);
 }
 
-static void test_all_at_once(void)
+/* Whether who answers was in time. */
+static bool all_at_once(unsigned within_ms)
 {
     struct err e;
-
-    serve();
     struct scrape_target t[] = {
         {"127.0.0.1", port, "/metrics", false, BUF_INIT},
         {"127.0.0.1", port, "/silent", false, BUF_INIT},
@@ -79,13 +78,26 @@ static void test_all_at_once(void)
         {"::1", 1, "/metrics", false, BUF_INIT},
         {"127.0.0.1", port, "/metrics", false, BUF_INIT},
     };
-    CHECK_INT(scrape__all(t, ARRAY_LEN(t), 1000, &e), 0);
-    CHECK(t[0].answered && t[7].answered);
-    CHECK_STR(buf_text(&t[0].text), "room 5\n");
+    CHECK_INT(scrape__all(t, ARRAY_LEN(t), within_ms, &e), 0);
+    bool in_time = t[0].answered && t[7].answered;
+    if (in_time)
+        CHECK_STR(buf_text(&t[0].text), "room 5\n");
     for (size_t i = 1; i < 7; i++)
         CHECK(!t[i].answered);
     CHECK(t[4].text.len <= SCRAPE_BYTES_MAX);
     scrape__release(t, ARRAY_LEN(t));
+    return in_time;
+}
+
+static void test_all_at_once(void)
+{
+    struct err e;
+    unsigned within_ms = 1000; /* of which a busy machine may need more */
+
+    serve();
+    while (!all_at_once(within_ms) && within_ms < 60000)
+        within_ms *= 2;
+    CHECK(within_ms < 60000);
     CHECK_INT(scrape__all(NULL, 0, 1000, &e), 0);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define PATIENCE_MS 60000 /* of one that answers; where nobody is, that is known at once */
+
 static char folder[40];
 
 struct end {
@@ -105,7 +107,7 @@ static void one_after_the_other(void)
 
     make_folder();
     start(&a, "a1", false);
-    CHECK_INT(gateway_door_ask(&a.d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&a.d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.a1");
     CHECK_STR(spoken_to("master.sock"), "master.sock.a1");
 
@@ -113,19 +115,19 @@ static void one_after_the_other(void)
     start(&b, "b2", true);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.a1");
     a.runtime.heard[0] = '\0';
-    CHECK_INT(gateway_door_ask(&b.d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&b.d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.b2");
     CHECK_STR(spoken_to("master.sock"), "master.sock.b2");
     CHECK(strstr(a.runtime.heard, "set var proc.leaving bool(1)") != NULL);
     /* Who has been replaced takes nothing back. */
-    CHECK_INT(gateway_door_ask(&a.d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&a.d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.b2");
 
     /* But from one that is gone: then it serves as before. */
     stop(&b);
-    CHECK_INT(gateway_door_ask(&b.d, 1000, &e), -1);
+    CHECK_INT(gateway_door_ask(&b.d, PATIENCE_MS, &e), -1);
     a.runtime.heard[0] = '\0';
-    CHECK_INT(gateway_door_ask(&a.d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&a.d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.a1");
     CHECK_STR(spoken_to("master.sock"), "master.sock.a1");
     CHECK(strstr(a.runtime.heard, "set var proc.leaving bool(0)") != NULL);
@@ -133,7 +135,7 @@ static void one_after_the_other(void)
     /* All are gone: another one begins as the first did. */
     stop(&a);
     start(&c, "c3", false);
-    CHECK_INT(gateway_door_ask(&c.d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&c.d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "runtime.sock.c3");
     stop(&c);
     remove_folder();
@@ -165,9 +167,9 @@ static void an_older_configuration(void)
     CHECK_INT(gateway_door_init(&d, folder, "a1", &e), 0);
     CHECK_INT(gateway_door_come(&d, &running, &e), 0);
     begin(&runtime, d.runtime);
-    CHECK_INT(gateway_door_ask(&d, 1000, &e), -1); /* that is another's */
+    CHECK_INT(gateway_door_ask(&d, PATIENCE_MS, &e), -1); /* that is another's */
     begin(&master, d.own_master);
-    CHECK_INT(gateway_door_ask(&d, 1000, &e), 0);
+    CHECK_INT(gateway_door_ask(&d, PATIENCE_MS, &e), 0);
     CHECK_STR(spoken_to("runtime.sock"), "");
     CHECK_STR(spoken_to("master.sock"), "master.sock.a1");
     end(&runtime);

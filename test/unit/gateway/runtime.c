@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define PATIENCE_MS 60000
+
 static struct {
     int listener;
     char path[64], heard[8][128];
@@ -65,28 +67,28 @@ static void one_command_one_answer(void)
 
     begin();
     far.answer = "some\nlines\n\n";
-    CHECK_INT(gateway_ask(far.path, "show stat", 5000, &out, &e), 0);
+    CHECK_INT(gateway_ask(far.path, "show stat", PATIENCE_MS, &out, &e), 0);
     CHECK_STR(buf_text(&out), "some\nlines\n\n");
     CHECK_STR(far.heard[0], "show stat\n");
-    CHECK_INT(gateway_ask(far.path, "show stat; shutdown", 5000, &out, &e), -1);
-    CHECK_INT(gateway_ask(far.path, "show\nstat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask(far.path, "show stat; shutdown", PATIENCE_MS, &out, &e), -1);
+    CHECK_INT(gateway_ask(far.path, "show\nstat", PATIENCE_MS, &out, &e), -1);
     CHECK_INT(e.code, ERR_INVALID);
     CHECK_INT(far.count, 1);
     far.answer = "";
-    CHECK_INT(gateway_ask(far.path, "show stat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask(far.path, "show stat", PATIENCE_MS, &out, &e), -1);
     CHECK_INT(e.code, ERR_IO);
     far.answer = NULL;
     CHECK_INT(gateway_ask(far.path, "show stat", 20, &out, &e), -1);
     CHECK_INT(e.sys, ETIMEDOUT);
     CHECK_STR(buf_text(&out), "some\nlines\n\n"); /* a failure adds nothing */
     end();
-    CHECK_INT(gateway_ask("/nowhere/at/all", "show stat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask("/nowhere/at/all", "show stat", PATIENCE_MS, &out, &e), -1);
     CHECK(strstr(e.msg, "/nowhere/at/all") != NULL);
-    CHECK_INT(gateway_ask("127.0.0.1:1", "show stat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask("127.0.0.1:1", "show stat", PATIENCE_MS, &out, &e), -1);
     CHECK_INT(e.sys, ECONNREFUSED);
-    CHECK_INT(gateway_ask("[::1]:1", "show stat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask("[::1]:1", "show stat", PATIENCE_MS, &out, &e), -1);
     CHECK_INT(e.code, ERR_IO);
-    CHECK_INT(gateway_ask("example.com:1", "show stat", 5000, &out, &e), -1);
+    CHECK_INT(gateway_ask("example.com:1", "show stat", PATIENCE_MS, &out, &e), -1);
     CHECK_INT(e.code, ERR_INVALID);
     buf_release(&out);
 }
@@ -104,19 +106,19 @@ static void a_container_into_a_slot(void)
 
     begin();
     far.answer = "\n";
-    CHECK_INT(gateway_set_slot(far.path, &a, 3, &s, 13, 5000, &e), 0);
+    CHECK_INT(gateway_set_slot(far.path, &a, 3, &s, 13, PATIENCE_MS, &e), 0);
     CHECK_INT(far.count, ARRAY_LEN(said));
     for (size_t i = 0; i < ARRAY_LEN(said); i++) {
         snprintf(line, sizeof(line), "set server app-bar/s3 %s\n", said[i]);
         CHECK_STR(far.heard[i], line);
     }
     far.count = 0;
-    CHECK_INT(gateway_set_slot(far.path, &a, 3, &none, 0, 5000, &e), 0);
+    CHECK_INT(gateway_set_slot(far.path, &a, 3, &none, 0, PATIENCE_MS, &e), 0);
     CHECK_INT(far.count, 1);
     far.answer = "IP changed from '1' to '2', port changed from '1' to '2'\n\n";
-    CHECK_INT(gateway_set_weight(far.path, &a, 3, 13, 5000, &e), 0);
+    CHECK_INT(gateway_set_weight(far.path, &a, 3, 13, PATIENCE_MS, &e), 0);
     far.answer = "No such server.\n\n";
-    CHECK_INT(gateway_set_state(far.path, &a, 3, GATEWAY_READY, 5000, &e), -1);
+    CHECK_INT(gateway_set_state(far.path, &a, 3, GATEWAY_READY, PATIENCE_MS, &e), -1);
     CHECK_INT(e.code, ERR_IO);
     CHECK(strstr(e.msg, "No such server.") && strstr(e.msg, "app-bar/s3"));
     end();
@@ -129,12 +131,12 @@ static void who_waits_is_let_go(void)
 
     begin();
     far.answer = "\n";
-    CHECK_INT(gateway_release(far.path, &a, 5000, &e), 0);
+    CHECK_INT(gateway_release(far.path, &a, PATIENCE_MS, &e), 0);
     CHECK_INT(far.count, 1);
     CHECK_STR(far.heard[0],
               "set server app-bar/wait state maint;set server app-bar/wait state ready\n");
     far.answer = "No such server.\n\n";
-    CHECK_INT(gateway_release(far.path, &a, 5000, &e), -1);
+    CHECK_INT(gateway_release(far.path, &a, PATIENCE_MS, &e), -1);
     CHECK_INT(far.count, 2);
     end();
 }

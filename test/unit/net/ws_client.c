@@ -35,7 +35,7 @@ static void words_go_both_ways(void)
 
     begin();
     t.echo = true;
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     CHECK(ws_send(t.c.ws, false, "early", 5)); /* waits until it is open */
     turn_until(both_open);
     CHECK_INT(t.answered, 101);
@@ -64,7 +64,7 @@ static void large_messages_wait_for_the_reader(void)
 
     begin();
     t.cfg.max_queued = 8 << 20;
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     memset(lump, 'x', sizeof(lump));
     ws_pause(t.c.ws, true);
@@ -86,7 +86,7 @@ static void large_messages_wait_for_the_reader(void)
 static void a_held_server_reads_later(void)
 {
     begin();
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     ws_pause(t.s.ws, true);
     ws_send(t.c.ws, false, "later", 5);
@@ -106,7 +106,7 @@ static void what_nobody_reads_ends_it(void)
 
     begin();
     t.cfg.max_queued = 1 << 20;
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     ws_pause(t.c.ws, true);
     while (sent < 100 && ws_send(t.s.ws, true, lump, sizeof(lump)))
@@ -133,9 +133,9 @@ static void on_drained(void *ctx)
 static void a_drain_says_goodbye(void)
 {
     begin();
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
-    http_server_drain(local.server, 5000, on_drained, NULL);
+    http_server_drain(local.server, PATIENCE_MS, on_drained, NULL);
     turn_until(is_drained);
     turn_until(both_closed);
     CHECK_INT(t.s.draining, 1);
@@ -145,7 +145,7 @@ static void a_drain_says_goodbye(void)
 
     begin(); /* one that does not go */
     t.hold_drain = true;
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     http_server_drain(local.server, 50, on_drained, NULL);
     turn_until(is_drained);
@@ -159,7 +159,7 @@ static void silence_ends_it(void)
 {
     begin();
     t.cfg.quiet_ms = 60;
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     ws_pause(t.c.ws, true); /* it answers no ping */
     turn_until(server_closed);
@@ -171,9 +171,9 @@ static void silence_ends_it(void)
 static void either_may_cut(void)
 {
     begin();
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     ws_cut(t.c.ws); /* before it began */
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     ws_cut(t.c.ws);
     turn_until(server_closed);
@@ -182,7 +182,7 @@ static void either_may_cut(void)
     finish();
 
     begin();
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     ws_cut(t.s.ws);
     turn_until(client_closed);
@@ -191,7 +191,7 @@ static void either_may_cut(void)
     finish();
 
     begin(); /* all at once, while it is open */
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     finish();
 }
@@ -203,7 +203,7 @@ static void what_does_not_fit_ends_it(void)
 
     begin();
     budget_init(&b, 1000, NULL);
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     CHECK(ws_charge(t.c.ws, &b));
     CHECK(!ws_send(t.c.ws, true, lump, sizeof(lump))); /* before it is open */
     CHECK_INT(t.c.closed, 0);
@@ -213,7 +213,7 @@ static void what_does_not_fit_ends_it(void)
     finish();
 
     begin();
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     turn_until(both_open);
     CHECK(ws_charge(t.c.ws, &b));
     CHECK(!ws_send(t.c.ws, true, lump, sizeof(lump)));

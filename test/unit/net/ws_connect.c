@@ -3,13 +3,14 @@
 #include "unit/net/sockets.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static void refusals_are_told(void)
 {
     begin();
-    ask("/busy", 5000);
+    ask("/busy", PATIENCE_MS);
     turn_until(client_closed);
     CHECK_INT(t.c.last.why, WS_REFUSED);
     CHECK_INT(t.c.last.status, 429);
@@ -19,7 +20,7 @@ static void refusals_are_told(void)
     finish();
 
     begin();
-    ask("/chunks", 5000);
+    ask("/chunks", PATIENCE_MS);
     turn_until(client_closed);
     CHECK_INT(t.c.last.status, 402);
     CHECK_STR(t.c.body, "no money");
@@ -30,7 +31,7 @@ static void nobody_there(void)
 {
     begin();
     http_server_free(&local.server);
-    ask("/", 5000);
+    ask("/", PATIENCE_MS);
     CHECK_INT(t.c.closed, 0);
     turn_until(client_closed);
     CHECK_INT(t.c.last.why, WS_UNREACHED);
@@ -65,6 +66,13 @@ static void one_that_says_nothing(void)
     finish();
 }
 
+static struct pollfd awaited;
+
+static bool something_came(void)
+{
+    return poll(&awaited, 1, 0) == 1;
+}
+
 /* An answer written by hand, in pieces of n. */
 static void answer_with(const char *text, size_t n)
 {
@@ -74,10 +82,13 @@ static void answer_with(const char *text, size_t n)
 
     begin();
     fd = silent_socket(&local.port);
-    ask("/", 5000);
-    turn(20);
+    ask("/", PATIENCE_MS);
+    awaited = (struct pollfd){.fd = fd, .events = POLLIN};
+    turn_until(something_came);
     peer = accept(fd, (struct sockaddr *)&sa, &len);
     CHECK(peer >= 0);
+    awaited.fd = peer;
+    turn_until(something_came);
     char request[1000]; /* what is left unread would reset the connection */
     ssize_t got = read(peer, request, sizeof(request) - 1);
     request[got > 0 ? got : 0] = '\0';

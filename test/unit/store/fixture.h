@@ -107,8 +107,8 @@ static void owner_turn(struct owner *o)
     struct pollfd p = {.fd = o->event, .events = POLLIN};
     uint64_t n;
 
-    if (poll(&p, 1, 30000) != 1) {
-        printf("Bail out! the store did not wake its owner for 30 s\n");
+    if (poll(&p, 1, 120000) != 1) { /* a busy disk takes long to sync */
+        printf("Bail out! the store did not wake its owner for two minutes\n");
         exit(1);
     }
     MUST(read(o->event, &n, sizeof(n)) == (ssize_t)sizeof(n));

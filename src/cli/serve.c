@@ -288,6 +288,7 @@ static int start(struct serve *s, struct err *e)
         loop_new(&s->loop, e) < 0)
         return -1;
     loop_expect_conns(s->loop, (unsigned)config_int(s->config, C_MAX_CONNS));
+    loop_expect_jobs(s->loop);
     if (serve__store(s, e) < 0 || open_sessions(s, e) < 0 || open_voice(s, e) < 0)
         return -1;
     open_doors(s);

@@ -78,6 +78,11 @@ struct loop_job;
  */
 struct loop_job *loop_offload(struct loop *l, void (*work)(void *ctx),
                               void (*done)(void *ctx, bool ran), void *ctx) MUST_USE;
+/*
+ * The pool's threads, now: libuv makes them for the first job, and ends the program when there
+ * is no memory for one. After loop_expect_conns(), which is quicker without threads.
+ */
+void loop_expect_jobs(struct loop *l);
 /* Before `done`: if no thread has it yet it never runs. A running one has to notice itself. */
 void loop_job_cancel(struct loop_job *j);
 

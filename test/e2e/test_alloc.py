@@ -311,6 +311,21 @@ def test_every_allocation_of_a_change(bar, name):
     assert each_allocation(bar, ready_sessions(bar, "change-" + name), ask, check) > 10
 
 
+@pytest.mark.parametrize("nth", range(1, 13))
+def test_the_first_job_without_memory(tmp_path, nth):
+    """The first look for secrets, soon after the start: libuv makes no thread for it then."""
+    node = Node(tmp_path / "node", {"LD_PRELOAD": LIBRARY, "FAIL_ALLOC": str(tmp_path / "plan"),
+                                    "MAYA_VOICE": "off"})
+    allocations = Allocations(tmp_path / "plan")
+    node.start()
+    try:
+        with allocations.fail(nth):
+            until("a refusal", lambda: allocations.get("failed"))
+        assert node.get("/healthz").status == 200
+    finally:
+        node.close()
+
+
 def test_secrets_change_without_memory(tmp_path):
     """Whatever is refused while they are read and taken over, in the end the new one counts."""
     secrets = tmp_path / "secrets"

@@ -1,6 +1,7 @@
 #include "net/offload.c"
 #include "unit/tap.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <unistd.h>
@@ -29,6 +30,18 @@ static void begin(void)
     CHECK_INT(loop_new(&t.loop, &e), 0);
 }
 
+static int threads(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    int n = 0;
+
+    for (const struct dirent *e; d && (e = readdir(d));)
+        n += e->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
 static void work(void *ctx)
 {
     struct one *o = ctx;
@@ -53,6 +66,22 @@ static void told(void *ctx, bool ran)
     o->ran = ran;
     t.done++;
     t.ran += ran;
+}
+
+/* The first case: the process has one pool, and no job before made its threads. */
+static void expected(void)
+{
+    struct one o = {0};
+    int before = threads();
+
+    begin();
+    loop_expect_jobs(t.loop);
+    CHECK_INT(threads(), before + 4);
+    CHECK(loop_offload(t.loop, work, told, &o) != NULL);
+    loop_run(t.loop);
+    CHECK(o.told && o.ran);
+    CHECK_INT(threads(), before + 4);
+    loop_free(&t.loop);
 }
 
 static void runs_elsewhere(void)
@@ -115,6 +144,7 @@ static void freed_while_working(void)
 }
 
 static const struct tap_case cases[] = {
+    {"the threads are there before the first job", expected},
     {"a job runs on another thread, its end on the loop", runs_elsewhere},
     {"what no thread has is cancelled, what one has is not", cancelled},
     {"a loop waits for its last job", freed_while_working},

@@ -123,11 +123,11 @@ class Provider:
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         asked = Asked(line, headers, file.read(int(headers.get("content-length", 0))))
-        self.asked.append(asked)
         try:
             answer = self.answers.get_nowait()
         except queue.Empty:
             answer = self.otherwise
+        self.asked.append(asked)  # and nobody else gets its answer
         if callable(answer):
             answer = answer(asked)
         if answer is None:
@@ -139,13 +139,15 @@ class Provider:
         try:
             s.sendall(f"HTTP/1.1 {answer.status} X\r\n{head}Transfer-Encoding: chunked\r\n\r\n"
                       .encode())
-            for piece in answer.pieces:
-                if callable(piece):
-                    piece = piece()
-                if piece:
-                    s.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            pieces, last = answer.pieces, b""
+            # In one go: who reads an answer's last words finds its end there, and the connection
+            # free. For an end that comes later a script ends with a piece that is called.
+            if answer.end == "whole" and isinstance(pieces, list) and pieces:
+                *pieces, last = pieces
+            for piece in pieces:
+                s.sendall(chunk(piece))
             if answer.end == "whole":
-                s.sendall(b"0\r\n\r\n")
+                s.sendall(chunk(last) + b"0\r\n\r\n")
                 return True
             if answer.end == "reset":
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -156,6 +158,12 @@ class Provider:
         except OSError:
             asked.gone.set()
         return False
+
+
+def chunk(piece):
+    if callable(piece):
+        piece = piece()
+    return b"%x\r\n%s\r\n" % (len(piece), piece) if piece else b""
 
 
 def endless(piece):

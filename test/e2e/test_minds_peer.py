@@ -1,5 +1,7 @@
 """The minds against a mock server that somebody else wrote: make peers installs it."""
+import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -24,33 +26,49 @@ FIXTURES = {"fixtures": [
 ]}
 
 
+def listens(pid, port):
+    """Whether this process does, and not another one to which the port was given meanwhile."""
+    held = set()
+    with contextlib.suppress(OSError):  # it closes one, or ends
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            held.add(os.readlink(fd))
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in pathlib.Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and local.endswith(f":{port:04X}") and f"socket:[{inode}]" in held:
+                return True
+    return False
+
+
 @pytest.fixture
 def peer(tmp_path):
     """peer(*flags) starts the mock server and gives its address."""
     running = []
 
-    def start(*flags):
+    def attempt(flags):
+        """Its port; None where somebody else was quicker to take that."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         path = pathlib.Path(tmp_path / "fixtures.json")
         path.write_text(json.dumps(FIXTURES))
-        process = subprocess.Popen(["node", str(CLI), "-p", str(port), "-f", str(path), *flags],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with open(tmp_path / "peer.log", "ab") as log:
+            process = subprocess.Popen(
+                ["node", str(CLI), "-p", str(port), "-f", str(path), *flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         running.append(process)
+        until("the mock server listens",
+              lambda: process.poll() is not None or listens(process.pid, port))
+        return port if process.poll() is None else None
 
-        def ready():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", port)) == 0
-
-        until("the mock server listens", ready)
+    def start(*flags):
+        port = until(f"a mock server; see {tmp_path}/peer.log", lambda: attempt(flags))
         return f"http://127.0.0.1:{port}"
 
     yield start
     for p in running:
         p.kill()
         p.wait()
-        p.stdout.close()
 
 
 def env(kind, url):

@@ -221,7 +221,7 @@ def test_an_answer_under_way_ends_with_the_old_key(bar, secrets):
     put(secrets / "maya_openai_api_key", FIRST)
     held = Held(openai_words("Slowly ", "but ", "surely."))
     with Provider(held, openai_words("Coming.")) as p:
-        n = bar(**openai(p))
+        n = bar(**openai(p), MAYA_MIND_FIRST_SECONDS="60", MAYA_MIND_SILENCE_SECONDS="60")
         with n.stream("good evening to you", "one") as s:
             events = iter(s)
             until("asked", lambda: p.asked)
@@ -238,7 +238,8 @@ def test_cartesias_key_changes(bar, secrets, websocket):
     with Cartesia() as fake:
         fake.websocket = websocket
         put(secrets / "cartesia_api_key", FIRST)
-        n = bar(MAYA_CARTESIA_URL=fake.url)
+        n = bar(MAYA_CARTESIA_URL=fake.url, MAYA_VOICE_FIRST_SECONDS="25",
+                MAYA_VOICE_SILENCE_SECONDS="25")
         assert told(n, "hello there", "one", voice=1)[-1]["voice"] == "cartesia"
         asked = len(fake.asked)
         put(secrets / "cartesia_api_key", SECOND)
@@ -285,7 +286,7 @@ def test_what_is_wrong_or_gone_changes_nothing(bar, secrets):
     until("not read", lambda: "maya:1: the single quote is never closed" in n.log())
     assert opens()
     path.unlink()
-    gone = until("gone", lambda: re.findall("secrets +gone .*", n.log()))
+    gone = until("gone", lambda: re.findall("secrets +gone .*\n", n.log()))
     assert [line for line in gone if "MAYA_ADMIN_TOKEN" not in line] == []
     assert opens()
     put(path, f"MAYA_ADMIN_TOKEN={OTHER_TOKEN}\n")

@@ -11,6 +11,8 @@ exactly what was sent: pcm(text). Everything that was asked is kept. How it misb
   timestamps    "before", "after" the chunk that they describe, or None
   bytewise      every frame goes out byte by byte
   endless       a flush is never done: audio comes as long as somebody takes it
+  lingers       a flush is never done: nothing comes behind a line's audio, until it is cancelled
+  waits         a flush is done once more is pushed, or all was: no context is ever idle
 """
 import base64
 import hashlib
@@ -64,7 +66,27 @@ class Context:
     def __init__(self, id):
         self.id, self.text, self.flush, self.messages = id, "", 0, []
         self.time, self.cancelled, self.ended = 0.0, threading.Event(), False
-        self.work = queue.Queue()
+        self.work, self.stopped, self.pushed = queue.Queue(), threading.Event(), 0
+
+
+class Line(str):
+    """A text that was said, and of which context; None: over HTTP."""
+
+    def __new__(cls, text, context=None):
+        line = super().__new__(cls, text)
+        line.context = context
+        return line
+
+
+class Since:
+    """What is said from now on. A context that is there already may be dead to who opened it, who
+    does not wait for its last words: they are nobody's."""
+
+    def __init__(self, fake):
+        self.lines, self.before, self.dead = fake.lines, len(fake.lines), fake.contexts
+
+    def __iter__(self):
+        return (line for line in self.lines[self.before:] if line.context not in self.dead)
 
 
 class Connection:
@@ -79,8 +101,9 @@ class Cartesia:
         self.http, self.asked, self.connections = queue.SimpleQueue(), [], []
         self.otherwise = None
         self.refuse = self.mangle = None
-        self.piece, self.timestamps, self.bytewise, self.endless = 4800, "after", False, False
-        self.lines = []  # texts in the order in which they were said, over whatever
+        self.piece, self.timestamps, self.bytewise = 4800, "after", False
+        self.endless = self.lingers = self.waits = False
+        self.lines = []  # a Line each, in the order in which they were said, over whatever
         self.open, self.closing, self.upgrades = set(), False, 0
         self.gate = threading.Event()  # nothing is said before it is set
         self.gate.set()
@@ -96,7 +119,7 @@ class Cartesia:
     def close(self):
         self.closing = True
         self.gate.set()
-        for s in [self.listener, *self.open]:
+        for s in [self.listener, *list(self.open)]:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -111,10 +134,13 @@ class Cartesia:
 
     @property
     def contexts(self):
-        return [c for k in self.connections for c in k.contexts.values()]
+        return [c for k in list(self.connections) for c in list(k.contexts.values())]
 
     def wait_for(self, what, says):
         return until(what, says)
+
+    def since(self):
+        return Since(self)
 
     # -- HTTP
 
@@ -177,7 +203,7 @@ class Cartesia:
         body = a.body if a.body is not None else pcm(asked.text)
         if a.status == 200:
             self.gate.wait(PATIENCE_S)
-            self.lines.append(asked.text)
+            self.lines.append(Line(asked.text))
         body = body[:a.cut]
         s.sendall(f"HTTP/1.1 {a.status} X\r\n{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         for i in range(0, len(body), a.piece):
@@ -222,6 +248,7 @@ class Cartesia:
         finally:
             c.closed.set()
             for context in list(c.contexts.values()):
+                context.stopped.set()
                 context.work.put(None)
         return False
 
@@ -250,6 +277,7 @@ class Cartesia:
         if m.get("cancel"):
             if context:
                 context.cancelled.set()
+                context.stopped.set()
             return
         assert set(m) >= {"model_id", "transcript", "voice", "output_format", "continue"}, m
         assert m["output_format"] == {"container": "raw", "encoding": "pcm_s16le",
@@ -262,6 +290,7 @@ class Cartesia:
             same = [k for k in m if k not in ("transcript", "continue", "flush")]
             assert all(m[k] == context.messages[0].get(k) for k in same), m
         context.messages.append(m)
+        context.pushed += bool(m["transcript"].strip())
         context.text += m["transcript"]
         context.ended = not m["continue"]
         if m.get("flush") or context.ended:
@@ -277,6 +306,9 @@ class Cartesia:
                     self._say(s, c, context, text.strip())
                 if not last or text.strip():
                     context.flush += 1
+                if self.waits:
+                    until("more, or the end", lambda: context.ended or context.stopped.is_set() or
+                          context.pushed > context.flush)
                 if not last and not self.endless:
                     self._send(s, c, {"type": "flush_done", "context_id": context.id, "done": False,
                                       "status_code": 206, "flush_done": True,
@@ -289,15 +321,15 @@ class Cartesia:
             pass
 
     def _say(self, s, c, context, text):
-        if context.cancelled.is_set():
+        if context.stopped.is_set():
             raise ValueError("cancelled")
-        self.lines.append(text)
+        self.lines.append(Line(text, context))
         data, first = pcm(text), True
         about = {"context_id": context.id, "done": False, "status_code": 206}
         while first or self.endless:
             first = False
             for i in range(0, len(data), self.piece):
-                if context.cancelled.is_set() or c.closed.is_set():
+                if context.stopped.is_set():
                     raise ValueError("cancelled")
                 part = data[i:i + self.piece]
                 end = context.time + len(part) / 2 / RATE
@@ -311,6 +343,9 @@ class Cartesia:
                 for m in both.get(self.timestamps, [chunk]):
                     self._send(s, c, m)
                 context.time = end
+        if self.lingers:
+            context.stopped.wait()
+            raise ValueError("cancelled")
 
 
 def read_frame(file):

@@ -71,8 +71,8 @@ class Stream:
             for name, value in headers.items():
                 reply.headers[name] = value
             self.ws.send_response(reply)
-            self._flush()
             self.server.refused += 1
+            self._flush()
             return True
         self.ws.send_response(self.ws.accept(request))
         self._flush()
@@ -139,19 +139,19 @@ class CartesiaSTT:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self.listener.accept()
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections += 1
-                if self.tls:
-                    try:
-                        sock = self.tls.wrap_socket(sock, server_side=True)
-                    except OSError:  # it does not trust us
-                        continue
-                if self.voice and b" /tts" in sock.recv(64, socket.MSG_PEEK):
-                    self.voice.serve(sock)
-                    continue
-                s = Stream(self, sock)
-                self.open.append(s)
-                threading.Thread(target=s.run, daemon=True).start()
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        with contextlib.suppress(OSError):  # it does not trust us, or is gone
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            if self.voice and b" /tts" in sock.recv(64, socket.MSG_PEEK):
+                return self.voice.serve(sock)
+            s = Stream(self, sock)
+            self.open.append(s)
+            s.run()
 
     def refuse(self, status, body=None, headers=None):
         """The next one is answered with this status, "hang" or "cut"."""
@@ -169,7 +169,7 @@ class CartesiaSTT:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-        for s in self.open:
+        for s in list(self.open):
             with contextlib.suppress(OSError):
                 s.sock.shutdown(socket.SHUT_RDWR)
 

@@ -13,6 +13,7 @@ class Turns(http.server.ThreadingHTTPServer):
     """A gateway in one respect: each question goes to the next of several containers."""
 
     daemon_threads = True
+    request_queue_size = 128  # of five, what a browser opens at once is lost, and tried again late
 
     def __init__(self, *named):
         super().__init__(("127.0.0.1", 0), Turn)

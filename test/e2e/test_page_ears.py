@@ -10,7 +10,7 @@ webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
 from cartesia_stt import CartesiaSTT  # noqa: E402
-from node import Node, until  # noqa: E402
+from node import PATIENCE_S, Node, until  # noqa: E402
 from test_page import BROWSER, DRIVER, SOUNDS, Page, pytestmark  # noqa: E402,F401
 
 KEY = "sk_car_thisServersOwn0000000"
@@ -25,7 +25,8 @@ def stt():
 @pytest.fixture(scope="module")
 def node(tmp_path_factory, stt):
     n = Node(tmp_path_factory.mktemp("ears"), {
-        "MAYA_CARTESIA_URL": stt.url, "CARTESIA_API_KEY": KEY, "MAYA_VOICE": "espeak"})
+        "MAYA_CARTESIA_URL": stt.url, "CARTESIA_API_KEY": KEY, "MAYA_VOICE": "espeak",
+        "MAYA_MIND_CONNECT_SECONDS": str(PATIENCE_S)})
     n.start()
     yield n
     n.close()

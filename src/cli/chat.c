@@ -7,6 +7,8 @@
 #include "base/strs.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -286,16 +288,37 @@ static void run_command(struct chat *chat, const char *line)
 
 /* the conversation */
 
+/*
+ * The prompt, and then until a line can be read; a terminal gives one at a time, so that stdin
+ * keeps none back. False: Ctrl-C, which is let in with the wait only: one that came just before
+ * would change nothing.
+ */
+static bool wait_for_line(struct chat *chat)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    sigset_t blocked, before;
+
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    interrupted = 0;
+    cli__screen_prompt(&chat->screen);
+    if (chat->screen.decorated)
+        (void)ppoll(&in, 1, NULL, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return !interrupted;
+}
+
 /* The next line without its newline, or NULL at the end. Ctrl-C gives an empty one. */
 static char *next_line(struct chat *chat)
 {
     char *line = NULL;
     size_t cap = 0;
+    bool stopped = !wait_for_line(chat);
 
-    cli__screen_prompt(&chat->screen);
     errno = 0;
-    ssize_t n = getline(&line, &cap, stdin);
-    if (n < 0 && errno == EINTR && interrupted) {
+    ssize_t n = stopped ? 0 : getline(&line, &cap, stdin);
+    if (stopped || (n < 0 && errno == EINTR && interrupted)) {
         clearerr(stdin);
         free(line);
         cli__screen_note(&chat->screen, "\n(Ctrl-D leaves)");
@@ -344,7 +367,6 @@ static void converse(struct chat *chat)
     char *line;
 
     while (!chat->quit && (line = next_line(chat))) {
-        interrupted = 0;
         if (*line == '/')
             run_command(chat, line);
         else if (*line)

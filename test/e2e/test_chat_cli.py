@@ -46,11 +46,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.removeprefix("/api/v1")
+        # Before it counts as seen: who waits for that may put another answer there.
+        page = self.fake.pages.get(path, (404, {}, {"detail": "Not Found"}))
         self.fake.seen.append((path, dict(self.headers.items()), body))
         if path == "/chat/stream":
             return self.turn(self.fake.turns.pop(0))
-        status, headers, data = self.fake.pages.get(path, (404, {}, {"detail": "Not Found"}))
-        self.plain(status, headers, data)
+        self.plain(*page)
 
     do_POST = do_GET
 
@@ -128,7 +129,7 @@ def fake():
 def run(*args, lines="", env=None):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MAYA_")}
     p = subprocess.run([MAYA, *args], input=lines.encode(), capture_output=True,
-                       timeout=PATIENCE_S, env={**clean, **(env or {})}, cwd="/")
+                       timeout=3 * PATIENCE_S, env={**clean, **(env or {})}, cwd="/")
     return p.returncode, p.stdout.decode(), p.stderr.decode()
 
 
@@ -448,6 +449,18 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(fake):
     assert t.end()[0] == 0
 
 
+def test_ctrl_c_at_the_prompt_is_never_lost(fake):
+    """Nor where it comes between the prompt and the wait for a line."""
+    t = Terminal("chat", fake.url)
+    t.until(PROMPT)
+    for _ in range(500):
+        t.type("\x03")
+        t.until("Ctrl-D leaves")
+        t.until(PROMPT)
+    t.type("\x04")
+    assert t.end()[0] == 0
+
+
 def test_a_refusal_does_not_end_a_conversation(fake):
     fake.turns = [(503, {"Retry-After": "5"}, {"detail": "Session limit reached"}), answer("Hi.")]
     t = Terminal("chat", fake.url)
@@ -471,13 +484,14 @@ def test_a_refusal_does_not_end_a_conversation(fake):
     (200, [], 1, "answers 200, but not as Maya does\n")])
 def test_healthcheck(fake, status, body, code, words):
     fake.pages["/healthz"] = (status, {}, body)
-    got, out, err = run("healthcheck", fake.url)
+    got, out, err = run("healthcheck", f"--timeout={PATIENCE_S}", fake.url)
     assert got == code and (out + err).endswith(words)
 
 
 def test_healthcheck_asks_where_this_machine_listens(fake):
     fake.pages["/healthz"] = (200, {}, {"status": "healthy", "checks": []})
-    assert run("healthcheck", env={"PORT": str(fake.server.server_port)})[0] == 0
+    assert run("healthcheck", f"--timeout={PATIENCE_S}",
+               env={"PORT": str(fake.server.server_port)})[0] == 0
     assert run("healthcheck", env={"HOST": "unix:/nowhere/maya.sock"})[0] == 1
     assert run("healthcheck", "a", "b")[0] == 2
     for wrong in ("--watch=0", "--watch", "--timeout=", "--timeout=1.5", "--wait=1"):
@@ -488,8 +502,8 @@ def test_healthcheck_asks_where_this_machine_listens(fake):
 def watch(fake, seconds, well):
     """`maya healthcheck --watch`, as an engine has it; it has asked once."""
     said(fake, well)
-    p = subprocess.Popen([MAYA, "healthcheck", f"--watch={seconds}", "--timeout=5", fake.url],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([MAYA, "healthcheck", f"--watch={seconds}", f"--timeout={PATIENCE_S}",
+                          fake.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         until("it asked", lambda: fake.seen)
         yield p

@@ -1,6 +1,7 @@
 """`maya serve --reload`: what changed is served, and nobody notices the change itself."""
 import contextlib
 import http.client
+import itertools
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -45,8 +47,8 @@ class Reloaded(Node):
             with contextlib.suppress(OSError, ValueError):
                 stat = open(f"/proc/{int(entry)}/stat").read().rpartition(")")[2].split()
                 if int(stat[1]) == self.pid and stat[0] != "Z":
-                    found.append(int(entry))
-        return max(found) if found else None
+                    found.append((int(stat[19]), int(entry)))  # the youngest, whatever its number
+        return max(found)[1] if found else None
 
     @contextlib.contextmanager
     def reloading(self, times=1):
@@ -86,15 +88,29 @@ def test_agent_folder(node):
     assert orders(node, session) == (2, {"Negroni": 1, "Manhattan": 1})
 
 
-def test_many_writes_are_one_restart(node):
+def many_writes(node):
+    """How often it started anew for them. False: this thread was held up while it wrote, and 0.3 s
+    without a change are the end of them."""
     path = node.agent / "menu.yaml"
     text = path.read_text()
-    started = node.count("serve   start")
+    started, times = node.count("serve   start"), [time.monotonic()]
     with node.reloading():
         for i in range(20):
             path.write_text(text + f"\n# {i}\n")
+            times.append(time.monotonic())
     node.say("a negroni, please")
-    assert node.count("serve   start") == started + 1
+    pauses = [b - a for a, b in itertools.pairwise(times)]
+    return max(pauses) < 0.1 and node.count("serve   start") - started
+
+
+def test_many_writes_are_one_restart(tmp_path):
+    fresh = itertools.count()
+
+    def once():
+        with contextlib.closing(Reloaded(tmp_path / f"node-{next(fresh)}")) as n:
+            return many_writes(n.start())
+
+    assert until("twenty writes without a pause", once) == 1
 
 
 def test_env_file(node):
@@ -148,9 +164,11 @@ def asked(port, text=b"100%"):
 def test_the_gateway_is_told_the_room_of_the_new_one(tmp_path):
     """Also while the old one still ends what it began: a body of which half has come."""
     port = free_port()
-    n = Reloaded(tmp_path / "node", env={"MAYA_AGENT_CHECK_PORT": str(port)})
+    n = Reloaded(tmp_path / "node", env={"MAYA_AGENT_CHECK_PORT": str(port),
+                                         "MAYA_DRAIN_SECONDS": str(2 * PATIENCE_S),
+                                         "MAYA_BODY_TIMEOUT_SECONDS": str(2 * PATIENCE_S)})
     with contextlib.closing(n.start()), \
-            socket.create_connection(("127.0.0.1", n.port)) as slow:
+            socket.create_connection(("127.0.0.1", n.port), timeout=PATIENCE_S) as slow:
         slow.sendall(b"POST /api/v1/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                      b"Content-Length: 40\r\n\r\n{\"user_input\":")
         old = n.child()
@@ -240,12 +258,18 @@ def test_no_request_fails(node):
 
     def guest(session):
         said, kept = 0, node.connection() if session.endswith("0") else None
-        while not over.is_set():
+        answered = time.monotonic()
+        while not over.is_set() or said <= 10:
             try:
                 reply = node.chat(f"this is number {said}", session, connection=kept)
             except (OSError, http.client.HTTPException) as e:
+                if kept and time.monotonic() - answered > 0.4:
+                    kept.close()  # who asks nothing for half a second is let go, as we were
+                    answered = time.monotonic()
+                    continue
                 faults.append(e)
                 return
+            answered = time.monotonic()
             if reply.status != 200:
                 faults.append(reply)
                 return
@@ -278,6 +302,7 @@ def test_killed_child_is_started_again(node):
     for times in (1, 2):
         first = node.child()
         os.kill(first, signal.SIGKILL)
+        until("it is gone", lambda: node.child() != first)
         # The socket is the parent's: who comes now waits, and is not refused.
         node.say("and a manhattan", session)
         assert node.child() != first

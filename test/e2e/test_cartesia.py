@@ -469,7 +469,7 @@ def test_barge_in(bar, cartesia):
     cartesia.endless = True
     reader = Listener(n, "/api/chat/stream?message=hello&audio=pcm&session_id=barge")
     reader.read_until(b'"type": "audio"')
-    until("the turn is over, and only heard", lambda: n.metric("maya_turns_now") == 0)
+    until("the turn is over, and only heard", lambda: n.metric("maya_turns_in_progress") == 0)
     n.post("/api/v1/chat/stop", session="barge")
     assert reader.rest()[-1]["outcome"] == "stopped"
     assert cartesia.contexts[0].cancelled.wait(PATIENCE_S)

@@ -246,11 +246,11 @@ def test_stop(slow_speaker):
                              "&session_id=voice-stop") for _ in range(3)]
     for reader in listeners:
         reader.read_until(b'"type": "audio"')
-    eventually(lambda: n.metric("maya_turns_now"), lambda v: v == 0)
-    waiting = n.metric("maya_voice_speeches")
+    eventually(lambda: n.metric("maya_turns_in_progress"), lambda v: v == 0)
+    waiting = n.metric("maya_voice_speeches")  # some of them may end by themselves just now
     stopped = n.post("/api/v1/chat/stop", session="voice-stop").json()
     assert stopped["status"] == "success" and stopped["turns"] == 0
-    assert stopped["speeches"] == waiting
+    assert stopped["speeches"] <= waiting
     assert n.metric("maya_voice_speeches") == 0
     outcomes = []
     for reader in listeners:
@@ -258,7 +258,7 @@ def test_stop(slow_speaker):
         kinds = [e["type"] for e in events]
         assert kinds.count("complete") == 1 and kinds[-1] == "audio_end"
         outcomes.append(events[-1]["outcome"])
-    assert outcomes.count("stopped") == waiting
+    assert outcomes.count("stopped") == stopped["speeches"]
     assert len(n.get("/api/v1/session/history", session="voice-stop").json()["history"]) == 8
     assert n.post("/api/v1/chat/stop", session="voice-stop").json()["speeches"] == 0
 
@@ -268,6 +268,8 @@ def test_interrupt(slow_speaker):
     n.say(LONG, "voice-interrupt")
     first = Listener(n, "/api/chat/stream?message=menu+please&voice=1&session_id=voice-interrupt")
     first.read_until(b'"type": "audio"')
+    # before that its turn would be undone, not its speech ended
+    eventually(lambda: n.metric("maya_turns_in_progress"), lambda v: v == 0)
     events = told(n, "hello there", "voice-interrupt", interrupt=1)
     assert events[-1]["type"] == "complete"
     assert n.metric("maya_voice_speeches") == 0

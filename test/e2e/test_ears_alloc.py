@@ -76,7 +76,7 @@ def test_every_allocation(bar):
         outcomes[ended] = outcomes.get(ended, 0) + 1
         tab = bar.tab(session)["tab_amount"]
         assert tab in ((22,) if ended == "complete" else (0, 22)), (nth, ended, tab)
-        if not failed:
+        if ended == "complete" and not failed:  # not one that ended early, since it was slow
             break
     assert nth > 100 and outcomes["complete"] >= 1, (nth, outcomes)
     assert set(outcomes) <= {"complete", "error", "closed", "refused"}

@@ -282,7 +282,8 @@ def test_over_tls(nodes, tmp_path):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(cert, key)
     with CartesiaSTT(tls) as own:
-        env = {**PATIENT, "MAYA_CARTESIA_URL": own.url, "CARTESIA_API_KEY": KEY, "MAYA_VOICE": "off"}
+        env = {**PATIENT, "MAYA_CARTESIA_URL": own.url, "CARTESIA_API_KEY": KEY,
+               "MAYA_VOICE": "off"}
         n = nodes({**env, "MAYA_CA_FILE": str(cert)})
         with Conversation(n) as c:
             c.say(type="start", audio=PCM)

@@ -343,14 +343,20 @@ class Node:
 
     # -- numbers
 
-    def metrics(self):
+    def metrics_text(self):
         reply = self.get("/metrics")
         assert reply.status == 200, reply
-        return parse_metrics(reply.body.decode())
+        return reply.body.decode()
+
+    def metrics(self):
+        return parse_metrics(self.metrics_text())
 
     def metric(self, name, **labels):
-        """One sample; 0 when there is none with these labels yet."""
-        return self.metrics().get((name, frozenset(labels.items())), 0.0)
+        """One sample; 0 when there is none with these labels yet. The name must be one."""
+        text = self.metrics_text()
+        family = re.sub("_(bucket|sum|count)$", "", name)
+        assert re.search(f"^# TYPE ({name}|{family}) ", text, re.MULTILINE), f"no metric {name}"
+        return parse_metrics(text).get((name, frozenset(labels.items())), 0.0)
 
     def rss(self):
         return proc_kb(self.pid, "VmRSS") * 1024

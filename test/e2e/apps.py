@@ -45,7 +45,7 @@ class Place:
     def write(self, name, env=None, **more):
         spec = {"name": name, "image": {"ready": self.image}, "command": ["/server"],
                 "memory": 64, "max_containers": 2, "drain": 5, "user": "65532:65532",
-                "health": {"ready": "/readyz", "within": 30, "watch": 0}, "env": env or {}}
+                "health": {"ready": "/readyz", "within": PATIENCE_S, "watch": 0}, "env": env or {}}
         spec.update(more)
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(spec))  # JSON is YAML
@@ -109,7 +109,8 @@ class Place:
         keeper, = [c["Id"] for c in self.engine.json("GET", "/containers/json") if "keeper" in c["Names"][0]]
         return [json.loads(line) for line in self.engine.logs(keeper).splitlines()]
 
-    def ask(self, path="/", host=None, timeout=20, **headers):
+    def ask(self, path="/", host=None, timeout=PATIENCE_S + 30, **headers):
+        """Status and body, through the gateway, which may hold a request for `health.within`."""
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             c.request("GET", path, headers={**({"Host": host} if host else {}), **headers})
@@ -128,21 +129,32 @@ class People:
     def __init__(self, place, count=4, host=None):
         self.place, self.host = place, host
         self.failed, self.seen, self.asked = [], [], 0
+        self.last = [(0.0, None)] * count  # of each: when it asked, and what it was answered
         self.over = threading.Event()
-        self.threads = [threading.Thread(target=self.talk, daemon=True) for _ in range(count)]
+        self.threads = [threading.Thread(target=self.talk, args=(i,), daemon=True)
+                        for i in range(count)]
 
-    def talk(self):
+    def talk(self, i):
         while not self.over.is_set():
+            began = time.monotonic()
             try:
                 status, body = self.place.ask(host=self.host)
-            except OSError as e:
+            except (OSError, http.client.HTTPException) as e:
                 status, body = 0, repr(e)
-            self.asked += 1
             if status != 200:
                 self.failed.append((status, body))
             elif not self.seen or self.seen[-1] != body:
                 self.seen.append(body)
+            self.asked += 1
+            self.last[i] = began, body
             self.over.wait(0.01)
+
+    def hear(self):
+        """What they are answered who ask from now on: an answer to each. Whoever was answered
+        before and has not told of it yet has told then."""
+        now = time.monotonic()
+        wait_for(lambda: all(began > now for began, _ in self.last))
+        return {body for _, body in self.last}
 
     def __enter__(self):
         for t in self.threads:
@@ -154,3 +166,49 @@ class People:
         self.over.set()
         for t in self.threads:
             t.join()
+
+
+class SlowSocket:
+    """The engine's socket, but for a request with these words: that is begun, no more."""
+
+    def __init__(self, there, path, words=None, begun=True):
+        """Not `begun`: the engine hears nothing of it until `go` is set."""
+        self.there, self.path, self.words, self.begun = there, path, words, begun
+        self.stuck, self.go = threading.Event(), threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                threading.Thread(target=self.pass_on, args=(client,), daemon=True).start()
+
+    def pass_on(self, client):
+        with client, socket.socket(socket.AF_UNIX) as there, contextlib.suppress(OSError):
+            there.connect(self.there)
+            back = threading.Thread(target=self.copy, args=(there, client), daemon=True)
+            back.start()
+            self.copy(client, there, asks=True)
+            back.join()
+
+    def copy(self, source, to, asks=False):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                meant = asks and self.words and self.words in data
+                if meant and not self.begun:
+                    self.stuck.set()
+                    self.go.wait()
+                to.sendall(data)
+                if meant and self.begun:
+                    self.stuck.set()
+                    while source.recv(65536):
+                        pass  # until it is closed
+                    break
+            to.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+        self.go.set()

@@ -25,6 +25,8 @@ import urllib.parse
 
 import pytest
 
+from node import free_port
+
 PATIENCE_S = 60
 PR_SET_PDEATHSIG = 1
 MNT_DETACH = 2
@@ -353,9 +355,8 @@ def start_engine(swarm=False, disk=None):
     except RuntimeError as e:
         pytest.skip(str(e))
     if swarm:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]  # other engines of this machine may have the usual one
-        made.call("POST", "/swarm/init", {"ListenAddr": f"127.0.0.1:{port}",
+        # Other engines of this machine may have the usual port.
+        made.call("POST", "/swarm/init", {"ListenAddr": f"127.0.0.1:{free_port()}",
                                           "AdvertiseAddr": "127.0.0.1"})
     return made
 

@@ -41,6 +41,13 @@ def configuration(plan):
     return r.stdout
 
 
+class View(Node):
+    """What people see of it; it may hold them for as long as it takes until somebody is there."""
+
+    def connection(self, timeout=4 * PATIENCE_S):
+        return super().connection(timeout)
+
+
 class Gateway:
     """`apps` are those of the plan; slots are filled while it runs."""
 
@@ -144,8 +151,8 @@ class Gateway:
         return found
 
     def view(self):
-        """What people see, with all that a Node can be asked."""
-        seen = Node(self.folder / "view")
+        """With all that a Node can be asked."""
+        seen = View(self.folder / "view")
         seen.host, seen.port = self.host, self.port
         seen.url = f"http://{self.host}:{self.port}"
         return seen
@@ -204,6 +211,14 @@ class Relay:
             while data := await reader.read(65536):
                 writer.write(data)
         writer.close()
+
+    def settle(self):
+        """It has passed on all that had come."""
+        async def turns():
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(turns(), self.loop).result()
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -14,7 +14,8 @@ from node import MAYA, free_port, until
 
 PATIENCE_S = 90
 
-# What the app does: it says who it is, waits as long as it is told, and is ready or not.
+# What the app does: it says who it is, waits until there is a file, or as long as it is told, and
+# is ready or not.
 SERVER = '''
 import http.server, json, os, signal, socket, sys, time, urllib.parse
 
@@ -23,8 +24,10 @@ class App(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/hold":
-            end = float(urllib.parse.parse_qs(url.query)["s"][0]) + time.monotonic()
-            while time.monotonic() < end:
+            told = urllib.parse.parse_qs(url.query)
+            end = float(told["s"][0]) + time.monotonic()
+            until = "/tmp/" + told.get("until", ["-"])[0]
+            while time.monotonic() < end and not os.path.exists(until):
                 time.sleep(0.05)
         ready = url.path != "/ready" or READY and not os.path.exists("/tmp/busy")
         body = json.dumps({"says": SAYS, "container": socket.gethostname(), "path": self.path,
@@ -129,6 +132,10 @@ class Site:
     def pid(self, container):
         """Of its program, as this machine counts."""
         return self.engine.inspect(container)["State"]["Pid"]
+
+    def make_file(self, container, path):
+        code, said = self.engine.exec(container, self.python, "-S", "-c", f"open({path!r}, 'w')")
+        assert code == 0, said
 
     def roles(self, app):
         return [s["Spec"]["Labels"]["maya.role"] for s in self.engine.json("GET", "/services")

@@ -1,12 +1,13 @@
 """`maya deploy` where a disk is full: the engine's, or that of the volume with the sessions."""
 import contextlib
+import errno
 import http.client
 import json
 import os
 
 import pytest
 
-from apps import Place
+from apps import Place, wait_for
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 
@@ -21,9 +22,19 @@ def place(tmp_path_factory):
 @contextlib.contextmanager
 def filled(folder, leave):
     """So many bytes are left on the disk below the folder."""
-    left = os.statvfs(folder)
+    def fill(f):
+        left = os.statvfs(folder)
+        size = left.f_bavail * left.f_frsize - leave
+        try:
+            if size > 0:
+                os.posix_fallocate(f.fileno(), 0, size)
+        except OSError as e:  # the engine has taken some of it meanwhile
+            assert e.errno == errno.ENOSPC, e
+            return False
+        return True
+
     with open(f"{folder}/filled", "wb") as f:
-        os.posix_fallocate(f.fileno(), 0, max(left.f_bavail * left.f_frsize - leave, 1))
+        wait_for(lambda: fill(f))
     try:
         yield
     finally:
@@ -33,13 +44,14 @@ def filled(folder, leave):
 def deploy(place, level, *flags, code=0, **more):
     path = place.folder / "deploy.yaml"
     path.write_text(json.dumps({"name": "bar", "size": "small", "memory": 256, "sessions": 8, "max_containers": 1,
-                                "drain": 1, "health": {"watch": 0}, "env": {"MAYA_LOG_LEVEL": level}, **more}))
+                                "drain": 1, "health": {"watch": 0, "within": 180},
+                                "env": {"MAYA_LOG_LEVEL": level}, **more}))
     said = place.maya("deploy", "-f", str(path), "--http", str(place.port), *flags, code=code)
     return said.strip().splitlines()
 
 
 def chat(place):
-    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=90)
     with contextlib.closing(c):
         c.request("POST", "/api/chat", json.dumps({"user_input": "a martini please"}),
                   {"Content-Type": "application/json"})

@@ -95,11 +95,12 @@ def test_one_that_hangs_is_replaced(site, app):
         return {t["Status"]["ContainerStatus"]["ContainerID"] for t in site.tasks("other")}
 
     site.deploy(site.write("other", "one", hostnames=[HOST], min_containers=2, health={
-        "path": "/", "ready": "/ready", "interval": 1, "timeout": 1, "retries": 2, "watch": 0}))
+        # Longer than a busy machine keeps one that is well from answering.
+        "path": "/", "ready": "/ready", "interval": 1, "timeout": 6, "retries": 2, "watch": 0}))
     wait_for("one version", lambda: site.roles("other") == ["stable"])
     busy, hangs = wait_for("two", lambda: len(containers()) == 2 and sorted(containers()))
     wait_for("both answer", lambda: len({site.json(HOST)["container"] for _ in range(8)}) == 2)
-    assert site.engine.exec(busy, site.python, "-S", "-c", "open('/tmp/busy', 'w')")[0] == 0
+    site.make_file(busy, "/tmp/busy")
     wait_for("the other one is all there is", lambda: {
         site.json(HOST)["container"] for _ in range(8)} == {hangs[:12]})
     os.kill(site.pid(hangs), signal.SIGSTOP)
@@ -116,7 +117,7 @@ def test_what_is_under_way_is_finished_when_another_version_comes(site, app):
     done = []
     held = threading.Thread(target=lambda: done.append(site.json(HOST, "/hold?s=2")))
     held.start()
-    site.deploy(site.write("other", "two", hostnames=[HOST]))
+    site.deploy(site.write("other", "two", hostnames=[HOST], drain=30))
     held.join()
     assert len(done) == 1  # from either version, but whole
     assert site.json(HOST)["says"] == "two"

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from apps import Place, wait_for
+from apps import Place, SlowSocket
 from docker import PATIENCE_S
 from node import MAYA, ROOT
 
@@ -81,7 +81,7 @@ def place(tmp_path_factory):
 
 
 def chat(place, session=None, host="localhost"):
-    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=2 * PATIENCE_S)
     c.request("POST", "/api/chat", json.dumps({"user_input": "a martini please"}),
               {"Content-Type": "application/json", "Host": host,
                **({"X-Session-ID": session} if session else {})})
@@ -122,10 +122,16 @@ def test_before_a_rollout(place):
     before = place.all_there_is()
     assert not [name for names in before.values() for name in names if "sample" in name]
     path.write_text(path.read_text().replace("warning", "error"))
-    p = place.start("deploy", "-f", str(path))
-    wait_for(lambda: any("sample" in name for name in place.all_there_is()["services"]) or p.poll() is not None)
+    # It does not get to hear how that ends.
+    there = str(place.engine.folder / "slow")
+    slow = SlowSocket(place.engine.socket, there, b"/tasks?", begun=False)
+    p = place.start("deploy", "-f", str(path),
+                    env={**place.engine.env, "DOCKER_HOST": f"unix://{there}"})
+    assert slow.stuck.wait(PATIENCE_S)
+    assert any("sample" in name for name in place.all_there_is()["services"])
     p.send_signal(signal.SIGINT)
     err = p.communicate(timeout=PATIENCE_S)[1]
+    slow.close()
     assert (p.returncode, err) == (1, "maya: stopped, before anything of bar was changed\n")
     assert place.all_there_is() == before and not place.locks()
 

@@ -53,7 +53,7 @@ def running(engine, app, n):
 def app(swarm):
     """Two containers of version 3 of an app, and one of another app."""
     image = swarm.base_image("sleeper:1", PROGRAMS)
-    sleep = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1; done"]
+    sleep = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo there; while :; do sleep 1; done"]
     for name, version, n in (("bar", "3", 2), ("other", "1", 1)):
         swarm.json("POST", "/services/create", {
             "Name": f"{name}-v{version}", "Labels": {"maya.app": name, "maya.version": version},
@@ -82,6 +82,7 @@ def test_tab_knows_containers(swarm, app):
 def test_a_stopped_one_is_replaced(swarm, app):
     before = {c["container_id"] for c in running(swarm, app, 2)}
     gone = sorted(before)[0]
+    wait_for(lambda: "there" in swarm.logs(gone))  # before, it does not hear of a SIGTERM
     assert "--yes" in maya(swarm, "container", "stop", gone, code=1)
     said = maya(swarm, "container", "stop", "-y", gone[:12])
     assert said == f"The container {gone[:12]} has stopped; its app gets another one.\n"
@@ -173,8 +174,13 @@ def test_what_containers_take(swarm, app, tmp_path):
     try:
         row = wait_for(lambda: next((c for c in running(swarm, "maya", 1) if c["sessions"]), None))
         assert row["sessions"] == "0" and 1 << 20 < int(row["memory"]) < 1 << 30
-        lines = maya(swarm, "container", "list", "--app", "maya").splitlines()
-        assert lines[0].endswith("Sessions  Memory") and "  0 of 7    " in lines[1]
+
+        def lines():
+            said = maya(swarm, "container", "list", "--app", "maya").splitlines()
+            assert said[0].endswith("Sessions  Memory")
+            return "  0 of 7    " in said[1]  # unless she did not answer at once
+
+        wait_for(lines)
     finally:
         swarm.call("DELETE", f"/services/{made}")
     for row in running(swarm, app, 2):

@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from docker import PATH, UnixConnection, die_with_parent
+from docker import PATH, PATIENCE_S, UnixConnection, die_with_parent
 from node import MAYA, until
 
 pytestmark = pytest.mark.plain
@@ -87,7 +87,7 @@ def real(folder):
         yield
     finally:
         p.terminate()
-        p.wait(30)
+        p.wait(PATIENCE_S)
         log.close()
 
 

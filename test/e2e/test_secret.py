@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from docker import start_engine
-from node import MAYA
+from docker import PATIENCE_S, start_engine
+from node import MAYA, until
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,13 @@ def read_by_a_container(swarm, name):
         "RestartPolicy": {"Condition": "none"}}}
     made = swarm.json("POST", "/services/create", spec)["ID"]
     try:
-        while True:
+        def ended():
             tasks = swarm.json("GET", '/tasks?filters={"service":["reader"]}')
             states = [t["Status"]["State"] for t in tasks]
             assert "failed" not in states and "rejected" not in states, tasks
-            if "complete" in states:
-                break
-        return swarm.logs(tasks[0]["Status"]["ContainerStatus"]["ContainerID"])
+            return states == ["complete"] and tasks[0]["Status"]["ContainerStatus"]["ContainerID"]
+
+        return swarm.logs(until("it has read it", ended, PATIENCE_S))
     finally:
         swarm.call("DELETE", f"/services/{made}")
 

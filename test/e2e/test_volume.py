@@ -15,7 +15,7 @@ import time
 import pytest
 
 from docker import PATIENCE_S, start_engine
-from node import MAYA
+from node import MAYA, until
 
 APP_USER = 65532  # of images of ours
 
@@ -240,6 +240,11 @@ def app_with(engine, volume, replicas):
         "Mode": {"Replicated": {"Replicas": replicas}}})["ID"]
 
 
+def holders(engine, volume):
+    """The containers that have it."""
+    return engine.json("GET", f'/containers/json?all=1&filters={{"volume":["{volume}"]}}')
+
+
 def test_one_in_use(swarm, volume, tmp_path):
     (tmp_path / "f").write_text("x")
     service = app_with(swarm, volume, 1)
@@ -251,12 +256,10 @@ def test_one_in_use(swarm, volume, tmp_path):
                               capture_output=True, text=True)
         assert done.returncode == 0 and "bar runs and uses this volume" in done.stderr
         assert names(swarm, volume) == ["f"]
+        until("its container is there", lambda: holders(swarm, volume), PATIENCE_S)
     finally:
         swarm.call("DELETE", f"/services/{service}")
-    end = time.monotonic() + PATIENCE_S
-    while swarm.json("GET", f'/containers/json?all=1&filters={{"volume":["{volume}"]}}'):
-        assert time.monotonic() < end
-        time.sleep(0.05)  # between two looks
+    until("its container is gone", lambda: not holders(swarm, volume), PATIENCE_S)
     image = swarm.base_image("sleeper:1", ("sh", "sleep"))
     with swarm.container(image, ["/bin/sh"], start=False, Binds=[f"{volume}:/d"]):
         assert "is used by the container" in maya(swarm, "delete", volume, "-y", code=1)

@@ -1,4 +1,5 @@
 """Another gateway takes the place of the one that runs, and nobody notices."""
+import contextlib
 import http.client
 import json
 import os
@@ -6,16 +7,19 @@ import pathlib
 import re
 import socket
 import threading
+import time
 
 import pytest
 
 from apps import People, Place, wait_for
+from docker import PATIENCE_S, EngineError
 from node import MAYA
 
 pytestmark = pytest.mark.plain  # it is the Swarm that takes the time
 
 AHEAD = pathlib.Path(os.environ.get("MAYA_AHEAD", MAYA.parent / "test/maya_ahead"))  # another build
 BAR = "bar.example.org"
+IDLE_S = 1  # docs/gateway.md: the one before closes what was idle for so long
 LONG_MS = 4000  # longer than the one before is kept beside the next
 
 
@@ -28,22 +32,29 @@ def place(tmp_path_factory):
 
 
 class Kept(People):
-    """They keep their connections for as long as they are let, and ask nothing a second time."""
+    """They keep their connections for as long as they are let, and ask nothing a second time: but
+    where they said nothing for a second, in which the one before may have closed what was idle."""
 
     connected = 0
 
-    def talk(self):
-        c = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=20)
+    def talk(self, i):
+        c = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=2 * PATIENCE_S)
+        asked = now = time.monotonic()
         while not self.over.is_set():
-            self.connected += c.sock is None
+            kept, before = c.sock is not None, asked
+            self.connected += not kept
+            asked = time.monotonic()
             try:
                 c.request("GET", "/")
+                now = time.monotonic()
                 r = c.getresponse()
                 body = r.read()
                 if r.status != 200:
                     self.failed.append((r.status, body))
             except (OSError, http.client.HTTPException) as e:
-                self.failed.append(repr(e))
+                closed = kept and isinstance(e, ConnectionError)
+                if not closed or max(now, asked) - before < IDLE_S:
+                    self.failed.append(repr(e))
                 c.close()
             self.asked += 1
             self.over.wait(0.01)
@@ -66,9 +77,12 @@ class Long(threading.Thread):
 
 def gateways(place):
     """All there were: container's id -> what the engine says of its state."""
-    return {c["Id"]: place.engine.inspect(c["Id"])["State"]
-            for c in place.engine.json("GET", "/containers/json?all=1")
-            if c["Labels"].get("com.docker.swarm.service.name") == "maya-gateway"}
+    found = {}
+    for c in place.engine.json("GET", "/containers/json?all=1"):
+        if c["Labels"].get("com.docker.swarm.service.name") == "maya-gateway":
+            with contextlib.suppress(EngineError):  # the Swarm forgets all but the last few
+                found[c["Id"]] = place.engine.inspect(c["Id"])["State"]
+    return found
 
 
 def running(place):
@@ -120,23 +134,25 @@ def test_one_that_cannot_start(place):
     with People(place) as people:
         p = place.start("deploy", "-f", place.write("web", {"VERSION": "two"}), "-y", "--http", str(place.port),
                         program=AHEAD)
-        out, err = p.communicate(timeout=200)
+        out, err = p.communicate(timeout=300)
     assert p.returncode == 1, out + err + place.state()
     assert "the gateway of this build does not start, and the one before it goes on" in err.splitlines()[-1], err
     assert people.failed == [] and set(people.seen) == {"one"}
-    assert running(place) == was and service(place)["Spec"] == spec
+    wait_for(lambda: running(place) == was)  # of the other one the last try may just be ending
+    assert service(place)["Spec"] == spec
     assert place.services("web") == {1: "stable"} and not place.locks()
     file.write_bytes(right)
     with People(place) as people:
         p = place.start("deploy", "-f", place.write("web", {"VERSION": "two"}), "-y", program=AHEAD)
-        out, err = p.communicate(timeout=200)
-    assert p.returncode == 0, out + err + place.state()
-    assert people.failed == [] and people.seen[-1] == "two"
-    assert not running(place) & was
+        out, err = p.communicate(timeout=300)
+        assert p.returncode == 0, out + err + place.state()
+        assert people.hear() == {"two"}
+    assert people.failed == []
+    wait_for(lambda: not running(place) & was)
 
 
 def chat(place, session):
-    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=2 * PATIENCE_S)
     c.request("POST", "/api/v1/chat", json.dumps({"user_input": "a martini please"}),
               {"Content-Type": "application/json", "Host": BAR, "X-Session-ID": session})
     r = c.getresponse()
@@ -159,7 +175,7 @@ def test_who_is_where_and_who_watches(place):
 
     before, was = table(), running(place)
     assert set(before) == set(names) and len(set(before.values())) == 2, before
-    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=20)
+    c = http.client.HTTPConnection("127.0.0.1", place.port, timeout=2 * PATIENCE_S)
     c.request("GET", f"/api/v1/session/events?session_id={names[0]}", headers={"Host": BAR})
     events = c.getresponse()
     assert events.status == 200
@@ -169,7 +185,7 @@ def test_who_is_where_and_who_watches(place):
     wait_for(lambda: table() == before)
     assert was < running(place)  # for the one who watches
     chat(place, names[0])
-    assert any(b"martini" in events.readline() for _ in range(12))
+    assert any(b"martini" in line for line in iter(events.readline, b""))
     events.close()
     c.close()
 

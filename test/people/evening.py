@@ -33,7 +33,7 @@ class Crowd:
         self.tasks = []
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
-    async def ask(self, method, path, session, body=None, timeout=30):
+    async def ask(self, method, path, session, body=None, timeout=90):
         data = json.dumps(body).encode() if body else b""
         head = (f"{method} {path} HTTP/1.1\r\nHost: bar\r\nX-Session-ID: {session}\r\n"
                 f"Connection: close\r\nContent-Type: application/json\r\n"
@@ -168,8 +168,11 @@ class Evening:
         getattr(self, step)()
         took = time.monotonic() - begin
         time.sleep(3)
+        until = time.monotonic()
         self.lost = crowd.asked_for(crowd.lost())
-        told = [w.take() for w in crowd.watchers.values()]
+        # A reader that was cut off just now hears of it when it is back.
+        self.wait_for(lambda: not any(w.waits(until) for w in crowd.watchers.values()))
+        told = [w.take(until) for w in crowd.watchers.values()]
         return Noticed(took, crowd.requests - asked, crowd.failures[failed:], self.lost[0] - before[0],
                        self.lost[1] - before[1], crowd.slowest, len(told),
                        *(sum(t[i] for t in told) for i in range(2)), sum((t[2] for t in told), []),

@@ -37,7 +37,12 @@ class Watcher:
         """Its guest was answered."""
         self.answered[turn] = time.monotonic()
 
-    def take(self):
+    def waits(self, until):
+        """Has it not heard yet of all that was answered until then?"""
+        return any(at <= until and turn not in self.heard
+                   for turn, at in list(self.answered.items()))
+
+    def take(self, until):
         """Cut off, refused, the events missed, longest gap, latest event; and begin anew."""
         now = time.monotonic()
         if self.cut_at:
@@ -46,7 +51,7 @@ class Watcher:
         for turn, at in list(self.answered.items()):
             if turn in self.heard:
                 self.late = max(self.late, self.heard[turn] - at)
-            elif now - at < 1:
+            elif at > until:
                 continue  # it may be on its way
             else:
                 missed.append((self.session, turn, round(now - at, 1), self.at))

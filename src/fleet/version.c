@@ -73,9 +73,11 @@ int fleet__app_read(struct engine *en, const char *name, struct app *ret, struct
 {
     struct app a = {0};
 
-    if (configs_of(en, name, &a.configs, e) < 0 ||
-        fleet__services(en, name, &a.services, e) < 0) {
-        json_decref(a.configs);
+    /* In this order: why a version is taken back is noted in its config before its service is
+     * told to go, so whoever sees that it goes sees why as well. */
+    if (fleet__services(en, name, &a.services, e) < 0 ||
+        configs_of(en, name, &a.configs, e) < 0) {
+        json_decref(a.services);
         return -1;
     }
     a.name = xstrdup(name);

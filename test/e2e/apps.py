@@ -212,3 +212,16 @@ class SlowSocket:
     def close(self):
         self.listener.close()
         self.go.set()
+
+
+@contextlib.contextmanager
+def slow_socket(engine):
+    """The engine as all find it, through a SlowSocket in the place of its own."""
+    own = engine.socket + ".own"
+    os.rename(engine.socket, own)  # whoever listens there goes on
+    slow = SlowSocket(own, engine.socket, begun=False)
+    try:
+        yield slow
+    finally:
+        slow.close()
+        os.rename(own, engine.socket)

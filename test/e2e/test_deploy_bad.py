@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from apps import People, Place, SlowSocket, wait_for
+from apps import People, Place, SlowSocket, slow_socket, wait_for
 from docker import PATIENCE_S
 from node import free_port
 
@@ -84,6 +84,25 @@ def test_one_that_hangs_is_taken_back(place):
     assert p.returncode == 1 and "none of its containers was ready for" in why, why
     assert why.endswith(f"v{before} serves again") and place.ask() == (200, "old")
     assert stable(place) == before
+
+
+@pytest.mark.parametrize("words", [b"/services?", b"/configs?"])
+def test_one_that_is_taken_back_while_somebody_looks(place, words):
+    """Between two questions of whoever waits for the end, the keeper may do all of it."""
+    before = stable(place)
+    with slow_socket(place.engine) as slow:
+        path = place.write("web", {"VERSION": "bad", "ERRORS": "100"}, **watched(600))
+        p = place.start("deploy", "-f", path)
+        assert any("stays beside it" in line for line in p.stderr)
+        slow.words = words
+        assert slow.stuck.wait(PATIENCE_S)
+        with People(place, count=1):
+            wait_for(lambda: place.services("web").get(before) == "stable")
+        wait_for(lambda: list(place.services("web").values()).count("stable") == 1)
+        slow.go.set()
+        why = one_sentence(p.communicate(timeout=240)[1])
+    assert p.returncode == 1 and "% of its answers were errors" in why, why
+    assert why.endswith(f"v{before} serves again") and stable(place) == before
 
 
 def test_one_that_was_promoted_and_is_bad_is_taken_back(place):

@@ -16,7 +16,8 @@
 #define PROGRAM "/usr/bin/maya"
 #define COUNT "50"
 #define WITHIN_S 120
-#define USAGE_EXIT 2 /* of a build that has no such command */
+#define GONE_MS 30000 /* for the containers that had the volume to be gone */
+#define USAGE_EXIT 2  /* of a build that has no such command */
 
 struct said {
     int exit;
@@ -187,15 +188,14 @@ static int run(const struct rollout *r, const struct sample_build *b, const char
 /* In use until the engine has removed the last container. */
 static void remove_volume(const struct rollout *r, const char *name)
 {
+    int64_t until = fleet__now_ms() + GONE_MS;
     struct err e = {0};
 
-    for (int i = 0; i < 40; i++) {
+    do {
         if (engine_json(r->en, "DELETE", NULL, NULL, &e, "/volumes/%s", name) == 0 ||
             e.code == ERR_NOT_FOUND)
             return;
-        if (rollout__pause(r, &e) < 0)
-            break;
-    }
+    } while (fleet__now_ms() < until && rollout__pause(r, &e) == 0);
     rollout__say(r, "the volume %s could not be removed: %s", name, e.msg);
 }
 

@@ -45,8 +45,8 @@ void watch__send_changed(const struct watched *on, struct watcher *only,
                          const struct session *s, const char *what);
 void watch__send_bare(const struct watched *on, struct watcher *only, const char *type);
 void watch__send_ended(const struct watched *on);
-/* To a reader that has everything up to turn `last`; what is in memory may be older than the row,
- * so ask for that afterwards. */
+/* To a reader that has everything up to turn `last`; what is in memory may be older than the
+ * row, so ask for that afterwards. */
 void watch__catch_up(struct watched *on, struct watcher *w, uint32_t last);
 
 /* watch_beside.c */

@@ -8,7 +8,7 @@
 
 #define LONGEST_S 2147483 /* HAProxy counts milliseconds in an int */
 #define SOON_MS 100
-#define AGAIN_MS 5 /* after an answer that was held back for seconds */
+#define AGAIN_MS 5     /* after an answer that was held back for seconds */
 #define HTTPS_PORT 443 /* of a URL without a port */
 #define JSON "content-type application/json string "
 
@@ -125,7 +125,7 @@ static void put_routes(const struct gateway_plan *p, struct buf *out)
 
 static void put_frontend(const struct gateway_plan *p, struct buf *out)
 {
-    /* Two sockets, not one for both: that would call people by addresses like ::ffff:1.2.3.4. */
+    /* Two sockets: one for both would call people by addresses like ::ffff:1.2.3.4. */
     const char *const addresses[] = {p->bind, strcmp(p->bind, "::") == 0 ? "*" : NULL};
 
     buf_str(out, "frontend people\n");

@@ -162,14 +162,20 @@ static int read_app(json_t *object, struct gateway_app *a, struct err *e)
                               .turn_s = 300,
                               .wait_s = 60,
                               .slots = 16};
-    struct field fields[] = {
-        {.name = "name", .text = &a->name},           {.name = "hosts", .list = &hosts},
-        {.name = "fallback", .flag = &a->fallback},   {.name = "maya", .flag = &a->maya},
-        {.name = "agent", .flag = &a->agent},         {.name = "redirect", .flag = &a->redirect},
-        {.name = "health", .text = &a->health},       {.name = "waiting", .text = &a->waiting},
-        {.name = "wait_s", .number = &a->wait_s},     {.name = "expiry_s", .number = &a->expiry_s},
-        {.name = "turn_s", .number = &a->turn_s},     {.name = "slots", .number = &a->slots},
-        {.name = "versions", .list = &versions},      {.name = "servers", .list = &servers}};
+    struct field fields[] = {{.name = "name", .text = &a->name},
+                             {.name = "hosts", .list = &hosts},
+                             {.name = "fallback", .flag = &a->fallback},
+                             {.name = "maya", .flag = &a->maya},
+                             {.name = "agent", .flag = &a->agent},
+                             {.name = "redirect", .flag = &a->redirect},
+                             {.name = "health", .text = &a->health},
+                             {.name = "waiting", .text = &a->waiting},
+                             {.name = "wait_s", .number = &a->wait_s},
+                             {.name = "expiry_s", .number = &a->expiry_s},
+                             {.name = "turn_s", .number = &a->turn_s},
+                             {.name = "slots", .number = &a->slots},
+                             {.name = "versions", .list = &versions},
+                             {.name = "servers", .list = &servers}};
 
     if (take_all(object, fields, ARRAY_LEN(fields), "app", e) < 0 ||
         read_texts(hosts, &a->hosts, &a->host_count, "hosts", e) < 0 ||

@@ -114,6 +114,7 @@ struct cli_request {
     long status;
     struct buf body;
     char type[80];
+    char location[200]; /* where else it is, it says */
     int retry_after_s;
     bool broke;  /* off, and may work another time; else the address itself is wrong */
     bool absent; /* nobody listens there */

@@ -72,6 +72,22 @@ static const char *text_of(const json_t *object, const char *key)
     return s ? s : "";
 }
 
+/* Without the path: it may hold an id. */
+static int moved(const struct cli_client *c, const struct cli_request *r, struct err *e)
+{
+    const char *host = strstr(r->location, "://");
+    size_t len = host ? (size_t)(host - r->location) + 3 : 0;
+    struct buf clean = BUF_INIT, to = BUF_INIT;
+
+    buf_add(&to, r->location, len + strcspn(r->location + len, "/?#"));
+    cli__clean(&clean, buf_text(&to));
+    err_set(e, ERR_IO, 0, "%s sends people to %s; give that address", c->shown,
+            clean.len ? buf_text(&clean) : "another page");
+    buf_release(&to);
+    buf_release(&clean);
+    return -1;
+}
+
 /* The answer was no: in the server's words, and when it may be yes. */
 static int refused(const struct cli_client *c, const struct cli_request *r, struct err *e)
 {
@@ -81,6 +97,10 @@ static int refused(const struct cli_client *c, const struct cli_request *r, stru
     struct buf clean = BUF_INIT;
     char later[40] = "";
 
+    if (r->status >= 300 && r->status < 400) {
+        json_decref(root);
+        return moved(c, r, e);
+    }
     if (!words)
         words = text_of(json_array_get(detail, 0), "msg");
     cli__clean(&clean, words);

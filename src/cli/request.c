@@ -59,6 +59,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *self)
     struct str value = str_trim((struct str){colon + 1, n * size - name.len - 1});
     if (str_eq_nocase(name, "content-type")) {
         copy_value(r->type, sizeof(r->type), value);
+    } else if (str_eq_nocase(name, "location")) {
+        copy_value(r->location, sizeof(r->location), value);
     } else if (str_eq_nocase(name, "x-session-id")) {
         copy_value(r->session, sizeof(r->session), value);
     } else if (str_eq_nocase(name, "retry-after")) {

@@ -244,6 +244,15 @@ def test_refusals_without_words(fake):
     assert (code, err) == (1, "maya: Field required[2J\n")
 
 
+@pytest.mark.parametrize("location, told", [
+    ("https://bar.example:8443/api/v1/chat/stream?x=1", "https://bar.example:8443"),
+    ("https://bar.example", "https://bar.example"), ("/elsewhere", "another page"),
+    ("https://\x1b[2Jbar.example/", "https://[2Jbar.example"), ("", "another page")])
+def test_sent_elsewhere(fake, location, told):
+    code, _, err = chat(fake, (308, {"Location": location}, b""))
+    assert (code, err) == (1, f"maya: {fake.url} sends people to {told}; give that address\n")
+
+
 def test_a_gateway_that_finds_nobody_is_asked_again(fake):
     code, out, _ = chat(fake, (502, {}, b"bad gateway"), answer("Here."))
     assert (code, out) == (0, "Here.\n")

@@ -26,7 +26,6 @@ def rows(bench):
             what = evening.Evening(place, args.people, args.people_every)
             what.begin(args.people, args.people_watched)
             yield from steps(what, evening.STEPS, args.people_steps.split())
-            what.end()
         finally:
             place.close()
 
@@ -40,8 +39,9 @@ def steps(what, all_of_them, words):
         yield watched(title, n)
         for _, session, status, body in n.failed[:5]:
             print(f"<!-- {session} {status} {body!r} -->")
-    acknowledged = what.crowd.acknowledged
-    yield Row("in the end: turns acknowledged, sessions", f"{sum(acknowledged.values())}, {len(acknowledged)}")
+    acknowledged, lost = what.crowd.acknowledged, what.end()
+    yield Row("in the end: turns, sessions", f"{sum(acknowledged.values())}, {len(acknowledged)}",
+              f"lost: {lost[0]}, {lost[1]}", "0, 0", not any(lost), True)
 
 
 def talked(title, n):

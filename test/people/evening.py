@@ -2,8 +2,8 @@
 changed. test_people.py asks that nobody notices, the benchmark how long it took.
 
 A Docker Engine of its own, Maya deployed on it, guests who order one glass of water after the other.
-What was acknowledged must be on their tab after each step, to the dollar. Some of them are watched:
-whoever does so reads what happens in the session as a browser's EventSource does.
+What was acknowledged must be on their tab after each step, to the dollar, and in the end on all tabs. Some
+of them are watched: whoever does so reads what happens in the session as a browser's EventSource does.
 """
 import asyncio
 import contextlib
@@ -29,6 +29,7 @@ class Crowd:
         self.port, self.every = port, every
         self.acknowledged, self.failures, self.requests = {}, [], 0
         self.slowest, self.watchers = 0.0, {}
+        self.looked, self.missing = {}, {}  # session -> turns, when its tab was looked at last
         self.loop = asyncio.new_event_loop()
         self.tasks = []
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
@@ -84,7 +85,7 @@ class Crowd:
             self.tasks.append(asyncio.run_coroutine_threadsafe(self.watchers[session].stay(), self.loop))
 
     async def tab(self, session):
-        for _ in range(20):
+        for _ in range(300):  # to look wakes it, and there may be no room for that just now
             with contextlib.suppress(OSError, ValueError, IndexError, asyncio.TimeoutError):
                 status, body = await self.ask("GET", f"/api/v1/payments/tab?session_id={session}", session)
                 if status == 200:
@@ -92,15 +93,21 @@ class Crowd:
             await asyncio.sleep(0.2)
         return None
 
-    async def lost(self):
-        """Acknowledged turns that are on no tab, and sessions that are not there."""
+    async def lost(self, everybody=False):
+        """
+        Acknowledged turns that are on no tab, and sessions that are not there, of those who have
+        said something since their tab was looked at last; what was missing then counts no more.
+        """
         turns = sessions = 0
-        names = list(self.acknowledged)
+        names = [name for name, n in self.acknowledged.items()
+                 if everybody or self.looked.get(name) != n]
         for i in range(0, len(names), 50):
             some = {name: self.acknowledged[name] for name in names[i:i + 50]}
-            for n, tab in zip(some.values(), await asyncio.gather(*map(self.tab, some))):
-                turns += max(0, n - (tab or 0))
+            for (name, n), tab in zip(some.items(), await asyncio.gather(*map(self.tab, some))):
+                missing = max(0, n - (tab or 0))
+                turns += max(0, missing - self.missing.get(name, 0))
                 sessions += tab is None
+                self.looked[name], self.missing[name] = n, missing
         return turns, sessions
 
     def asked_for(self, coroutine):
@@ -145,7 +152,7 @@ class Evening:
     def __init__(self, place, people, every, watch_s=20):
         """A container has room for all of `people`, and not for so many and `more`."""
         self.place, self.crowd, self.n = place, Crowd(place.port, every), 0
-        self.every, self.watch_s, self.lost = every, watch_s, (0, 0)
+        self.every, self.watch_s = every, watch_s
         self.sessions, self.more_count = people * 3 // 2, people * 2 // 5
         self.fresh_count = people // 5
 
@@ -156,12 +163,14 @@ class Evening:
         time.sleep(self.every * 1.5)
 
     def end(self):
+        """All go. Turns and sessions that are lost now, of everybody who was there."""
         for t in self.crowd.tasks:
             t.cancel()
+        return self.crowd.asked_for(self.crowd.lost(everybody=True))
 
     def take(self, step):
         """One of STEPS, and what was noticed of it."""
-        crowd, before = self.crowd, self.lost
+        crowd = self.crowd
         failed, asked = len(crowd.failures), crowd.requests
         crowd.slowest = 0.0
         begin = time.monotonic()
@@ -169,12 +178,12 @@ class Evening:
         took = time.monotonic() - begin
         time.sleep(3)
         until = time.monotonic()
-        self.lost = crowd.asked_for(crowd.lost())
+        lost = crowd.asked_for(crowd.lost())
         # A reader that was cut off just now hears of it when it is back.
         self.wait_for(lambda: not any(w.waits(until) for w in crowd.watchers.values()))
         told = [w.take(until) for w in crowd.watchers.values()]
-        return Noticed(took, crowd.requests - asked, crowd.failures[failed:], self.lost[0] - before[0],
-                       self.lost[1] - before[1], crowd.slowest, len(told),
+        return Noticed(took, crowd.requests - asked, crowd.failures[failed:], *lost, crowd.slowest,
+                       len(told),
                        *(sum(t[i] for t in told) for i in range(2)), sum((t[2] for t in told), []),
                        *(max((t[i] for t in told), default=0) for i in (3, 4)))
 

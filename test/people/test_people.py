@@ -19,7 +19,6 @@ def evening(tmp_path_factory):
         what = Evening(place, PEOPLE, EVERY_S, WATCH_S)
         what.begin(PEOPLE, WATCHED)
         yield what
-        what.end()
     finally:
         place.close()
 
@@ -34,3 +33,4 @@ def test_nobody_notices(evening, step):
 
 def test_all_of_it_was_said(evening):
     assert len(evening.crowd.acknowledged) >= PEOPLE
+    assert evening.end() == (0, 0)

@@ -159,8 +159,10 @@ def test_speaking_interrupts_maya(talker):
         s.turn("never mind")  # goes on as the same turn
         turn = events[-1]["turn"] + (not events[-1]["undone"])
         after = c.until("complete", turn=turn)
-        assert not [e for e in after if e["type"].startswith("audio") and e["turn"] != turn]
-        c.until("audio", turn=turn)
+        heard = [e for e in after if e["type"].startswith("audio")]
+        assert not [e for e in heard if e["turn"] != turn]
+        if not heard:  # all that there is may come before the words are complete
+            c.until("audio", turn=turn)
     assert node.metric("maya_ears_interruptions_total") == before + 1
 
 

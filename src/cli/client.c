@@ -75,7 +75,7 @@ static const char *text_of(const json_t *object, const char *key)
 /* Without the path: it may hold an id. */
 static int moved(const struct cli_client *c, const struct cli_request *r, struct err *e)
 {
-    const char *host = strstr(r->location, "://");
+    const char *host = *r->location == '/' ? NULL : strstr(r->location, "://");
     size_t len = host ? (size_t)(host - r->location) + 3 : 0;
     struct buf clean = BUF_INIT, to = BUF_INIT;
 

@@ -246,7 +246,7 @@ def test_refusals_without_words(fake):
 
 @pytest.mark.parametrize("location, told", [
     ("https://bar.example:8443/api/v1/chat/stream?x=1", "https://bar.example:8443"),
-    ("https://bar.example", "https://bar.example"), ("/elsewhere", "another page"),
+    ("https://bar.example", "https://bar.example"), ("/elsewhere?at=http://b", "another page"),
     ("https://\x1b[2Jbar.example/", "https://[2Jbar.example"), ("", "another page")])
 def test_sent_elsewhere(fake, location, told):
     code, _, err = chat(fake, (308, {"Location": location}, b""))

@@ -174,10 +174,8 @@ static void on_seen(struct session_seen *q, int64_t used_s, const struct err *e)
     struct watched *on = LIST_ITEM(q, struct watched, seen);
 
     on->asking = false;
-    if (!e && !session_held(on->api->cfg.sessions, on->id))
+    if (!e)
         watch__stored(on, q->version);
-    else if (!e && !on->known)
-        watch__knows(on, q->version);
     if (e) {
         /* the store cannot say: it is asked again */
     } else if (used_s >= 0) {

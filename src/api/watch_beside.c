@@ -27,10 +27,11 @@ void watch__written(struct watched *on, uint64_t version)
 
 void watch__stored(struct watched *on, uint64_t version)
 {
-    if (on->known && version > on->version)
+    if (on->known && (version <= on->version || session_held(on->api->cfg.sessions, on->id)))
+        return;
+    if (on->known)
         watch__send_bare(on, NULL, "reload");
-    if (!on->known || version > on->version)
-        watch__knows(on, version);
+    watch__knows(on, version);
 }
 
 /* `on` may be gone afterwards. */

@@ -55,7 +55,7 @@ void watch__knows(struct watched *on, uint64_t version);
 /* What is written of it here made it this version: if that is more than one step, those who
  * watch are told to read again. */
 void watch__written(struct watched *on, uint64_t version);
-/* Its row was found to have this version, and nobody holds it: those who were told of an older
- * one, which was in memory here, are told to read again. */
+/* Its row was found to have this version: those who were told of an older one, which was in
+ * memory here, are told to read again; not while it is held, for what is held may tell them. */
 void watch__stored(struct watched *on, uint64_t version);
 void watch__beside_tick(struct api *a);
